@@ -1,0 +1,55 @@
+# FCN on Caffe, alive again. `make` lists the targets; everything is installed into .venv, nothing outside this folder.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/installed
+
+# Where the paper's data and weights are; see `make voc-fcn8s`.
+export VGG16_CAFFEMODEL
+
+VARIANTS := $(basename $(notdir $(wildcard solvers/*.prototxt)))
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check nets parity parity-record clean $(VARIANTS)
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  make VARIANT          Train a variant and the stages before it: $(VARIANTS)" | fold -s -w 110
+
+install: $(STAMP) ## Make .venv and install everything into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade 'pip>=25.1' setuptools
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery, 32s, 16s, 8s, scores, pictures
+	$(PY) tools/demo.py
+
+test: $(STAMP) ## Run the tests
+	$(PY) -m pytest -q
+
+check: $(STAMP) ## Lint, types, and whether the generated files are up to date (writes nothing)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(PY) -m caffe.proto.generate --check
+	$(PY) -m net_spec --check
+
+nets: $(STAMP) ## Write nets/ and solvers/ from net_spec/
+	$(PY) -m net_spec
+
+parity: $(STAMP) ## Compare with BVLC Caffe itself (Linux, as root: makes a Debian 11 in .bvlc)
+	$(PY) -m pytest -q tests/parity
+
+parity-record: $(STAMP) ## Record BVLC Caffe's numbers again for the cases that changed
+	$(PY) -m tests.parity.record
+
+$(VARIANTS): $(STAMP)
+	$(PY) tools/solve.py $@ --chain --resume $(if $(VOC_DIR),--voc-dir "$(VOC_DIR)") $(if $(SBD_DIR),--sbd-dir "$(SBD_DIR)") $(if $(CLASSES),--classes $(CLASSES)) $(if $(NAME),--name $(NAME)) $(ARGS)
+
+clean: ## Remove what runs have written (not data/ and snapshot/)
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,205 @@
+"""Blob: the values (data) and gradient (diff) of one array, seen by NumPy and by torch alike.
+
+Caffe's Blob and SyncedMemory (include/caffe/blob.hpp, src/caffe/syncedmem.cpp). NumPy's `.data` and `.diff` bring the
+newest values to the host and make the host the newest side; on the CPU they are the tensor's own memory.
+"""
+
+import math
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from caffe import device
+from caffe.errors import ShapeError
+
+MAX_AXES = 32
+
+
+class Storage:
+    """One side of a Blob. Memory is taken when first asked for, as zeros.
+
+    stable: the memory never moves, new values are copied in (parameters). Otherwise a new tensor takes the place of
+    the old one, unless a NumPy view of the old one is alive: then its memory gets the new values.
+    """
+
+    def __init__(self, count: int, *, stable: bool = False):
+        self.count = count
+        self.stable = stable
+        self._tensor: torch.Tensor | None = None
+        self._view: weakref.ref[np.ndarray] | None = None
+        self._host: np.ndarray | None = None
+        self._host_is_newest = False
+
+    @property
+    def viewed(self) -> bool:
+        """Whether somebody holds a NumPy array that shares this memory."""
+        return self._view is not None and self._view() is not None
+
+    def tensor(self, shape: Sequence[int]) -> torch.Tensor:
+        """The newest values, on the current device."""
+        where = device.current()
+        if self._tensor is None:
+            self._tensor = torch.zeros(tuple(shape), device=where)
+        if self._tensor.device != where:
+            self._move(where)
+        if self._host_is_newest and self._host is not None:
+            self._tensor.view(-1).copy_(torch.from_numpy(self._host))
+            self._host_is_newest = False
+        return self._tensor if self._tensor.shape == tuple(shape) else self._tensor.reshape(tuple(shape))
+
+    def _move(self, where: torch.device) -> None:
+        assert self._tensor is not None
+        if where.type == "cpu" and self._host is not None:
+            host = torch.from_numpy(self._host)
+            if not self._host_is_newest:
+                host.copy_(self._tensor.reshape(-1))
+            self._tensor, self._host, self._host_is_newest = host, None, False
+        else:
+            self._tensor = self._tensor.to(where)
+
+    def array(self, shape: Sequence[int]) -> np.ndarray:
+        """The newest values as a C-contiguous NumPy array, which from now on is the newest side."""
+        held = self._view() if self._view is not None else None
+        if device.mode_is_gpu():
+            held = self._synced_host_array(shape)
+        elif held is None or held.shape != tuple(shape):
+            tensor = self.tensor(shape)
+            if not tensor.is_contiguous():
+                tensor = self._tensor = tensor.contiguous()
+            held = tensor.numpy()
+            self._view = weakref.ref(held)
+        return held
+
+    def _synced_host_array(self, shape: Sequence[int]) -> np.ndarray:
+        if not self._host_is_newest:
+            newest = self.tensor(shape).reshape(-1)
+            if self._host is None:
+                self._host = np.empty(self.count, np.float32)
+            torch.from_numpy(self._host).copy_(newest)
+            self._host_is_newest = True
+        assert self._host is not None
+        return self._host.reshape(tuple(shape))
+
+    def put(self, values: torch.Tensor) -> None:
+        """Replace the values by those of a tensor on the current device (of the same count)."""
+        if self.stable or self.viewed:
+            self.tensor(values.shape).copy_(values)
+        else:
+            self._tensor, self._host_is_newest = values, False
+
+    def resize(self, count: int) -> None:
+        """Hold `count` values; they become zeros when the count changes."""
+        if count != self.count:
+            self.count = count
+            self.release()
+
+    def release(self) -> None:
+        """Give the memory back; the values become zeros."""
+        self._tensor = self._view = self._host = None
+        self._host_is_newest = False
+
+
+class Blob:
+    """An N-dimensional array of float32 with a gradient of the same shape.
+
+    `data`, `diff`: NumPy arrays. `tensor`, `grad`: the same values as torch tensors on the current device.
+    """
+
+    def __init__(self, shape: Sequence[int] = (), *, stable: bool = False):
+        self._shape = tuple(int(dim) for dim in shape)
+        count = math.prod(self._shape)
+        self._data = Storage(count, stable=stable)
+        self._diff = Storage(count, stable=stable)
+
+    @property
+    def data(self) -> np.ndarray:
+        return self._data.array(self._shape)
+
+    @property
+    def diff(self) -> np.ndarray:
+        return self._diff.array(self._shape)
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        return self._data.tensor(self._shape)
+
+    @tensor.setter
+    def tensor(self, values: torch.Tensor) -> None:
+        self._data.put(values)
+
+    @property
+    def grad(self) -> torch.Tensor:
+        return self._diff.tensor(self._shape)
+
+    @grad.setter
+    def grad(self, values: torch.Tensor) -> None:
+        self._diff.put(values)
+
+    @property
+    def viewed(self) -> bool:
+        """Whether a NumPy array of `data` is alive."""
+        return self._data.viewed
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def count(self) -> int:
+        return self._data.count
+
+    def reshape(self, *dims: int) -> None:
+        """Take a new shape; values stay when the count does."""
+        shape = tuple(int(dim) for dim in dims)
+        if shape == self._shape:
+            return
+        if len(shape) > MAX_AXES or min(shape, default=0) < 0:
+            raise ShapeError(f"Blob.reshape: shape {shape}, expected at most {MAX_AXES} axes, none of them negative")
+        self._shape = shape
+        self._data.resize(math.prod(shape))
+        self._diff.resize(math.prod(shape))
+
+    def share_data(self, other: "Blob") -> None:
+        """Use the other blob's memory for the data (Blob::ShareData)."""
+        self._data = other._data
+
+    def share_diff(self, other: "Blob") -> None:
+        """Use the other blob's memory for the diff (Blob::ShareDiff)."""
+        self._diff = other._diff
+
+    def _legacy_dim(self, axis: int) -> int:
+        if len(self._shape) > 4:
+            raise ShapeError(
+                f"Blob: shape {self._shape}: Cannot use legacy accessors on Blobs with > 4 axes. "
+                "num, channels, height and width cover 4: use `shape`."
+            )
+        return self._shape[axis] if axis < len(self._shape) else 1
+
+    @property
+    def num(self) -> int:
+        return self._legacy_dim(0)
+
+    @property
+    def channels(self) -> int:
+        return self._legacy_dim(1)
+
+    @property
+    def height(self) -> int:
+        return self._legacy_dim(2)
+
+    @property
+    def width(self) -> int:
+        return self._legacy_dim(3)
+
+    def __repr__(self) -> str:
+        return f"Blob{self._shape}"
+
+
+class BlobVec(list[Blob]):
+    """A layer's parameters (pycaffe's BlobVec)."""
+
+    def add_blob(self, *dims: int) -> None:
+        """Append a parameter of this shape, zero-filled."""
+        self.append(Blob(dims, stable=True))

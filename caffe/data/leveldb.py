@@ -1,0 +1,200 @@
+"""A LevelDB, read: what Caffe wrote before LMDB became usual. Nothing is ever written, so no lock is taken.
+
+A database is a folder:
+
+    CURRENT            the name of the manifest
+    MANIFEST-000005    a log of version edits: which tables there are, which log files are not in a table yet
+    000008.ldb (.sst)  a table: blocks of sorted entries, an index of the blocks, a footer of 48 bytes
+    000009.log         the newest writes, not sorted
+
+Log files and manifests are 32 KiB blocks of records `crc32c (4 bytes), length (2), kind (1: whole, 2: first, 3: middle,
+4: last), content`. A table's block is a list of entries `shared, unshared, value length (varints), rest of the key,
+value`, then restart points, then one byte that says whether it is compressed by Snappy. A key in a table ends with eight
+bytes `sequence << 8 | kind` (kind 0: deleted). https://github.com/google/leveldb/tree/main/doc has all of it.
+Checksums are not verified; structure is.
+"""
+
+import heapq
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from caffe.errors import DataError
+from caffe.formats.mapped import map_file
+
+_BLOCK = 32768
+_FOOTER = 48
+_MAGIC = 0xDB4775248B80FB57
+_WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_LOG_NUMBER, _PREVIOUS_LOG, _DELETED_TABLE, _NEW_TABLE = 2, 9, 6, 7
+_SKIPPED_EDITS = {1: "bytes", 3: "number", 4: "number", 5: "number bytes"}
+
+Entry = tuple[bytes, int, bool, bytes]
+"""User key, minus the sequence number (so that the newest comes first), whether it is there, value."""
+
+
+def entries(folder: str) -> Iterator[tuple[bytes, bytes]]:
+    """The (key, value) pairs of a database, sorted by key. Raises DataError for a damaged one."""
+    try:
+        yield from _newest(heapq.merge(*_sources(Path(folder)), key=lambda entry: entry[:2]))
+    except (OSError, IndexError, ValueError) as error:
+        raise DataError(
+            f"LevelDB '{folder}' cannot be read: {error}. Copy it again, or make it again with convert_imageset."
+        ) from error
+
+
+def _newest(merged: Iterator[Entry]) -> Iterator[tuple[bytes, bytes]]:
+    last = None
+    for key, _, present, value in merged:
+        if key != last and present:
+            yield key, value
+        last = key
+
+
+def _sources(folder: Path) -> list[Iterator[Entry]]:
+    manifest = folder / (folder / "CURRENT").read_text().strip()
+    tables: set[int] = set()
+    oldest_log = previous_log = 0
+    for record in _records(map_file(manifest)):
+        added, removed, log_number, previous = _version_edit(record)
+        tables = (tables - removed) | added
+        oldest_log = oldest_log if log_number is None else log_number
+        previous_log = previous_log if previous is None else previous
+    sources = [_table(folder, number) for number in sorted(tables)]
+    for path in sorted(folder.glob("*.log")):
+        if re.fullmatch(r"\d+", path.stem) and (int(path.stem) >= oldest_log or int(path.stem) == previous_log):
+            sources.append(iter(sorted(_log(path), key=lambda entry: entry[:2])))
+    return sources
+
+
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+
+
+def _length_prefixed(data: memoryview, place: int) -> tuple[bytes, int]:
+    length, place = _varint(data, place)
+    return _exactly(data, place, length), place + length
+
+
+def _exactly(data: memoryview, place: int, length: int) -> bytes:
+    if place + length > len(data):
+        raise ValueError(f"{length} bytes expected at {place}, there are {len(data) - place}")
+    return bytes(data[place : place + length])
+
+
+def _version_edit(record: bytes) -> tuple[set[int], set[int], int | None, int | None]:
+    """Tables added, tables removed, oldest log file that counts, and one more that counts."""
+    data, place = memoryview(record), 0
+    added: set[int] = set()
+    removed: set[int] = set()
+    numbers: dict[int, int] = {}
+    while place < len(data):
+        tag, place = _varint(data, place)
+        if tag in (_LOG_NUMBER, _PREVIOUS_LOG):
+            numbers[tag], place = _varint(data, place)
+        elif tag == _DELETED_TABLE:
+            _, place = _varint(data, place)
+            number, place = _varint(data, place)
+            removed.add(number)
+        elif tag == _NEW_TABLE:
+            _, place = _varint(data, place)
+            number, place = _varint(data, place)
+            _, place = _varint(data, place)
+            _, place = _length_prefixed(data, place)
+            _, place = _length_prefixed(data, place)
+            added.add(number)
+        elif tag in _SKIPPED_EDITS:
+            for kind in _SKIPPED_EDITS[tag].split():
+                place = (_varint if kind == "number" else _length_prefixed)(data, place)[1]
+        else:
+            raise ValueError(f"unknown tag {tag} in its manifest")
+    return added, removed, numbers.get(_LOG_NUMBER), numbers.get(_PREVIOUS_LOG)
+
+
+def _records(data: memoryview) -> Iterator[bytes]:
+    """The records of a log file or manifest. A record that was being written when the writer stopped is left out."""
+    place, parts = 0, b""
+    while place + 7 <= len(data):
+        if _BLOCK - place % _BLOCK < 7:
+            place += _BLOCK - place % _BLOCK
+            continue
+        length, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
+        if place + 7 + length > len(data) or kind not in (_WHOLE, _FIRST, _MIDDLE, _LAST):
+            return
+        content = bytes(data[place + 7 : place + 7 + length])
+        place += 7 + length
+        parts = content if kind in (_WHOLE, _FIRST) else parts + content
+        if kind in (_WHOLE, _LAST):
+            yield parts
+
+
+def _log(path: Path) -> Iterator[Entry]:
+    """Write batches: sequence number (8 bytes), count (4), then for each entry its kind (1), key, and value if there."""
+    for record in _records(map_file(path)):
+        data = memoryview(record)
+        sequence, place = int.from_bytes(data[:8], "little"), 12
+        for _ in range(int.from_bytes(data[8:12], "little")):
+            present = data[place] == 1
+            key, place = _length_prefixed(data, place + 1)
+            value = b""
+            if present:
+                value, place = _length_prefixed(data, place)
+            yield key, -sequence, present, value
+            sequence += 1
+
+
+def _table(folder: Path, number: int) -> Iterator[Entry]:
+    path = next((p for p in (folder / f"{number:06d}.ldb", folder / f"{number:06d}.sst") if p.exists()), None)
+    if path is None:
+        raise ValueError(f"the table {number:06d}.ldb is missing")
+    data = map_file(path)
+    if len(data) < _FOOTER or int.from_bytes(data[-8:], "little") != _MAGIC:
+        raise ValueError(f"{path.name} does not end as a table does")
+    footer = data[-_FOOTER:]
+    _, place = _varint(footer, 0)
+    _, place = _varint(footer, place)
+    for _, handle in _block(data, *_handle(footer, place)):
+        for key, value in _block(data, *_handle(memoryview(handle), 0)):
+            trailer = int.from_bytes(key[-8:], "little")
+            yield key[:-8], -(trailer >> 8), trailer & 0xFF == 1, value
+
+
+def _handle(data: memoryview, place: int) -> tuple[int, int]:
+    start, place = _varint(data, place)
+    return start, _varint(data, place)[0]
+
+
+def _block(data: memoryview, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    content = memoryview(_exactly(data, start, size + 1))
+    compressed = content[size]
+    content = memoryview(_uncompressed(content[:size])) if compressed == 1 else content[:size]
+    if compressed > 1:
+        raise ValueError(f"a block is compressed in a way (number {compressed}) that is not Snappy")
+    end = len(content) - 4 * (int.from_bytes(content[-4:], "little") + 1)
+    place, key = 0, b""
+    while place < end:
+        shared, place = _varint(content, place)
+        unshared, place = _varint(content, place)
+        length, place = _varint(content, place)
+        key = key[:shared] + _exactly(content, place, unshared)
+        place += unshared
+        yield key, _exactly(content, place, length)
+        place += length
+
+
+def _uncompressed(block: memoryview) -> bytes:
+    try:
+        import cramjam
+    except ImportError as error:
+        raise DataError("a LevelDB compressed by Snappy needs the package cramjam: pip install cramjam") from error
+    try:
+        return bytes(cramjam.snappy.decompress_raw(block))
+    except cramjam.DecompressionError as error:
+        raise ValueError(f"a block cannot be decompressed: {error}") from error

@@ -1,0 +1,116 @@
+"""From a stored image to what a data layer puts into its blob: crop, mirror, subtract a mean, scale.
+
+DataTransformer (src/caffe/data_transformer.cpp). Images are C×H×W arrays, uint8 or float32; results are float32.
+"""
+
+import numpy as np
+
+from caffe.data import images
+from caffe.data.random import Random, new_seed
+from caffe.errors import DataError, NetError
+from caffe.formats import binaryproto
+from caffe.log import log
+from caffe.proto import caffe_pb2
+
+Shape = tuple[int, ...]
+
+
+class DataTransformer:
+    """Applies a TransformationParameter. Crops are random in TRAIN and central in TEST; mirrors are random in both.
+
+    `owner` names the layer in errors. Raises NetError for contradictory settings, DataError for images that do not fit.
+    """
+
+    def __init__(self, param: caffe_pb2.TransformationParameter, phase: int, owner: str):
+        self.owner = owner
+        self.scale = np.float32(param.scale)
+        self.crop_size: int = param.crop_size
+        self.mirror: bool = param.mirror
+        self.crops_at_random = phase == caffe_pb2.TRAIN and self.crop_size > 0
+        self.force_color: bool = param.force_color
+        self.force_gray: bool = param.force_gray
+        self.mean_values = np.array(param.mean_value, np.float32)
+        self.mean_file: str = param.mean_file
+        self._mean: np.ndarray | None = None
+        self._random: Random | None = None
+        if param.mean_file and param.mean_value:
+            raise NetError(f"{owner}: Cannot specify mean_file and mean_value at the same time. Remove one of them.")
+        if self.force_color and self.force_gray:
+            raise NetError(f"{owner}: cannot set both force_color and force_gray. Remove one of them.")
+        if param.mean_file:
+            log.info("Loading mean file from: %s", param.mean_file)
+            mean = binaryproto.read(param.mean_file)
+            self._mean = mean.reshape(mean.shape[-3:])
+
+    def start_random(self) -> None:
+        """Draw a seed for crops and mirrors, if any will be drawn (InitRand)."""
+        if self.mirror or self.crops_at_random:
+            self._random = Random(new_seed())
+
+    def top_shape(self, image: Shape, name: str) -> Shape:
+        """The C×H×W that an image of this shape is transformed to; `name` says in errors which image it is."""
+        channels, height, width = image
+        crop = self.crop_size
+        if height < crop or width < crop:
+            raise DataError(
+                f"{self.owner}: {name} is {width}×{height} (width×height), crop_size is {crop}: "
+                f"{'datum_height' if height < crop else 'datum_width'} >= crop_size does not hold. "
+                "Resize the images, or lower crop_size."
+            )
+        return (channels, crop, crop) if crop else image
+
+    def apply(self, image: np.ndarray, name: str) -> np.ndarray:
+        """The transformed image, C×H×W float32."""
+        channels, height, width = self.top_shape(image.shape, name)
+        mean = self._mean_for(image.shape, name)
+        mirrored = self.mirror and bool(self._below(2))
+        top, left = image.shape[1] - height, image.shape[2] - width
+        if self.crops_at_random:
+            top, left = self._below(top + 1), self._below(left + 1)
+        else:
+            top, left = top // 2, left // 2
+        values = image[:, top : top + height, left : left + width].astype(np.float32)
+        if mean is not None:
+            values -= mean[:, top : top + height, left : left + width] if mean.shape == image.shape else mean
+        values *= self.scale
+        return values[:, :, ::-1] if mirrored else values
+
+    def _below(self, count: int) -> int:
+        assert self._random is not None, "start_random was not called"
+        return self._random.below(count)
+
+    def _mean_for(self, image: Shape, name: str) -> np.ndarray | None:
+        if self._mean is not None and self._mean.shape != image:
+            raise DataError(
+                f"{self.owner}: {name} is {_words(image)}, the mean in '{self.mean_file}' is {_words(self._mean.shape)} "
+                "(channels×height×width). Make them equal, or use one mean_value per channel."
+            )
+        if self.mean_values.size not in (0, 1, image[0]):
+            raise DataError(
+                f"{self.owner}: {self.mean_values.size} mean_values for {image[0]} channels ({name}). "
+                f"Specify either 1 mean_value or as many as channels: {image[0]}"
+            )
+        return self.mean_values.reshape(-1, 1, 1) if self.mean_values.size else self._mean
+
+    def from_datum(self, datum: caffe_pb2.Datum, name: str) -> np.ndarray:
+        """The image in a Datum, C×H×W: uint8 from bytes or from an encoded file, float32 from float_data."""
+        if datum.encoded:
+            color = True if self.force_color else False if self.force_gray else None
+            return images.decode(datum.data, color, f"{name} ({self.owner})").transpose(2, 0, 1)
+        return array_of(datum, f"{self.owner}: {name}")
+
+
+def array_of(datum: caffe_pb2.Datum, name: str) -> np.ndarray:
+    """The numbers of a Datum that is not encoded, C×H×W."""
+    shape = (datum.channels, datum.height, datum.width)
+    values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
+    if values.size != np.prod(shape, dtype=np.int64) or min(shape) <= 0:
+        raise DataError(
+            f"{name} holds {values.size} {'bytes' if datum.data else 'float_data values'}, but says that it is "
+            f"{_words(shape)} (channels×height×width). Write the database again."
+        )
+    return values.reshape(shape)
+
+
+def _words(shape: Shape) -> str:
+    return "×".join(map(str, shape))

@@ -1,0 +1,11 @@
+"""Files in and out: no torch here.
+
+    prototxt.py      text nets and solvers, always upgraded to today's messages (upgrade.py, upgrade_v0.py)
+    weights.py       weights of either kind: picks caffemodel.py or hdf5.py by what the file holds
+    solverstate.py   where a solver stopped, binary or HDF5
+    binaryproto.py   mean files
+    summary.py       any of these as text: `python -m caffe.formats.summary FILE`
+
+Below them: wire.py (protobuf's bytes), blobproto.py (one blob), identify.py (what a file is), mapped.py (reading
+without copying), atomic.py (writing whole files or nothing).
+"""

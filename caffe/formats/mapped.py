@@ -1,0 +1,27 @@
+"""Reading a file without copying it: its bytes as a view of the page cache."""
+
+import mmap
+import os
+import stat
+
+from caffe.errors import FormatError
+
+
+def map_file(path: str | os.PathLike[str]) -> memoryview:
+    """All bytes of a file, read-only. They stay valid for as long as anything refers to them.
+
+    A pipe has no pages to map and is read into memory. Raises FormatError when the file cannot be opened.
+    """
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return memoryview(file.read())
+    except FileNotFoundError as error:
+        raise FormatError(
+            f"Could not open file {os.fspath(path)}: there is no such file. Check the path; "
+            f"relative paths start at {os.getcwd()}."
+        ) from error
+    except OSError as error:
+        raise FormatError(f"Could not open file {os.fspath(path)}: {error.strerror}.") from error

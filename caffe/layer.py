@@ -1,0 +1,225 @@
+"""Layer: what Net calls, the base class of Python layers; TorchLayer: what the engine's own layers derive from.
+
+Caffe's Layer (include/caffe/layer.hpp). A TorchLayer answers three questions, in `setup`, `top_shapes` and `compute`;
+autograd is local to the layer, blobs are the boundary.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+import torch
+
+from caffe import fillers
+from caffe.blob import Blob, BlobVec
+from caffe.errors import NetError, ShapeError
+from caffe.formats.binaryproto import blobproto_to_array
+from caffe.log import log
+
+Shape = tuple[int, ...]
+Count = int | tuple[int, int | None]
+L = TypeVar("L", bound="type[Layer]")
+
+REGISTRY: dict[str, type["Layer"]] = {}
+
+
+def layer_type(cls: L) -> L:
+    """Register a layer class: its name is the `type` that prototxts name."""
+    REGISTRY[cls.__name__] = cls
+    return cls
+
+
+class Layer:
+    """A layer as pycaffe shows it; derive from it for a `type: "Python"` layer.
+
+    Write setup(bottom, top), reshape(bottom, top), forward(bottom, top) and backward(top, propagate_down, bottom);
+    `bottom` and `top` are lists of Blobs, `self.blobs` holds the parameters, `self.param_str` the text of the prototxt.
+    """
+
+    bottoms: ClassVar[Count] = (0, None)
+    tops: ClassVar[Count] = (0, None)
+    equal_bottoms_and_tops: ClassVar[bool] = False
+    loss: ClassVar[bool] = False
+    """A loss layer: its first top has loss weight 1 unless the net says otherwise, and may go unnamed."""
+    no_gradient: ClassVar[tuple[int, ...]] = ()
+    """Indices of the bottoms that have no gradient, such as labels."""
+    settings: ClassVar[str | tuple[str, ...]] = ()
+    """The message (or messages) of LayerParameter that this type reads."""
+    ignored: ClassVar[dict[str, str]] = {}
+    """Fields of it that are not read, and why."""
+
+    def __init__(self, layer_param: Any):
+        self.layer_param = layer_param
+        self.param_str: str = layer_param.python_param.param_str
+        self.phase: int = layer_param.phase
+        self.blobs = BlobVec()
+        self.propagate_down: list[bool] = []
+        self.param_propagate_down: list[bool] = []
+        self.records = False
+        """Whether forward keeps what backward needs; Net decides."""
+        self.in_place = False
+        for proto in layer_param.blobs:
+            values = blobproto_to_array(proto)
+            self.blobs.add_blob(*values.shape)
+            self.blobs[-1].data[...] = values
+
+    @property
+    def type(self) -> str:
+        return self.layer_param.type
+
+    @property
+    def name(self) -> str:
+        return self.layer_param.name
+
+    def __str__(self) -> str:
+        return f"layer '{self.name}' ({self.type})"
+
+    def loss_weight(self, top_index: int) -> float:
+        """The weight of one top in the net's loss (0: none)."""
+        weights = self.layer_param.loss_weight
+        if top_index < len(weights):
+            return weights[top_index]
+        return 1.0 if self.loss and not weights and top_index == 0 else 0.0
+
+    def check_blob_counts(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Layer::CheckBlobCounts: refuse a number of bottoms or tops that this type does not take."""
+        for kind, blobs, wanted, verb in (
+            ("bottom", bottom, self.bottoms, "takes"),
+            ("top", top, self.tops, "produces"),
+        ):
+            low, high = (wanted, wanted) if isinstance(wanted, int) else wanted
+            found = len(blobs)
+            if found < low or (high is not None and found > high):
+                many = f"{low}" if low == high else f"at least {low}" if found < low else f"at most {high}"
+                role = "as input" if kind == "bottom" else "as output"
+                raise NetError(
+                    f"{self}: {found} {kind} blob(s), but {self.type} Layer {verb} {many} {kind} blob(s) {role}. "
+                    f"Correct the `{kind}` lines of the layer."
+                )
+        if self.equal_bottoms_and_tops and len(bottom) != len(top):
+            raise NetError(
+                f"{self}: {len(bottom)} bottom and {len(top)} top blobs, but {self.type} Layer produces one top blob "
+                "as output for each bottom blob input."
+            )
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Whether `force_backward: true` asks for the gradient of this bottom."""
+        return bottom_index not in self.no_gradient
+
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Read the settings, make the parameters."""
+
+    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Give the tops their shapes. Called before every forward."""
+        raise NotImplementedError(f"{self}: {type(self).__name__} has no reshape(bottom, top); write it")
+
+    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        raise NotImplementedError(f"{self}: {type(self).__name__} has no forward(bottom, top); write it")
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        raise NotImplementedError(
+            f"{self}: {type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
+            "or set propagate_down: false"
+        )
+
+
+class TorchLayer(Layer):
+    """A layer whose gradient autograd derives from `compute`."""
+
+    tensors: list[torch.Tensor]
+    """The parameters, while `compute` runs."""
+    differentiable: ClassVar[bool] = True
+    """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
+    _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
+
+    def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
+        outputs = max(1, len(self.layer_param.top))
+        return [bottoms[0]] * outputs
+
+    def compute(self, *bottoms: torch.Tensor) -> torch.Tensor | Sequence[torch.Tensor]:
+        """The tops. Pure: never writes its inputs, may be run again, knows no device."""
+        raise NotImplementedError
+
+    def add_param(self, shape: Sequence[int], filler: Any) -> None:
+        """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""
+        index = self._params_added = getattr(self, "_params_added", -1) + 1
+        if index < len(self.blobs):
+            if index == 0:
+                log.info("Skipping parameter initialization")
+            if self.blobs[index].shape != tuple(shape):
+                raise ShapeError(f"{self}: parameter {index} is {self.blobs[index].shape} in the net, not {shape}")
+            return
+        self.blobs.add_blob(*shape)
+        self.blobs[-1].tensor.copy_(fillers.fill(filler, tuple(shape), str(self)))
+
+    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        for blob, shape in zip(top, self.top_shapes(*(b.shape for b in bottom))):
+            blob.reshape(*shape)
+
+    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        inputs = [b.tensor.clone() if self.in_place and b.viewed else b.tensor for b in bottom]
+        outputs = self._run(inputs, record=self.records)
+        for blob, values in zip(top, outputs):
+            blob.tensor = values.detach()
+
+    def _run(self, inputs: list[torch.Tensor], *, record: bool) -> Sequence[torch.Tensor]:
+        self._record = None
+        params = [blob.tensor for blob in self.blobs]
+        if record:
+            inputs = [_leaf(x, wanted) for x, wanted in zip(inputs, self.propagate_down)]
+            params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down)]
+        self.tensors = params
+        with torch.set_grad_enabled(record):
+            tops = self.compute(*inputs)
+        outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
+        self.tensors = []
+        if record:
+            self._record = (inputs, params, outputs)
+        return outputs
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        for index in self.no_gradient:
+            if index < len(propagate_down) and propagate_down[index]:
+                raise NetError(f"{self}: {self.type} Layer cannot backpropagate to label inputs (bottom {index}).")
+        if not self.differentiable and any(propagate_down):
+            raise NetError(
+                f"{self}: backward of {self.type} is Not Implemented Yet: it has no gradient. Use propagate_down: false"
+            )
+        if self._record is None:
+            self._run([b.tensor for b in bottom], record=True)
+        assert self._record is not None
+        inputs, params, outputs = self._record
+        sources = [x for x in (*inputs, *params) if x.requires_grad]
+        reached = [(out, blob.grad) for out, blob in zip(outputs, top) if out.requires_grad]
+        gradients: dict[int, torch.Tensor] = {}
+        if sources and reached:
+            ends, seeds = zip(*reached)
+            found = torch.autograd.grad(ends, sources, seeds, retain_graph=self.in_place, allow_unused=True)
+            gradients = {id(source): gradient for source, gradient in zip(sources, found) if gradient is not None}
+        if not self.in_place:
+            self._record = None
+        for blob, wanted, source in zip(bottom, propagate_down, inputs):
+            if wanted:
+                gradient = gradients.get(id(source))
+                blob.grad = torch.zeros_like(blob.grad) if gradient is None else gradient
+        for blob, source in zip(self.blobs, params):
+            if id(source) in gradients:
+                blob.grad.add_(gradients[id(source)])
+
+
+def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:
+    """An alias of a blob's tensor for autograd to start from; what is written to the blob later is seen, not refused."""
+    alias = values.data
+    return alias.requires_grad_() if wanted and alias.is_floating_point() else alias
+
+
+def create(layer_param: Any) -> Layer:
+    """The layer that a LayerParameter names; an unknown type is refused with the known ones (LayerRegistry)."""
+    cls = REGISTRY.get(layer_param.type)
+    if cls is None:
+        raise NetError(
+            f"layer '{layer_param.name}': Unknown layer type: {layer_param.type} (known types: "
+            f"{', '.join(sorted(REGISTRY))}). Correct `type`, or write it as a Python layer."
+        )
+    make = getattr(cls, "create", cls)
+    return make(layer_param)

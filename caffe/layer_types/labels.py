@@ -1,0 +1,42 @@
+"""Class labels beside scores: how many there must be, and which values they may have."""
+
+import math
+
+import torch
+
+from caffe.errors import DataError, ShapeError
+from caffe.layer import Layer, Shape
+from caffe.layer_types.axes import canonical
+
+SHOWN = 8
+
+
+def places(scores: Shape, labels: Shape, axis: int, layer: Layer) -> tuple[int, int, int]:
+    """The scores' shape around the class axis: (outer, classes, inner). ShapeError unless labels are outer × inner."""
+    axis = canonical(axis, scores, layer)
+    outer, classes, inner = math.prod(scores[:axis]), scores[axis], math.prod(scores[axis + 1 :])
+    if outer * inner != math.prod(labels):
+        raise ShapeError(
+            f"{layer}: scores {scores} and labels {labels}. Number of labels must match number of predictions: with "
+            f"classes on axis {axis}, {outer * inner} labels, not {math.prod(labels)}. Crop or reshape one of them."
+        )
+    return outer, classes, inner
+
+
+def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, layer: Layer) -> None:
+    """Raises DataError unless all labels are whole numbers in 0 … classes − 1, or the ignore_label."""
+    allowed = (labels >= 0) & (labels < classes) & (labels == labels.trunc())
+    if ignore_label is not None:
+        allowed |= labels == ignore_label
+    if bool(allowed.all()):
+        return
+    wrong = labels[~allowed]
+    values = wrong.unique().tolist()
+    shown = ", ".join(f"{value:g}" for value in values[:SHOWN]) + (", …" if len(values) > SHOWN else "")
+    ignored = "" if ignore_label is None else f" or {ignore_label} (the ignore_label)"
+    remedy = "set ignore_label" if ignore_label is None else "change ignore_label"
+    names = layer.layer_param.bottom
+    raise DataError(
+        f"{layer}: {len(wrong)} of {labels.numel()} labels in '{names[1]}' have the values {shown}, expected whole "
+        f"numbers 0 … {classes - 1}{ignored}. Correct the labels, {remedy}, or give '{names[0]}' as many classes."
+    )

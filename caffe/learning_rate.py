@@ -1,0 +1,59 @@
+"""The learning rate of an iteration: Caffe's seven policies (SGDSolver::GetLearningRate, sgd_solver.cpp).
+
+fixed      base_lr
+step       base_lr · gamma ^ floor(iter / stepsize)
+exp        base_lr · gamma ^ iter
+inv        base_lr · (1 + gamma · iter) ^ −power
+multistep  base_lr · gamma ^ (number of stepvalues that iter has reached)
+poly       base_lr · (1 − iter / max_iter) ^ power
+sigmoid    base_lr / (1 + exp(−gamma · (iter − stepsize)))
+"""
+
+from typing import Any
+
+import numpy as np
+
+from caffe.errors import NetError
+
+POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
+
+
+def learning_rate(param: Any, iteration: int, current_step: int = 0) -> tuple[float, int]:
+    """The rate at an iteration, rounded to float32, and the solver's `current_step` after it.
+
+    param: a SolverParameter. current_step: the step reached so far; multistep goes on from it, at most one step a call,
+    as Caffe does. Raises NetError for an unknown policy or a setting that the policy forbids.
+    """
+    policy = param.lr_policy
+    if policy not in POLICIES:
+        raise NetError(
+            f"solver: Unknown learning rate policy: {policy}. Set lr_policy to one of {', '.join(POLICIES)}."
+        )
+    if policy in ("step", "sigmoid") and param.stepsize <= 0:
+        raise NetError(f"solver: stepsize is {param.stepsize}, lr_policy '{policy}' wants it above 0. Set stepsize.")
+    if policy not in ("fixed", "poly") and not param.gamma >= 0:
+        raise NetError(f"solver: gamma is {param.gamma:g}, lr_policy '{policy}' wants it at least 0. Correct gamma.")
+    if policy == "step":
+        current_step = iteration // param.stepsize
+    elif policy == "multistep":
+        steps = param.stepvalue
+        current_step += current_step < len(steps) and iteration >= steps[current_step]
+    return float(np.float32(param.base_lr * _factor(param, iteration, current_step))), current_step
+
+
+def _factor(param: Any, iteration: int, current_step: int) -> float:
+    gamma, power, count = np.float64(param.gamma), np.float64(param.power), np.float64(iteration)
+    with np.errstate(all="ignore"):
+        match param.lr_policy:
+            case "step" | "multistep":
+                return gamma**current_step
+            case "exp":
+                return gamma**count
+            case "inv":
+                return (1 + gamma * count) ** -power
+            case "poly":
+                return (1 - count / np.float64(param.max_iter)) ** power
+            case "sigmoid":
+                return 1 / (1 + np.exp(-gamma * (count - param.stepsize)))
+            case _:
+                return 1.0

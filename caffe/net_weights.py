@@ -1,0 +1,120 @@
+"""Weights into a net and out of it: CopyTrainedLayersFrom, ShareTrainedLayersWith, ToProto (src/caffe/net.cpp)."""
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from caffe.blob import Blob
+from caffe.errors import WeightsError
+from caffe.formats import caffemodel, hdf5, weights
+from caffe.formats.caffemodel import LayerWeights
+from caffe.layer import Layer
+from caffe.log import log
+from caffe.net_graph import Param
+
+if TYPE_CHECKING:
+    from caffe.net import Net
+
+
+def copy_from(net: "Net", file: str) -> None:
+    """Copy by layer name; everything is checked before anything is written, and all that does not fit is named."""
+    sources = weights.read(file)
+    problems: list[str] = []
+    copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
+    for source in sources:
+        layer = net.layer_dict.get(source.name)
+        if layer is None:
+            log.info("Ignoring source layer %s", source.name)
+            continue
+        if len(source.blobs) > len(layer.blobs):
+            problems.append(_incompatible(source, layer))
+            continue
+        copies += _matched(net, source, problems)
+    if problems:
+        raise WeightsError(
+            f"weights in '{file}' do not fit net '{net.name}': "
+            + "; ".join(problems)
+            + ". To learn this layer's parameters from scratch rather than copying from a saved net, rename the layer."
+        )
+    for blob, values, diff in copies:
+        np.copyto(blob.data, values.reshape(blob.shape))
+        if diff is not None:
+            np.copyto(blob.diff, diff.reshape(blob.shape))
+
+
+def _matched(net: "Net", source: LayerWeights, problems: list[str]) -> list[tuple[Blob, np.ndarray, np.ndarray | None]]:
+    """Parameter, its new data and diff, for one layer. A file may leave out what another layer of the net owns."""
+    node = net.nodes[net._layer_names.index(source.name)]
+    found = []
+    for param, values, diff in zip_longest(node.params, source.blobs, source.diffs):
+        if values is None:
+            if param.owner is param:
+                problems.append(_incompatible(source, node.layer))
+        elif _same_shape(param.blob.shape, values.shape):
+            found.append((param.blob, values, diff))
+        else:
+            problems.append(
+                f"Cannot copy param {param.index} weights from layer '{source.name}'; shape mismatch.  "
+                f"Source param shape is {_text(values.shape)}; target param shape is {_text(param.blob.shape)}"
+            )
+    return found
+
+
+def _incompatible(source: LayerWeights, layer: Layer) -> str:
+    return (
+        f"Incompatible number of blobs for layer {source.name}: the file has {len(source.blobs)}, "
+        f"the net {len(layer.blobs)}"
+    )
+
+
+def _same_shape(target: tuple[int, ...], source: tuple[int, ...]) -> bool:
+    """Blob::ShapeEquals: a legacy 4-D shape equals one with fewer axes when the axes in front are 1."""
+    if len(source) == 4 and len(target) < 4:
+        return (1,) * (4 - len(target)) + target == source
+    return target == source
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    """As Blob::shape_string prints it."""
+    return f"{' '.join(map(str, shape))} ({int(np.prod(shape, dtype=np.int64))})"
+
+
+def share_with(net: "Net", other: "Net") -> None:
+    """Share the memory of the parameters' data, not of their diffs."""
+    for name, blobs in other.params.items():
+        if name not in net.params:
+            log.info("Ignoring source layer %s", name)
+            continue
+        if [b.shape for b in blobs] != [b.shape for b in net.params[name]]:
+            raise WeightsError(
+                f"Cannot share param weights from layer '{name}'; shape mismatch.  Source: {[b.shape for b in blobs]}; "
+                f"target: {[b.shape for b in net.params[name]]}. Rename the layer in one of the nets."
+            )
+        for mine, theirs in zip(net.params[name], blobs, strict=True):
+            mine.share_data(theirs)
+
+
+def _arrays(blob: Blob, write_diff: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    return _array(blob.tensor), _array(blob.grad) if write_diff else None
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy()
+
+
+def save(net: "Net", filename: str, write_diff: bool) -> None:
+    blobs = [[_arrays(blob, write_diff) for blob in node.layer.blobs] for node in net.nodes]
+    caffemodel.write(filename, net.to_message(), blobs)
+
+
+def _owned(param: Param, write_diff: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """A shared parameter is written once, with the layer that owns it."""
+    data, diff = _arrays(param.blob, write_diff)
+    return (data if param.owner is param else None), diff
+
+
+def save_hdf5(net: "Net", filename: str, write_diff: bool) -> None:
+    layers = [(node.layer.name, [_owned(param, write_diff) for param in node.params]) for node in net.nodes]
+    hdf5.write(filename, layers)

@@ -1,0 +1,84 @@
+"""Writes caffe_pb2.py from caffe.proto: `python -m caffe.proto.generate [--check]` (needs grpcio-tools)."""
+
+import argparse
+import difflib
+import sys
+import tempfile
+import textwrap
+from base64 import b64encode
+from pathlib import Path
+from zlib import compress
+
+HERE = Path(__file__).parent
+MODULE = HERE / "caffe_pb2.py"
+
+TEMPLATE = '''\
+"""Caffe's protobuf messages. Generated from caffe.proto by `python -m caffe.proto.generate`: do not edit.
+
+The schema lives in a private descriptor pool, so that this module can share a process with OpenCV, BVLC Caffe or
+any other library that brings its own caffe.proto, and works with every protobuf release from 3.20 on.
+"""
+
+from base64 import b64decode
+from zlib import decompress
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+_SCHEMA = """
+{schema}
+"""
+
+
+def _message_classes():
+    """Name → class of every message, and name → wrapper of every top-level enum."""
+    pool = descriptor_pool.DescriptorPool()
+    schema = descriptor_pb2.FileDescriptorProto.FromString(decompress(b64decode(_SCHEMA)))
+    pool.Add(schema)
+    class_of = getattr(message_factory, "GetMessageClass", None) or message_factory.MessageFactory(pool).GetPrototype
+    file = pool.FindFileByName(schema.name)
+    names = {{name: class_of(message) for name, message in file.message_types_by_name.items()}}
+    for cls in names.values():
+        cls.__module__ = __name__
+    for name, enum in file.enum_types_by_name.items():
+        names[name] = EnumTypeWrapper(enum)
+        names.update({{value.name: value.number for value in enum.values}})
+    return file, names
+
+
+DESCRIPTOR, _names = _message_classes()
+globals().update(_names)
+__all__ = sorted(_names)
+'''
+
+
+def render() -> str:
+    """The text of caffe_pb2.py."""
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+    from grpc_tools import protoc
+
+    with tempfile.TemporaryDirectory() as folder:
+        descriptors = Path(folder) / "caffe.desc"
+        if protoc.main(["protoc", f"-I{HERE}", f"--descriptor_set_out={descriptors}", str(HERE / "caffe.proto")]):
+            raise SystemExit("caffe.proto: protoc refuses it (see above)")
+        (schema,) = FileDescriptorSet.FromString(descriptors.read_bytes()).file
+    text = b64encode(compress(schema.SerializeToString(), 9)).decode()
+    return TEMPLATE.format(schema="\n".join(textwrap.wrap(text, 118)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if caffe_pb2.py is out of date")
+    check = parser.parse_args().check
+    new = render()
+    if not check:
+        MODULE.write_text(new)
+        return
+    old = MODULE.read_text() if MODULE.exists() else ""
+    if old != new:
+        sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), str(MODULE), "new"))
+        sys.exit("caffe_pb2.py is out of date: run `python -m caffe.proto.generate`")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,361 @@
+"""Solvers: the training loop, as pycaffe shows it (src/caffe/solver.cpp, src/caffe/solvers/sgd_solver.cpp)."""
+
+import time
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, ClassVar
+
+import torch
+
+from caffe import device, net_outputs, snapshot, solver_nets, tripwires, update_rules
+from caffe.blob import Blob
+from caffe.errors import NetError, UsageError
+from caffe.learning_rate import learning_rate
+from caffe.log import log
+from caffe.net import Net
+from caffe.update_rules import Settings
+
+Hook = Callable[[], object]
+
+
+class Action(Enum):
+    """What somebody outside, such as a signal handler, asks of a running solver."""
+
+    NONE = "none"
+    STOP = "stop"
+    SNAPSHOT = "snapshot"
+
+
+class Solver:
+    """Trains the net that a solver prototxt names. Use one of its subclasses, or get_solver.
+
+    solver_file: path of a SolverParameter prototxt. Raises FormatError for a file that cannot be read or a snapshot_prefix
+    that cannot be written, NetError for settings or nets that cannot work.
+    """
+
+    type: ClassVar[str]
+
+    net: Net
+    test_nets: list[Net]
+    param: Any
+    """The SolverParameter; what is changed here, such as base_lr, holds from the next iteration on."""
+    iter: int
+    """How many updates the weights have had."""
+    current_step: int
+    history: list[Blob]
+    allow_zero_init: bool
+    """Train as told, even a net whose zero weights keep it from learning (see caffe/tripwires.py)."""
+
+    def __init__(self, solver_file: str):
+        self._init(solver_nets.read_solver(str(solver_file)))
+
+    @classmethod
+    def from_message(cls, param: Any) -> "Solver":
+        """A solver from a SolverParameter."""
+        solver = cls.__new__(cls)
+        solver._init(param)
+        return solver
+
+    def _init(self, param: Any) -> None:
+        log.info("Initializing solver from parameters: \n%s", param)
+        self.param = param
+        if param.average_loss < 1:
+            raise NetError(
+                f"solver: average_loss is {param.average_loss}: average_loss should be non-negative, at least 1."
+            )
+        self._check_settings()
+        snapshot.check_prefix(param)
+        if param.random_seed >= 0:
+            device.set_random_seed(param.random_seed)
+        self.net = Net.from_message(solver_nets.train_net(param))
+        self._load_weights(self.net)
+        self.test_nets = []
+        for index, (source, message) in enumerate(solver_nets.test_nets(param)):
+            log.info("Creating test net (#%d) specified by %s", index, source)
+            net = Net.from_message(message)
+            net.set_debug_info(param.debug_info)
+            self._load_weights(net)
+            self.test_nets.append(net)
+        log.info("Solver scaffolding done.")
+        self.iter = self.current_step = 0
+        self._learnable = list(self.net.graph.learnable.values())
+        self.history = [
+            Blob(each.blob.shape, stable=True)
+            for _ in range(update_rules.MEMORIES[self.type])
+            for each in self._learnable
+        ]
+        self._hooks: list[tuple[Hook, Hook]] = []
+        self._requested_action: Callable[[], Action] = lambda: Action.NONE
+        self._stopping = False
+        self._losses: list[torch.Tensor] = []
+        self._smoothed_loss = torch.zeros(())
+        self._window_start = 0
+        self._displayed_at, self._seconds_since_display = 0, 0.0
+        self._iterations_run = 0
+        self.allow_zero_init = tripwires.allowed_by_environment()
+        self._watch = tripwires.LossWatch(self.net)
+
+    def _check_settings(self) -> None:
+        """Settings that only some solvers refuse."""
+
+    def _load_weights(self, net: Net) -> None:
+        for names in self.param.weights:
+            for name in names.split(","):
+                log.info("Finetuning from %s", name.strip())
+                net.copy_from(name.strip())
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update."""
+        return learning_rate(self.param, self.iter, self.current_step)[0]
+
+    @property
+    def max_iter(self) -> int:
+        return self.param.max_iter
+
+    @property
+    def smoothed_loss(self) -> float:
+        """The loss averaged over the last `average_loss` iterations of this run."""
+        return float(self._smoothed_loss)
+
+    def add_callback(self, on_start: Hook, on_gradients_ready: Hook) -> None:
+        """Call on_start() before each iteration's forward, on_gradients_ready() before its update."""
+        self._hooks.append((on_start, on_gradients_ready))
+
+    def set_action_function(self, requested_action: Callable[[], Action]) -> None:
+        """Ask this function, once an iteration and once a test batch, whether to stop or to save."""
+        self._requested_action = requested_action
+
+    def share_weights(self, net: Net) -> None:
+        """Let another net use the memory of this solver's weights."""
+        net.share_with(self.net)
+
+    def step(self, iters: int) -> None:
+        """Run `iters` iterations, whatever max_iter says. Raises NetError for a net that can never learn."""
+        if self._iterations_run == 0 and not self.allow_zero_init:
+            tripwires.fill_frozen_deconvolutions(self.net)
+            tripwires.check(self.net)
+        param, stop = self.param, self.iter + iters
+        self._losses, self._window_start = [], self.iter
+        self._smoothed_loss = torch.zeros(())
+        started = time.perf_counter() - self._seconds_since_display
+        while self.iter < stop:
+            self.net.clear_param_diffs()
+            if _is_due(param.test_interval, self.iter) and (self.iter > 0 or param.test_initialization):
+                self.test_all()
+                if self._stopping:
+                    break
+            for on_start, _ in self._hooks:
+                on_start()
+            display = _is_due(param.display, self.iter)
+            self.net.set_debug_info(display and param.debug_info)
+            loss = torch.zeros(())
+            for _ in range(param.iter_size):
+                loss = loss + self.net.run_forward()
+                self.net.run_backward()
+            self._update_smoothed_loss(loss / param.iter_size)
+            if display:
+                self._display(time.perf_counter() - started)
+                started = time.perf_counter()
+            for _, on_gradients_ready in self._hooks:
+                on_gradients_ready()
+            self.apply_update()
+            self._iterations_run += 1
+            for warning in self._watch.look(self._iterations_run):
+                log.warning("%s", warning)
+            action = self._requested_action()
+            if _is_due(param.snapshot, self.iter) or action is Action.SNAPSHOT:
+                self.snapshot()
+            if action is Action.STOP:
+                self._stopping = True
+                break
+        self._seconds_since_display = time.perf_counter() - started
+
+    def _update_smoothed_loss(self, loss: torch.Tensor) -> None:
+        """The mean over a sliding window, in float32 and without waiting for the device (UpdateSmoothedLoss)."""
+        window = self.param.average_loss
+        if len(self._losses) < window:
+            self._losses.append(loss)
+            size = len(self._losses)
+            self._smoothed_loss = (self._smoothed_loss * (size - 1) + loss) / size
+        else:
+            oldest = (self.iter - self._window_start) % window
+            self._smoothed_loss = self._smoothed_loss + (loss - self._losses[oldest]) / window
+            self._losses[oldest] = loss
+
+    def _display(self, seconds: float) -> None:
+        loss = self.smoothed_loss
+        rate = (self.iter - self._displayed_at) / seconds if seconds else 0.0
+        log.info(
+            "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", self.iter, rate, seconds, self.param.display, loss
+        )
+        self._displayed_at = self.iter
+        for line in net_outputs.lines(net_outputs.outputs(self.net), "    Train net output #{}: "):
+            log.info("%s", line)
+        for line in self._watch.per_pixel():
+            log.info("%s", line)
+
+    def apply_update(self) -> None:
+        """Change the weights by the gradients in the parameters' diffs, which hold the update afterwards; iter goes up."""
+        param = self.param
+        rate, step = learning_rate(param, self.iter, self.current_step)
+        if step != self.current_step and param.lr_policy == "multistep":
+            log.info("MultiStep Status: Iteration %d, step = %d", self.iter, step)
+        self.current_step = step
+        if _is_due(param.display, self.iter):
+            log.info("Iteration %d, lr = %g", self.iter, rate)
+        scale = self._clip_scale() / param.iter_size
+        settings = Settings(param.momentum, param.momentum2, param.delta, param.rms_decay, self.iter)
+        count = len(self._learnable)
+        for index, each in enumerate(self._learnable):
+            decay = param.weight_decay * (1.0 if each.decay_mult is None else each.decay_mult)
+            if decay and param.regularization_type not in ("L1", "L2"):
+                raise NetError(f"solver: Unknown regularization type: {param.regularization_type}. Set L1 or L2.")
+            update_rules.update(
+                update_rules.RULES[self.type],
+                each.blob.tensor,
+                each.blob.grad,
+                [blob.tensor for blob in self.history[index::count]],
+                rate * (1.0 if each.lr_mult is None else each.lr_mult),
+                settings,
+                scale=scale,
+                decay=decay,
+                l1=param.regularization_type == "L1",
+            )
+        self.iter += 1
+
+    def _clip_scale(self) -> float:
+        """The factor that brings the norm of all gradients, summed over iter_size, down to clip_gradients."""
+        most = self.param.clip_gradients
+        if most < 0 or not self._learnable:
+            return 1.0
+        norms = torch._foreach_norm([each.blob.grad for each in self._learnable])
+        norm = float(torch.linalg.vector_norm(torch.stack(list(norms))))
+        if norm <= most:
+            return 1.0
+        log.info(
+            "Gradient clipping: scaling down gradients (L2 norm %g > %g) by scale factor %g", norm, most, most / norm
+        )
+        return most / norm
+
+    def solve(self, resume_file: str | None = None) -> None:
+        """Train up to max_iter, save, and show the last loss and test scores. resume_file: a solverstate to go on from."""
+        param = self.param
+        log.info("Solving %s", self.net.name)
+        log.info("Learning Rate Policy: %s", param.lr_policy)
+        self._stopping = False
+        if resume_file:
+            log.info("Restoring previous solver status from %s", resume_file)
+            self.restore(resume_file)
+        self.step(param.max_iter - self.iter)
+        if param.snapshot_after_train and not _is_due(param.snapshot, self.iter):
+            self.snapshot()
+        if self._stopping:
+            log.info("Optimization stopped early.")
+            return
+        if _is_due(param.display, self.iter):
+            self._update_smoothed_loss(self.net.run_forward())
+            log.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
+        if _is_due(param.test_interval, self.iter):
+            self.test_all()
+        log.info("Optimization Done.")
+
+    def test_all(self) -> None:
+        """Test every test net, and log the scores."""
+        for index in range(len(self.test_nets)):
+            if not self._stopping:
+                self.test(index)
+
+    def test(self, test_net_id: int = 0) -> None:
+        """Run a test net for its test_iter batches with the present weights, and log the means of its outputs."""
+        log.info("Iteration %d, Testing net (#%d)", self.iter, test_net_id)
+        net, batches = self.test_nets[test_net_id], self.param.test_iter[test_net_id]
+        net.share_with(self.net)
+        loss = torch.zeros(())
+        sums: list[net_outputs.Output] = []
+        for _ in range(batches):
+            while (action := self._requested_action()) is not Action.NONE:
+                if action is Action.SNAPSHOT:
+                    self.snapshot()
+                else:
+                    self._stopping = True
+            if self._stopping:
+                log.info("Test interrupted.")
+                return
+            loss = loss + net.run_forward()
+            scores = net_outputs.outputs(net)
+            for total, score in zip(sums, scores, strict=False):
+                total.add(score)
+            sums = sums or scores
+        if self.param.test_compute_loss:
+            log.info("Test loss: %g", float(loss / batches))
+        for line in net_outputs.lines(sums, "    Test net output #{}: ", divisor=batches):
+            log.info("%s", line)
+
+    def snapshot(self) -> None:
+        """Write weights and state as <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate."""
+        snapshot.save(self)
+
+    def restore(self, state_file: str) -> None:
+        """Go on from a .solverstate or .solverstate.h5."""
+        snapshot.restore(self, str(state_file))
+
+
+def _is_due(interval: int, iteration: int) -> bool:
+    return bool(interval) and iteration % interval == 0
+
+
+class SGDSolver(Solver):
+    type = "SGD"
+
+
+class NesterovSolver(SGDSolver):
+    type = "Nesterov"
+
+
+class AdaGradSolver(SGDSolver):
+    type = "AdaGrad"
+
+    def _check_settings(self) -> None:
+        _refuse_momentum(self)
+
+
+class RMSPropSolver(SGDSolver):
+    type = "RMSProp"
+
+    def _check_settings(self) -> None:
+        _refuse_momentum(self)
+        if not 0 <= self.param.rms_decay < 1:
+            raise NetError(f"solver: rms_decay is {self.param.rms_decay:g}: rms_decay should lie between 0 and 1.")
+
+
+class AdaDeltaSolver(SGDSolver):
+    type = "AdaDelta"
+
+
+class AdamSolver(SGDSolver):
+    type = "Adam"
+
+
+def _refuse_momentum(solver: Solver) -> None:
+    if solver.param.momentum:
+        raise NetError(
+            f"solver: momentum is {solver.param.momentum:g}: Momentum cannot be used with {solver.type}. Remove it."
+        )
+
+
+SOLVERS: dict[str, type[Solver]] = {
+    cls.type: cls for cls in (AdaDeltaSolver, AdaGradSolver, AdamSolver, NesterovSolver, RMSPropSolver, SGDSolver)
+}
+
+
+def get_solver(solver_file: str) -> Solver:
+    """The solver that a prototxt's `type` names."""
+    return solver_from_message(solver_nets.read_solver(str(solver_file)))
+
+
+def solver_from_message(param: Any) -> Solver:
+    """The solver that a SolverParameter's `type` names."""
+    if param.type not in SOLVERS:
+        raise UsageError(f"solver: Unknown solver type: {param.type} (known types: {', '.join(SOLVERS)})")
+    return SOLVERS[param.type].from_message(param)

@@ -1,0 +1,95 @@
+"""Which nets a solver trains and tests: Solver::InitTrainNet and InitTestNets (src/caffe/solver.cpp), on messages alone."""
+
+from pathlib import Path
+from typing import Any
+
+from caffe.errors import NetError
+from caffe.formats import prototxt
+from caffe.log import log
+from caffe.proto import caffe_pb2
+
+_TRAIN_FIELDS = ("train_net_param", "train_net", "net_param", "net")
+_NAMES = "net, net_param, train_net, train_net_param"
+
+
+def read_solver(path: str) -> Any:
+    """The SolverParameter in a file; without a snapshot_prefix, or with a directory as such, it gets the file's name."""
+    param = prototxt.read_solver(path)
+    if not param.HasField("snapshot_prefix"):
+        param.snapshot_prefix = str(Path(path).with_suffix(""))
+        log.info("snapshot_prefix was not specified and is set to %s", param.snapshot_prefix)
+    elif Path(param.snapshot_prefix).is_dir():
+        param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
+        log.info("snapshot_prefix was a directory and is replaced to %s", param.snapshot_prefix)
+    return param
+
+
+def train_net(param: Any) -> Any:
+    """The NetParameter to train. Its state: phase TRAIN, then the net's own state, then train_state.
+
+    Raises NetError unless exactly one field names a training net.
+    """
+    given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
+    if not given:
+        raise NetError(f"solver: SolverParameter must specify a train net using one of these fields: {_NAMES}")
+    if len(given) > 1:
+        raise NetError(
+            "solver: SolverParameter must not contain more than one of these fields specifying a train_net: "
+            f"{_NAMES}; it has {', '.join(given)}. Keep one."
+        )
+    (name,) = given
+    if name.endswith("_param"):
+        log.info("Creating training net specified in %s.", name)
+        net = _copy(getattr(param, name))
+    else:
+        file = getattr(param, name)
+        log.info("Creating training net from %s file: %s", name, file)
+        net = prototxt.read_net(file)
+    _set_state(net, caffe_pb2.TRAIN, param.train_state)
+    return net
+
+
+def test_nets(param: Any) -> list[tuple[str, Any]]:
+    """Where each net to test comes from, for the log, and its NetParameter.
+
+    They are test_net_param, then test_net, then `net` or `net_param` for every test_iter left. Their state: phase TEST,
+    then the net's own state, then the test_state of the same place. Raises NetError when the numbers do not agree.
+    """
+    generic = [name for name in ("net_param", "net") if param.HasField(name)]
+    named = len(param.test_net_param) + len(param.test_net)
+    wanted = len(param.test_iter)
+    if wanted < named or (not generic and wanted != named):
+        raise NetError(
+            f"solver: {wanted} test_iter for {named} test nets: test_iter must be specified for each test network."
+        )
+    if len(param.test_state) not in (0, wanted):
+        raise NetError(
+            f"solver: {len(param.test_state)} test_state for {wanted} test nets: test_state must be unspecified or "
+            "specified once per test net."
+        )
+    if wanted and param.test_interval <= 0:
+        raise NetError(f"solver: test_interval is {param.test_interval} with {wanted} test nets. Set it above 0.")
+    nets = [("test_net_param", _copy(net)) for net in param.test_net_param]
+    nets += [(f"test_net file: {file}", prototxt.read_net(file)) for file in param.test_net]
+    for name in generic * (wanted - named):
+        if name == "net":
+            nets.append((f"net file: {param.net}", prototxt.read_net(param.net)))
+        else:
+            nets.append(("net_param", _copy(param.net_param)))
+    for index, (_, net) in enumerate(nets):
+        _set_state(net, caffe_pb2.TEST, param.test_state[index] if param.test_state else None)
+    return nets
+
+
+def _copy(net: Any) -> Any:
+    copy = caffe_pb2.NetParameter()
+    copy.CopyFrom(net)
+    return copy
+
+
+def _set_state(net: Any, phase: int, override: Any | None) -> None:
+    state = caffe_pb2.NetState(phase=phase)
+    state.MergeFrom(net.state)
+    if override is not None:
+        state.MergeFrom(override)
+    net.state.CopyFrom(state)

@@ -1,0 +1,13 @@
+"""What the segmentation data layers share.
+
+params.py   `param_str` to a checked dictionary
+splits.py   the list of names that a split consists of
+order.py    in which order a split's images come, reproducibly
+files.py    images and labels from files, each made sure of
+labels.py   which label values are legal, and which class each becomes
+feed.py     loading ahead in a worker thread
+layer.py    the layer itself: caffe.Layer's protocol over all of the above
+
+The folder `data_layers/` belongs on PYTHONPATH, because nets name its modules directly (`module: "voc_layers"`);
+this package is therefore imported as `segdata`. Nothing here needs more than pycaffe, NumPy, SciPy and Pillow.
+"""

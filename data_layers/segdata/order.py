@@ -1,0 +1,52 @@
+"""In which order the images of a split come.
+
+An order is an endless sequence of indices that depends on its name, a seed and the number of images alone. So a
+position in it is one number, and whoever stores (seed, position) can go on from there.
+
+sequential   0, 1, 2, … and again from 0: for scoring
+py3          drawn with replacement, as the published layers draw under Python 3: randint of random.Random(seed)
+py2          the same under Python 2, whose randint made another use of the same generator: what was published
+shuffle      every image once, in random order, then every image once in another random order, …
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+
+
+def _sequential(rng: random.Random, n: int) -> Iterator[int]:
+    return itertools.cycle(range(n))
+
+
+def _py3(rng: random.Random, n: int) -> Iterator[int]:
+    while True:
+        yield rng.randint(0, n - 1)
+
+
+def _py2(rng: random.Random, n: int) -> Iterator[int]:
+    while True:
+        yield int(rng.random() * n)
+
+
+def _shuffle(rng: random.Random, n: int) -> Iterator[int]:
+    while True:
+        indices = list(range(n))
+        rng.shuffle(indices)
+        yield from indices
+
+
+_ORDERS: dict[str, Callable[[random.Random, int], Iterator[int]]] = {
+    "sequential": _sequential,
+    "py3": _py3,
+    "py2": _py2,
+    "shuffle": _shuffle,
+}
+DEFAULT = "py3"
+RANDOM = ("py3", "py2", "shuffle")
+
+
+def indices(name: str, seed: int, n: int, position: int = 0) -> Iterator[int]:
+    """The order's indices, each in 0..n-1, from `position` on."""
+    return itertools.islice(_ORDERS[name](random.Random(seed), n), position, None)

@@ -1,0 +1,57 @@
+"""PASCAL VOC, and its larger set of labels SBD: the data layers that the published nets name.
+
+VOC's folder layout serves any data set: JPEGImages/NAME.jpg (or .png), SegmentationClass/NAME.png, and
+ImageSets/Segmentation/SPLIT.txt with the names; give `n_classes` in param_str if it is not 21.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from segdata import files
+from segdata.layer import SegDataLayer
+
+CLASSES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+
+class VOCSegDataLayer(SegDataLayer):
+    """PASCAL VOC: `voc_dir` is a year's folder, such as VOC2011. Labels are PNGs with palette."""
+
+    dir_key = "voc_dir"
+    n_classes = len(CLASSES)
+
+    def split_file(self) -> str:
+        return os.path.join(self.folder, "ImageSets", "Segmentation", f"{self.split}.txt")
+
+    def image_file(self, name: str) -> str:
+        return files.find_image(os.path.join(self.folder, "JPEGImages", name))
+
+    def label_file(self, name: str) -> str:
+        return os.path.join(self.folder, "SegmentationClass", f"{name}.png")
+
+
+class SBDDSegDataLayer(SegDataLayer):
+    """The Semantic Boundaries data set: `sbdd_dir` is its folder `dataset`, with img/, cls/ and SPLIT.txt.
+
+    Labels are MATLAB files: GTcls.Segmentation. The split seg11valid is the part of VOC 2011 val that is not in SBD's
+    training split.
+    """
+
+    dir_key = "sbdd_dir"
+    n_classes = len(CLASSES)
+
+    def split_file(self) -> str:
+        return os.path.join(self.folder, f"{self.split}.txt")
+
+    def image_file(self, name: str) -> str:
+        return files.find_image(os.path.join(self.folder, "img", name))
+
+    def label_file(self, name: str) -> str:
+        return os.path.join(self.folder, "cls", f"{name}.mat")
+
+    def read_label(self, path: str) -> np.ndarray:
+        return files.read_mat_label(path, ("GTcls", "Segmentation"))

@@ -1,0 +1,5 @@
+"""The nets, written in Python: `python -m net_spec` writes nets/ and solvers/ from the rows of catalogue.py.
+
+blocks → trunks → fcn → nets → catalogue: pieces, classification nets, what makes a segmentation net of one, what a row
+means, and the rows. All of it uses the public pycaffe API alone.
+"""

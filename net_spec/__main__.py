@@ -1,0 +1,87 @@
+"""Writes nets/ and solvers/, from the root of the checkout.
+
+python -m net_spec              every net of the catalogue
+python -m net_spec --check      nothing: compares, and fails with a diff if a file is out of date
+python -m net_spec --variant voc-fcn8s --name camvid-fcn8s --classes 11 --data '{"voc_dir": "data/camvid"}'
+                                one net of the catalogue for a data set and a number of classes of your own
+
+--data holds the settings of the Python layer that reads your data. Without "module" and "layer" among them it is
+voc_layers.VOCSegDataLayer, which wants the layout of PASCAL VOC; "split" comes from --splits, and the mean and the seed
+of the published nets are there unless given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from net_spec.catalogue import ROWS, adapt, files
+from net_spec.datasets import data_set
+from net_spec.generate import COMMAND, differences, write
+from net_spec.nets import Variant
+
+
+def main(arguments: list[str]) -> None:
+    options = _parser().parse_args(arguments)
+    if options.variant:
+        root = "" if options.out == "." else options.out.rstrip("/") + "/"
+        made = files((_adapted(options),), root)
+        write(made, f"{COMMAND} {shlex.join(arguments)}")
+        print("\n".join(made))
+    elif options.check:
+        check()
+    else:
+        made = files()
+        write(made)
+        print(f"{len(made)} files in nets/ and solvers/")
+
+
+def check() -> None:
+    """Exits with 1 and a diff if a file of the catalogue is out of date."""
+    lines = list(differences(files(), Path()))
+    if lines:
+        print("\n".join(lines))
+        sys.exit(f"nets/ and solvers/ are out of date: run `{COMMAND}`")
+    print("nets/ and solvers/ are up to date")
+
+
+def _adapted(options: argparse.Namespace) -> Variant:
+    variant = ROWS.get(options.variant)
+    if not isinstance(variant, Variant):
+        names = ", ".join(name for name, row in ROWS.items() if isinstance(row, Variant))
+        sys.exit(f"--variant {options.variant}: no such segmentation net; there are {names}")
+    if options.name in ROWS:
+        sys.exit(f"--name {options.name}: the catalogue has a net of that name; choose another")
+    try:
+        settings = json.loads(options.data)
+    except json.JSONDecodeError as error:
+        sys.exit(f"""--data {options.data}: not JSON ({error}); write it as '{{"voc_dir": "data/camvid"}}'""")
+    reader = {key: settings.pop(key) for key in ("module", "layer") if key in settings}
+    (train, val), head = options.splits, variant.data.heads[0]
+    data = data_set(settings, (train, 0), (val, options.val_images), head, **reader)
+    return adapt(variant, options.name, data, options.classes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is out of date")
+    group = parser.add_argument_group("a net of your own")
+    group.add_argument("--variant", help="the net to start from, such as voc-fcn8s")
+    group.add_argument("--name", help="what the new one is called")
+    group.add_argument("--classes", type=int, help="number of classes, background included")
+    group.add_argument("--data", help="settings of the data layer, as JSON")
+    group.add_argument(
+        "--splits", nargs=2, default=("train", "val"), metavar=("TRAIN", "VAL"), help="default: train val"
+    )
+    group.add_argument("--val-images", type=int, default=1, help="images in the second split; the solver's test_iter")
+    group.add_argument("--out", default=".", help="where nets/ and solvers/ are; default: here")
+    return parser
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

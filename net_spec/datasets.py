@@ -1,0 +1,151 @@
+"""What nets are trained and scored on: the Python layer that reads each data set, and what it gives.
+
+Paths are relative to the root of the checkout, from where everything is run: `data/pascal/VOC2011` is what the
+published nets call `../data/pascal/VOC2011` from a folder of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffe.net_spec import NetSpec, Top
+from caffe.net_spec import layers as L
+from net_spec.fcn import Head
+
+MEAN = (104.00699, 116.66877, 122.67892)
+"""Of ILSVRC's training images: blue, green, red."""
+
+SEED = 1337
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set: its Python layer and settings, the name of the net's file, and how many images it has."""
+
+    layer: str
+    params: dict[str, Any]
+    file: str
+    images: int
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a net sees and learns.
+
+    inputs: blobs and their channels; several are joined to `data`, or kept apart for late fusion.
+    first: what the name of the first convolution ends in, where the input is not BGR (`Form.first`).
+    size: height and width of the deploy net's example input.
+    """
+
+    module: str
+    train: Split
+    val: Split
+    heads: tuple[Head, ...]
+    inputs: dict[str, int] = field(default_factory=lambda: {"data": 3})
+    first: str = ""
+    size: tuple[int, int] = (500, 500)
+
+    def read(self, n: NetSpec, split: Split) -> None:
+        """Puts the layer that reads `split` into `n`, with a blob for each input and each label."""
+        blobs = [*self.inputs, *(head.label for head in self.heads)]
+        tops = L.Python(module=self.module, layer=split.layer, param_str=repr(split.params), ntop=len(blobs))
+        for index, blob in enumerate(blobs):
+            n[blob] = tops[index]
+
+    def accept(self, n: NetSpec) -> None:
+        """Puts inputs to be filled from outside into `n`."""
+        for blob, channels in self.inputs.items():
+            n[blob] = input_layer(blob, (1, channels, *self.size))
+
+
+def input_layer(blob: str, shape: tuple[int, ...]) -> Top:
+    """An Input layer: `input` if it makes `data`, as in the published deploy net, otherwise called after its blob."""
+    return L.Input(input_param={"shape": {"dim": list(shape)}}, name="input" if blob == "data" else blob)
+
+
+def data_set(
+    params: dict[str, Any],
+    train: tuple[str, int],
+    val: tuple[str, int],
+    head: Head,
+    module: str = "voc_layers",
+    layer: str = "VOCSegDataLayer",
+) -> DataSet:
+    """A data set of which one Python layer reads both splits; unless `layer` says other, in PASCAL VOC's layout.
+
+    params: the layer's settings, `voc_dir` first of all; mean and seed are the usual ones unless given.
+    train, val: the name of each split and how many images it has.
+    """
+
+    def split(name: str, images: int, file: str) -> Split:
+        return Split(layer, {**params, "split": name, "mean": MEAN, "seed": SEED, **params}, file, images)
+
+    return DataSet(module, split(*train, "train"), split(*val, "val"), (head,))
+
+
+VOC = DataSet(
+    "voc_layers",
+    Split(
+        "SBDDSegDataLayer",
+        {"sbdd_dir": "data/sbdd/dataset", "split": "train", "mean": MEAN, "seed": SEED},
+        "train",
+        8498,
+    ),
+    Split(
+        "VOCSegDataLayer",
+        {"voc_dir": "data/pascal/VOC2011", "split": "seg11valid", "mean": MEAN, "seed": SEED},
+        "val",
+        736,
+    ),
+    (Head(21),),
+)
+
+
+def _nyud(tops: tuple[str, ...], inputs: dict[str, int], first: str = "") -> DataSet:
+    def split(name: str, images: int) -> Split:
+        params = {"nyud_dir": "data/nyud", "split": name, "tops": [*tops, "label"], "seed": SEED}
+        return Split("NYUDSegDataLayer", params, name, images)
+
+    return DataSet("nyud_layers", split("trainval", 795), split("test", 654), (Head(40),), inputs, first)
+
+
+NYUD_COLOR = _nyud(("color",), {"data": 3})
+NYUD_HHA = _nyud(("hha",), {"data": 3})
+NYUD_COLOR_D = _nyud(("color", "depth"), {"color": 3, "depth": 1}, first="_bgrd")
+NYUD_COLOR_HHA = _nyud(("color", "hha"), {"color": 3, "hha": 3})
+
+
+def _siftflow(name: str, images: int) -> Split:
+    params = {"siftflow_dir": "data/sift-flow", "split": name, "seed": SEED}
+    return Split("SIFTFlowSegDataLayer", params, name, images)
+
+
+SIFTFLOW = DataSet(
+    "siftflow_layers",
+    _siftflow("trainval", 2486),
+    _siftflow("test", 200),
+    (Head(33, "sem", "_sem"), Head(3, "geo", "_geo", "loss_geo")),
+)
+
+
+def _pascalcontext(name: str, images: int) -> Split:
+    params = {"voc_dir": "data/pascal", "context_dir": "data/pascal-context", "split": name, "seed": SEED}
+    return Split("PASCALContextSegDataLayer", params, name, images)
+
+
+PASCALCONTEXT = DataSet("pascalcontext_layers", _pascalcontext("train", 4998), _pascalcontext("val", 5105), (Head(60),))
+"""59 classes and the background."""
+
+VOC7 = data_set(
+    {"voc_dir": "data/voc", "classes": [0, 8, 10, 12, 13, 15, 17]},
+    ("train", 1000),
+    ("seg11valid", 228),
+    Head(7, renamed=True),
+)
+"""VOC's background, cat, cow, dog, horse, person and sheep, as classes 0 to 6; every other class is void."""
+
+CAMVID = data_set({"voc_dir": "data/camvid"}, ("train", 367), ("val", 101), Head(11, renamed=True))
+
+DEMO_CLASSES = 6
+DEMO = data_set({"voc_dir": "out/demo/data/VOC"}, ("train", 400), ("val", 60), Head(DEMO_CLASSES))

@@ -1,0 +1,127 @@
+"""What a row of the catalogue is, and the messages that are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from caffe.net_spec import NetSpec
+from caffe.net_spec import layers as L
+from net_spec import datasets, recipes
+from net_spec.blocks import Form, Stream
+from net_spec.datasets import DataSet
+from net_spec.fcn import add_loss, segment
+from net_spec.recipes import Recipe
+from net_spec.trunks import Trunk
+
+DEPLOY = "deploy"
+TEN_CROPS = 10
+RANDOM = {"weight_filler": {"type": "msra"}}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A segmentation net.
+
+    starts: the rows whose weights its training starts from: one for each trunk where they were trained apart.
+    late: each input has a trunk of its own, and their scores are averaged.
+    published: mean IU in percent as its authors give it.
+    """
+
+    name: str
+    trunk: Trunk
+    data: DataSet
+    stride: int
+    recipe: Recipe
+    starts: tuple[str, ...]
+    late: bool = False
+    at_once: bool = False
+    published: float | None = None
+
+    @property
+    def phases(self) -> tuple[str, str, str]:
+        """The names of its files: to train, to score, to use."""
+        return self.data.train.file, self.data.val.file, DEPLOY
+
+    def net(self, phase: str) -> Any:
+        """The NetParameter of one of `phases`. The last has no dropout, no labels and no loss."""
+        n, data, deploy = NetSpec(), self.data, phase == DEPLOY
+        if deploy:
+            data.accept(n)
+        else:
+            data.read(n, data.train if phase == data.train.file else data.val)
+        form = Form(pad=self.trunk.pad, dropout=not deploy, first=data.first)
+        if self.late:
+            streams = {blob: self.trunk.features(Stream(n, blob), n[blob], form) for blob in data.inputs}
+        else:
+            if "data" not in data.inputs:
+                n.data = L.Concat(*(n[blob] for blob in data.inputs))
+            streams = {"": self.trunk.features(Stream(n), n.data, form)}
+        image = n[next(iter(data.inputs))] if self.late else n.data
+        for head in data.heads:
+            score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once)
+            if not deploy:
+                add_loss(n, score, head, self.recipe.normalize)
+        return n.to_proto()
+
+    def solver(self, root: str = "") -> Any:
+        """The SolverParameter of its training; `root` is what comes before `nets/` in the paths."""
+        train, val, _ = (f"{root}nets/{self.name}/{phase}.prototxt" for phase in self.phases)
+        return self.recipe.solver(self.name, train, val, self.data.val.images)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classification net: `deploy` as it was trained, `conv` with its fully connected layers as convolutions.
+
+    In `conv`, whatever the weights that are loaded do not have is drawn at random and not left at zero.
+    """
+
+    name: str
+    trunk: Trunk
+    classes: int = 1000
+    phases: tuple[str, ...] = (DEPLOY, "conv")
+
+    def net(self, phase: str) -> Any:
+        n, size = NetSpec(), self.trunk.size
+        n.data = L.Input(input_param={"shape": {"dim": [TEN_CROPS if phase == DEPLOY else 1, 3, size, size]}})
+        form = Form(inner_product=True) if phase == DEPLOY else Form(fillers=RANDOM)
+        n.prob = L.Softmax(self.scores(n, form))
+        return n.to_proto()
+
+    def scores(self, n: NetSpec, form: Form) -> Any:
+        stream = Stream(n)
+        return self.trunk.classify(stream, self.trunk.features(stream, n.data, form)[0].top, form, self.classes)
+
+
+@dataclass(frozen=True)
+class TrainedClassifier(Classifier):
+    """A classification net that is trained here, from lists of images `<folder>/<split>.txt`."""
+
+    phases: tuple[str, ...] = ("train", "val", DEPLOY, "conv")
+    folder: str = ""
+    batch: int = recipes.DEMO_CLASSIFIER_BATCH
+    recipe: Recipe = recipes.DEMO_CLASSIFIER
+    val_images: int = 0
+
+    def net(self, phase: str) -> Any:
+        if phase in (DEPLOY, "conv"):
+            return super().net(phase)
+        n = NetSpec()
+        n.data, n.label = L.ImageData(
+            ntop=2,
+            source=f"{self.folder}/{phase}.txt",
+            root_folder=f"{self.folder}/",
+            batch_size=self.batch,
+            shuffle=phase == "train",
+            transform_param={"mean_value": list(datasets.MEAN), "mirror": phase == "train"},
+        )
+        scores = self.scores(n, Form(inner_product=True, fillers=RANDOM))
+        n.loss = L.SoftmaxWithLoss(scores, n.label)
+        if phase == "val":
+            n.accuracy = L.Accuracy(scores, n.label)
+        return n.to_proto()
+
+    def solver(self, root: str = "") -> Any:
+        train, val = (f"{root}nets/{self.name}/{phase}.prototxt" for phase in ("train", "val"))
+        return self.recipe.solver(self.name, train, val, self.val_images // self.batch)

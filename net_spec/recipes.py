@@ -1,0 +1,85 @@
+"""How nets are trained: every hyper-parameter that is not in a net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffe.proto import caffe_pb2
+
+NEVER = 999999999
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD with momentum.
+
+    base_lr: of a loss summed over the pixels of an image, or of their mean if `normalize`.
+    iter_size: images in an update, each a forward and backward pass of its own.
+    iterations: updates that the published training runs; max_iter is where `caffe train` stops.
+    policy: fields of SolverParameter that make the rate fall; without them it is fixed.
+    """
+
+    base_lr: float
+    max_iter: int
+    iterations: int
+    momentum: float = 0.99
+    iter_size: int = 1
+    normalize: bool = False
+    weight_decay: float = 5e-4
+    snapshot: int = 4000
+    test_interval: int = NEVER
+    policy: dict[str, Any] = field(default_factory=lambda: {"lr_policy": "fixed"})
+
+    def solver(self, name: str, train_net: str, test_net: str, test_iter: int) -> Any:
+        """The SolverParameter that trains net `name`, with the paths of its nets as the solver's file has them."""
+        return caffe_pb2.SolverParameter(
+            train_net=train_net,
+            test_net=[test_net],
+            test_iter=[test_iter],
+            test_interval=self.test_interval,
+            test_initialization=False,
+            display=20,
+            average_loss=20,
+            base_lr=self.base_lr,
+            momentum=self.momentum,
+            iter_size=self.iter_size,
+            max_iter=self.max_iter,
+            weight_decay=self.weight_decay,
+            snapshot=self.snapshot,
+            snapshot_prefix=f"snapshot/{name}/train",
+            **self.policy,
+        )
+
+
+def heavy(base_lr: float, max_iter: int, iterations: int, snapshot: int = 4000) -> Recipe:
+    """One image an update, summed loss, high momentum (PAMI 2016, section 4.4)."""
+    return Recipe(base_lr, max_iter, iterations, snapshot=snapshot)
+
+
+def accumulated(base_lr: float, max_iter: int, iterations: int) -> Recipe:
+    """Twenty images an update, mean loss, momentum as usual (CVPR 2015, section 4.3)."""
+    return Recipe(base_lr, max_iter, iterations, momentum=0.9, iter_size=20, normalize=True)
+
+
+# The rows of data sets and nets that nobody published, by the stride of the net.
+SQUEEZENET = {16: heavy(5e-10, 7000, 7000, 1000), 8: heavy(5e-11, 2500, 2500, 500), 4: heavy(5e-12, 2500, 2500, 500)}
+SMALL_DATA = {
+    32: heavy(1e-10, 20000, 20000, 1000),
+    16: heavy(1e-12, 20000, 20000, 1000),
+    8: heavy(1e-14, 20000, 20000, 1000),
+}
+SMALL_DATA_AT_ONCE = heavy(1e-10, 40000, 40000, 1000)
+
+# The demo's: minutes on two cores.
+DEMO_CLASSIFIER = Recipe(
+    0.01,
+    600,
+    600,
+    momentum=0.9,
+    snapshot=300,
+    test_interval=100,
+    policy={"lr_policy": "step", "gamma": 0.1, "stepsize": 400},
+)
+DEMO_CLASSIFIER_BATCH = 32
+DEMO = {32: heavy(1e-8, 1200, 1200, 400), 16: heavy(1e-9, 600, 600, 200), 8: heavy(1e-9, 600, 600, 200)}

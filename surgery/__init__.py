@@ -1,0 +1,14 @@
+"""Net surgery: parameters of one net made into parameters of another. Plain pycaffe; nets are instances of caffe.Net.
+
+weights.py   transplant: copy what two nets share; convolutionalize: a classifier's fc layers into convolutions
+kernels.py   interp: bilinear kernels for deconvolutions
+scores.py    expand_score: more classes for a trained score layer
+report.py    what a surgery did, and what it left alone
+"""
+
+from surgery.kernels import interp, upsample_filt
+from surgery.report import Report
+from surgery.scores import expand_score
+from surgery.weights import convolutionalize, transplant
+
+__all__ = ["Report", "convolutionalize", "expand_score", "interp", "transplant", "upsample_filt"]

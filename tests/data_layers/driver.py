@@ -1,0 +1,43 @@
+"""A data layer driven as Caffe's Net drives it, without a Net."""
+
+from typing import Any
+
+import numpy as np
+
+NAMES = ["a", "b", "c", "d", "e"]
+MEAN = (104.00699, 116.66877, 122.67892)
+
+
+class FakeBlob:
+    """What a data layer uses of a Blob."""
+
+    def __init__(self) -> None:
+        self.data = np.zeros(0, np.float32)
+
+    def reshape(self, *shape: int) -> None:
+        self.data = np.zeros(shape, np.float32)
+
+
+class Driver:
+    """A layer with two tops, called in the order in which Net calls it."""
+
+    def __init__(self, cls: type, bottoms: int = 0, tops: int = 2, **params: Any):
+        self.layer = cls.__new__(cls)
+        self.layer.param_str = params.pop("param_str", repr(params))
+        self.bottom = [FakeBlob() for _ in range(bottoms)]
+        self.top = [FakeBlob() for _ in range(tops)]
+        self.layer.setup(self.bottom, self.top)
+        self.layer.reshape(self.bottom, self.top)
+
+    def forward(self) -> tuple[np.ndarray, np.ndarray]:
+        self.layer.reshape(self.bottom, self.top)
+        self.layer.forward(self.bottom, self.top)
+        return self.top[0].data, self.top[1].data
+
+    def indices(self, count: int) -> list[int]:
+        """The indices of the images that the next forwards deliver."""
+        found = []
+        for _ in range(count):
+            found.append(self.layer.idx)
+            self.forward()
+        return found

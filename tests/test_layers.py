@@ -1,0 +1,244 @@
+"""What every layer type promises, each promise written once and kept for every case in tests/cases."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+import caffe
+from caffe.errors import CaffeError
+from caffe.layer import TorchLayer
+from tests.cases import families
+from tests.cases import run as runner
+from tests.cases.case import Case
+from tests.cases.compare import difference, differences
+from tests.parity import recording
+
+BVLC_TYPES = """
+    AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
+    Deconvolution Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss
+    Im2col ImageData InfogainLoss InnerProduct Input LRN LSTM LSTMUnit Log MVN MemoryData MultinomialLogisticLoss
+    PReLU Parameter Pooling Power Python RNN ReLU Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss
+    Silence Slice Softmax SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData
+"""
+
+IN_PLACE_TYPES = {
+    "BNLL",
+    "BatchNorm",
+    "Bias",
+    "Clip",
+    "Dropout",
+    "ELU",
+    "Exp",
+    "PReLU",
+    "ReLU",
+    "Scale",
+    "Sigmoid",
+    "TanH",
+}
+
+NO_AUTOGRAD = {"Python", "Silence"}
+
+FAMILIES = families()
+FAMILY = {case.id: family for family, cases in FAMILIES.items() for case in cases}
+
+
+def each(condition=lambda case: True):
+    chosen = [case for cases in FAMILIES.values() for case in cases if condition(case)]
+    return pytest.mark.parametrize("case", chosen, ids=[f"{FAMILY[case.id]}: {case.id}" for case in chosen])
+
+
+def accepted(case: Case) -> bool:
+    return case.refused is None
+
+
+def same_every_time(case: Case) -> bool:
+    return accepted(case) and not case.random and case.forwards == 1
+
+
+recorded_family = cache(recording.read)
+
+
+def recorded(case: Case) -> recording.Recording:
+    found = recorded_family(FAMILY[case.id]).get(case.id)
+    if found is None or found.fingerprint != case.fingerprint():
+        pytest.fail(f"{'no' if found is None else 'an outdated'} recording of this case: make parity-record")
+    return found
+
+
+def arrays_of(case: Case) -> dict[str, np.ndarray]:
+    """What is recorded, if anything: decides which promises a case is asked for."""
+    found = recorded_family(FAMILY[case.id]).get(case.id)
+    return found.arrays if found else {}
+
+
+def has_parameters(case: Case) -> bool:
+    return any(name.startswith(("grad/", "param/")) for name in arrays_of(case))
+
+
+def changes_parameters(case: Case) -> bool:
+    return any(name.startswith("param/") for name in arrays_of(case))
+
+
+@cache
+def result(case_id: str) -> dict[str, np.ndarray]:
+    case = next(case for case in FAMILIES[FAMILY[case_id]] if case.id == case_id)
+    with runner.folder_of(case):
+        return runner.run_case(case)
+
+
+def is_gradient(name: str) -> bool:
+    return name.startswith(("diff/", "grad/"))
+
+
+def only(arrays: dict, gradients: bool) -> dict:
+    return {name: value for name, value in arrays.items() if is_gradient(name) == gradients}
+
+
+@each(accepted)
+def test_forward_is_real_caffes(case):
+    lines = differences(only(result(case.id), False), only(recorded(case).arrays, False), case)
+    assert not lines
+
+
+@each(lambda case: accepted(case) and case.backward)
+def test_gradients_are_real_caffes(case):
+    lines = differences(only(result(case.id), True), only(recorded(case).arrays, True), case)
+    assert not lines
+
+
+@each(lambda case: not accepted(case))
+def test_what_real_caffe_refuses_is_refused(case):
+    assert case.refused in recorded(case).refused
+    with runner.folder_of(case), pytest.raises(CaffeError) as error:
+        runner.run_case(case)
+    words = str(error.value)
+    assert case.refused in words
+
+
+@each(lambda case: same_every_time(case) and case.type)
+def test_tops_have_their_shapes_before_the_first_forward(case):
+    with runner.folder_of(case):
+        net = runner.build(case)
+        promised = {f"blob/{name}": blob.data.shape for name, blob in net.blobs.items()}
+    for name, values in only(recorded(case).arrays, False).items():
+        if name.startswith("blob/"):
+            assert promised[name] == values.shape
+
+
+@each(lambda case: accepted(case) and case.backward and case.smooth and case.shapes and case.type not in NO_AUTOGRAD)
+def test_gradients_pass_finite_differences(case):
+    with runner.folder_of(case):
+        net = runner.build(case)
+        layer = net.layer_dict["layer"]
+        assert isinstance(layer, TorchLayer)
+        check_finite_differences(layer, [net.blobs[name].data for name in net.bottom_names["layer"]], case)
+
+
+def check_finite_differences(layer: TorchLayer, bottoms: list[np.ndarray], case: Case) -> None:
+    """In float64, along a few random directions in the space of all bottoms and parameters."""
+    values = [torch.tensor(array, dtype=torch.float64) for array in (*bottoms, *(blob.data for blob in layer.blobs))]
+    wanted = [*layer.propagate_down, *layer.param_propagate_down]
+    rng = torch.Generator().manual_seed(0)
+    seeds: list[torch.Tensor] = []
+
+    def weighted_sum(inputs: list[torch.Tensor]) -> torch.Tensor:
+        torch.manual_seed(0)
+        layer.tensors = inputs[len(bottoms) :]
+        tops = layer.compute(*inputs[: len(bottoms)])
+        tops = [tops] if isinstance(tops, torch.Tensor) else [top for top in tops if top.requires_grad or seeds]
+        if not seeds:
+            seeds.extend(torch.randn(top.shape, generator=rng, dtype=torch.float64) for top in tops)
+        return sum((top * seed).sum() for top, seed in zip(tops, seeds, strict=True))
+
+    leaves = [value.clone().requires_grad_(want) for value, want in zip(values, wanted, strict=True)]
+    sources = [leaf for leaf in leaves if leaf.requires_grad]
+    total = weighted_sum(leaves)
+    if not sources or not total.requires_grad:
+        return
+    gradients = torch.autograd.grad(total, sources, allow_unused=True)
+    for _ in range(3):
+        steps = [torch.randn(leaf.shape, generator=rng, dtype=torch.float64) * 1e-6 for leaf in sources]
+        moved = iter(steps)
+        directions = [
+            next(moved) if want else torch.zeros_like(value) for value, want in zip(values, wanted, strict=True)
+        ]
+        with torch.no_grad():
+            above = weighted_sum([value + step for value, step in zip(values, directions, strict=True)])
+            below = weighted_sum([value - step for value, step in zip(values, directions, strict=True)])
+        promised = sum((g * step).sum() for g, step in zip(gradients, steps, strict=True) if g is not None)
+        size = sum((g * step).abs().sum() for g, step in zip(gradients, steps, strict=True) if g is not None)
+        assert abs(float((above - below) / 2 - promised)) <= 1e-4 * float(size) + 1e-12
+
+
+@each(
+    lambda case: same_every_time(case) and case.type in IN_PLACE_TYPES and not case.in_place and len(case.shapes) == 1
+)
+def test_in_place_is_the_same_as_out_of_place(case):
+    expected = result(case.id)
+    net = runner.build(case, case.prototxt().replace('top: "top0"', 'top: "bottom0"'))
+    net.forward()
+    assert difference(net.blobs["bottom0"].data, expected["blob/top0"], 1e-6) is None
+    if case.backward:
+        net.blobs["bottom0"].diff[...] = case.diff("top0", net.blobs["bottom0"].data.shape)
+        net.backward()
+        assert difference(net.blobs["bottom0"].diff, expected["diff/bottom0"], 1e-5) is None
+        for index, blob in enumerate(net.params.get("layer", [])):
+            assert difference(blob.diff, expected[f"grad/layer/{index}"], 1e-5) is None
+
+
+@each(lambda case: same_every_time(case) and not case.in_place and case.shapes and not changes_parameters(case))
+def test_forward_twice_is_the_same_as_once(case):
+    expected = result(case.id)
+    net = runner.build(case)
+    net.forward()
+    again = runner.forward(net, case)
+    assert all(np.array_equal(again[name], expected[name], equal_nan=True) for name in again)
+
+
+@each(lambda case: same_every_time(case) and not case.in_place and case.backward and case.type and case.shapes)
+def test_backward_twice_sets_bottom_diffs_and_adds_up_parameter_diffs(case):
+    net = runner.build(case)
+    net.forward()
+    runner.backward(net, case)
+    again = runner.backward(net, case)
+    for name, value in only(result(case.id), True).items():
+        times = 2 if name.startswith("grad/") else 1
+        assert difference(again[name], times * value, 1e-6) is None, name
+
+
+@each(lambda case: same_every_time(case) and has_parameters(case))
+def test_saved_and_loaded_computes_the_same(case, tmp_path):
+    expected = result(case.id)
+    path = str(tmp_path / "case.caffemodel")
+    with runner.folder_of(case):
+        net = runner.build(case)
+        net.save(path)
+        for blob in (blob for blobs in net.params.values() for blob in blobs):
+            blob.data[...] = 0
+        net.copy_from(path)
+        found = runner.forward(net, case)
+    assert all(np.array_equal(found[name], expected[name], equal_nan=True) for name in found)
+
+
+@each(lambda case: torch.cuda.is_available() and same_every_time(case))
+def test_cuda_is_the_same_as_cpu(case):
+    expected = result(case.id)
+    caffe.set_mode_gpu()
+    try:
+        with runner.folder_of(case):
+            found = runner.run_case(case)
+    finally:
+        caffe.set_mode_cpu()
+    lines = differences(found, expected, case)
+    assert not lines
+
+
+def test_the_catalogue_is_real_caffes():
+    assert set(caffe.layer_type_list()) == set(BVLC_TYPES.split())
+    assert len(set(BVLC_TYPES.split())) == 61
+
+
+def test_every_layer_type_has_cases():
+    assert set(caffe.layer_type_list()) <= {case.type for cases in FAMILIES.values() for case in cases}

@@ -1,0 +1,1 @@
+"""What a person runs: `python tools/NAME.py --help`."""

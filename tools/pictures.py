@@ -1,0 +1,65 @@
+"""Labels as pictures: VOC's palette, overlays, and grids for comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+
+def palette(size: int = 256) -> np.ndarray:
+    """VOC's colours, size×3: the bits of the class number spread over red, green and blue."""
+    colours = np.zeros((size, 3), np.uint8)
+    for number in range(size):
+        rest = number
+        for shift in range(7, -1, -1):
+            for channel in range(3):
+                colours[number, channel] |= (rest >> channel & 1) << shift
+            rest >>= 3
+    return colours
+
+
+def label_image(labels: np.ndarray) -> Image.Image:
+    """A map of class numbers (height×width) as a palette image."""
+    image = Image.fromarray(labels.astype(np.uint8), mode="P")
+    image.putpalette(palette().tobytes())
+    return image
+
+
+def save_labels(labels: np.ndarray, path: Path) -> None:
+    """Write class numbers as a palette PNG; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    label_image(labels).save(path)
+
+
+def overlay(image: Image.Image, labels: np.ndarray, strength: float = 0.6) -> Image.Image:
+    """The image with its classes coloured; class 0 stays as it is."""
+    colours = np.asarray(label_image(labels).convert("RGB"), np.float32)
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    mix = np.where((labels != 0)[..., None], (1 - strength) * pixels + strength * colours, pixels)
+    return Image.fromarray(mix.astype(np.uint8))
+
+
+def grid(rows: list[list[Image.Image]], titles: list[str], height: int = 120) -> Image.Image:
+    """Pictures in rows under column titles, all of one height."""
+    margin, top = 6, 20
+    scaled = [[_to_height(picture, height) for picture in row] for row in rows]
+    widths = [max(row[column].width for row in scaled) for column in range(len(titles))]
+    canvas = Image.new(
+        "RGB", (sum(widths) + margin * (len(widths) + 1), top + (height + margin) * len(rows) + margin), "white"
+    )
+    draw = ImageDraw.Draw(canvas)
+    left = margin
+    for column, title in enumerate(titles):
+        draw.text((left, 4), title, fill="black")
+        for index, row in enumerate(scaled):
+            canvas.paste(row[column], (left, top + index * (height + margin)))
+        left += widths[column] + margin
+    return canvas
+
+
+def _to_height(picture: Image.Image, height: int) -> Image.Image:
+    width = max(1, round(picture.width * height / picture.height))
+    resample = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.BILINEAR
+    return picture.resize((width, height), resample).convert("RGB")
