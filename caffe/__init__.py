@@ -1,28 +1,90 @@
-"""Caffe, alive again."""
+"""Caffe, alive again: the names of pycaffe.
+
+Each is imported when it is first used, so that `import caffe` is quick and reading or writing nets needs no torch.
+"""
+# ruff: noqa: F401 - names under TYPE_CHECKING are for type checkers alone
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from caffe.log import init_log, log
+
+if TYPE_CHECKING:
+    from caffe import classifier, coord_map, detector, draw, io, net_spec, proto
+    from caffe.classifier import Classifier
+    from caffe.detector import Detector
+    from caffe.device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
+    from caffe.layer import Layer
+    from caffe.layer_types import layer_type_list
+    from caffe.net import Net
+    from caffe.net_spec import NetSpec, layers, params, to_proto
+    from caffe.parallel import (
+        NCCL,
+        has_nccl,
+        set_multiprocess,
+        set_solver_count,
+        set_solver_rank,
+        solver_count,
+        solver_rank,
+    )
+    from caffe.solver import (
+        AdaDeltaSolver,
+        AdaGradSolver,
+        AdamSolver,
+        NesterovSolver,
+        RMSPropSolver,
+        SGDSolver,
+        get_solver,
+    )
+    from caffe.timer import Timer
+
+__version__ = "1.0.0"
 TRAIN, TEST = 0, 1
-_WHERE = {
-    "Net": "caffe.net",
-    "Layer": "caffe.layer",
-    "set_random_seed": "caffe.device",
-    "set_mode_cpu": "caffe.device",
-    "set_mode_gpu": "caffe.device",
+
+_MODULES = ("classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto")
+_NAMES = {
+    "classifier": ["Classifier"],
+    "detector": ["Detector"],
+    "device": ["set_device", "set_mode_cpu", "set_mode_gpu", "set_random_seed"],
+    "layer": ["Layer"],
+    "layer_types": ["layer_type_list"],
+    "net": ["Net"],
+    "net_spec": ["NetSpec", "layers", "params", "to_proto"],
+    "parallel": [
+        "NCCL",
+        "has_nccl",
+        "set_multiprocess",
+        "set_solver_count",
+        "set_solver_rank",
+        "solver_count",
+        "solver_rank",
+    ],
+    "solver": [
+        "AdaDeltaSolver",
+        "AdaGradSolver",
+        "AdamSolver",
+        "NesterovSolver",
+        "RMSPropSolver",
+        "SGDSolver",
+        "get_solver",
+    ],
+    "timer": ["Timer"],
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = ["TEST", "TRAIN", "__version__", "init_log", "log", *_HOME, *_MODULES]
 
 
-def __getattr__(name):
-    if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
-    if name == "layer_type_list":
-        from caffe import layer, layer_types
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"caffe.{_HOME[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"caffe.{name}")
+    else:
+        raise AttributeError(f"module 'caffe' has no attribute '{name}'")
+    globals()[name] = value
+    return value
 
-        def layer_type_list():
-            layer_types.load()
-            return sorted(layer.REGISTRY)
 
-        return layer_type_list
-    if name in ("layers", "params"):
-        return getattr(import_module("caffe.net_spec"), name)
-    raise AttributeError(name)
+def __dir__() -> list[str]:
+    return sorted(__all__)

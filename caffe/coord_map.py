@@ -157,7 +157,7 @@ def crop(top_from: Top, top_to: Top) -> Top:
     if not np.allclose(scale, 1):
         raise CropError(
             f"{who}: scale mismatch on crop (a = {scale}): a step in the one is a steps in the other, expected 1; "
-            f"upsample {top_from!r} by {scale} more"
+            f"multiply the stride of the upsampling to {top_from!r} by {scale}"
         )
     offset = -np.atleast_1d(shift)
     nearest = np.round(offset).astype(int)

@@ -3,10 +3,16 @@
 Caffe::set_mode, SetDevice and set_random_seed (src/caffe/common.cpp).
 """
 
-import torch
+import os
 
-from caffe.errors import UsageError
-from caffe.log import log
+# oneDNN keeps what it compiled for a shape; a net on images of many sizes needs more room than the default of 1024, or
+# it compiles every kernel anew at every iteration. Read when torch computes its first convolution.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
+
+import torch  # noqa: E402
+
+from caffe.errors import UsageError  # noqa: E402
+from caffe.log import log  # noqa: E402
 
 _device = torch.device("cpu")
 _gpu_id = 0

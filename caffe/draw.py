@@ -143,7 +143,8 @@ def get_pydot_graph(
             "get_pydot_graph: the package pydot is not installed. Install it (pip install pydot), or draw without it: "
             "draw_net_to_file(net, 'net.dot')."
         ) from error
-    return pydot.graph_from_dot_data(dot_text(caffe_net, rankdir, label_edges, phase, display_lrm))[0]
+    graphs: Any = pydot.graph_from_dot_data(dot_text(caffe_net, rankdir, label_edges, phase, display_lrm))
+    return graphs[0]
 
 
 def draw_net(

@@ -113,7 +113,7 @@ def _unit_range(image: Image.Image) -> np.ndarray:
     return scaled if scaled.ndim == 3 else scaled[:, :, np.newaxis]
 
 
-def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
+def resize_image(im: np.ndarray, new_dims: Iterable[int], interp_order: int = 1) -> np.ndarray:
     """An image of height × width × channels in another size (height, width), float32.
 
     1 and 3 channels as scikit-image resizes for pycaffe: pixel centres correspond, a Gaussian comes before a
@@ -135,7 +135,7 @@ def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1)
     return (np.clip(resized, 0, 1) * (high - low) + low).astype(np.float32)
 
 
-def oversample(images: Sequence[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:
+def oversample(images: Sequence[np.ndarray] | np.ndarray, crop_dims: Iterable[int]) -> np.ndarray:
     """Ten crops of (height, width) of each image: the four corners and the centre, then the same mirrored.
 
     Images are of one size, height × width × channels; the result is (10·images, height, width, channels), float32.
@@ -252,6 +252,12 @@ class Transformer:
         """What everything is multiplied by at the very end, after the mean is subtracted."""
         self._shape(in_)
         self.input_scale[in_] = scale
+
+    def set(self, in_: str, **settings: Any) -> None:
+        """Several settings of one input, by their setters' names: set("data", raw_scale=255). None sets nothing."""
+        for name, value in settings.items():
+            if value is not None:
+                getattr(self, f"set_{name}")(in_, value)
 
     def _shape(self, in_: str) -> Sequence[int]:
         if in_ not in self.inputs:

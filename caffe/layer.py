@@ -35,8 +35,8 @@ class Layer:
     `bottom` and `top` are lists of Blobs, `self.blobs` holds the parameters, `self.param_str` the text of the prototxt.
     """
 
-    bottoms: ClassVar[Count] = (0, None)
-    tops: ClassVar[Count] = (0, None)
+    bottoms: Count = (0, None)
+    tops: Count = (0, None)
     equal_bottoms_and_tops: ClassVar[bool] = False
     loss: ClassVar[bool] = False
     """A loss layer: its first top has loss weight 1 unless the net says otherwise, and may go unnamed."""

@@ -21,8 +21,8 @@ _LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _LETTERS = dict(zip(_LEVELS, "IWEF", strict=True))
 
 
-class Log(logging.Logger):
-    """A standard logger; called like a function it logs at INFO, as pycaffe's `caffe.log(message)` does."""
+class Log(logging.LoggerAdapter):
+    """The standard logger "caffe"; called like a function it logs at INFO, as pycaffe's `caffe.log(message)` does."""
 
     def __call__(self, message: str) -> None:
         self.info("%s", message, stacklevel=2)
@@ -58,9 +58,9 @@ def _level_from_environment() -> int:
     return int(value) if value.isdigit() else 0
 
 
-log = Log("caffe")
-log.propagate = False
 _handler = _StderrHandler()
 _handler.setFormatter(GlogFormatter())
-log.addHandler(_handler)
+log = Log(logging.getLogger("caffe"), {})
+log.logger.propagate = False
+log.logger.addHandler(_handler)
 init_log(_level_from_environment())

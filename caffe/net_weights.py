@@ -1,6 +1,5 @@
 """Weights into a net and out of it: CopyTrainedLayersFrom, ShareTrainedLayersWith, ToProto (src/caffe/net.cpp)."""
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +47,8 @@ def _matched(net: "Net", source: LayerWeights, problems: list[str]) -> list[tupl
     """Parameter, its new data and diff, for one layer. A file may leave out what another layer of the net owns."""
     node = net.nodes[net._layer_names.index(source.name)]
     found = []
-    for param, values, diff in zip_longest(node.params, source.blobs, source.diffs):
+    for index, param in enumerate(node.params):
+        values, diff = (side[index] if index < len(side) else None for side in (source.blobs, source.diffs))
         if values is None:
             if param.owner is param:
                 problems.append(_incompatible(source, node.layer))

@@ -1,7 +1,7 @@
 """Solvers: the training loop, as pycaffe shows it (src/caffe/solver.cpp, src/caffe/solvers/sgd_solver.cpp)."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -29,8 +29,8 @@ class Action(Enum):
 class Solver:
     """Trains the net that a solver prototxt names. Use one of its subclasses, or get_solver.
 
-    solver_file: path of a SolverParameter prototxt. Raises FormatError for a file that cannot be read or a snapshot_prefix
-    that cannot be written, NetError for settings or nets that cannot work.
+    solver_file: path of a SolverParameter prototxt. Raises FormatError for a file that cannot be read or a
+    snapshot_prefix that cannot be written, NetError for settings or nets that cannot work.
     """
 
     type: ClassVar[str]
@@ -60,9 +60,7 @@ class Solver:
         log.info("Initializing solver from parameters: \n%s", param)
         self.param = param
         if param.average_loss < 1:
-            raise NetError(
-                f"solver: average_loss is {param.average_loss}: average_loss should be non-negative, at least 1."
-            )
+            raise NetError(f"solver: average_loss is {param.average_loss}: average_loss should be at least 1.")
         self._check_settings()
         snapshot.check_prefix(param)
         if param.random_seed >= 0:
@@ -79,11 +77,8 @@ class Solver:
         log.info("Solver scaffolding done.")
         self.iter = self.current_step = 0
         self._learnable = list(self.net.graph.learnable.values())
-        self.history = [
-            Blob(each.blob.shape, stable=True)
-            for _ in range(update_rules.MEMORIES[self.type])
-            for each in self._learnable
-        ]
+        shapes = [each.blob.shape for each in self._learnable] * update_rules.MEMORIES[self.type]
+        self.history = [Blob(shape, stable=True) for shape in shapes]
         self._hooks: list[tuple[Hook, Hook]] = []
         self._requested_action: Callable[[], Action] = lambda: Action.NONE
         self._stopping = False
@@ -196,7 +191,7 @@ class Solver:
             log.info("%s", line)
 
     def apply_update(self) -> None:
-        """Change the weights by the gradients in the parameters' diffs, which hold the update afterwards; iter goes up."""
+        """Change the weights by the gradients in the parameters' diffs, which then hold the update; iter goes up."""
         param = self.param
         rate, step = learning_rate(param, self.iter, self.current_step)
         if step != self.current_step and param.lr_policy == "multistep":
@@ -239,7 +234,7 @@ class Solver:
         return most / norm
 
     def solve(self, resume_file: str | None = None) -> None:
-        """Train up to max_iter, save, and show the last loss and test scores. resume_file: a solverstate to go on from."""
+        """Train up to max_iter, save, show the last loss and test scores. resume_file: a solverstate to go on from."""
         param = self.param
         log.info("Solving %s", self.net.name)
         log.info("Learning Rate Policy: %s", param.lr_policy)

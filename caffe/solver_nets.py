@@ -1,4 +1,4 @@
-"""Which nets a solver trains and tests: Solver::InitTrainNet and InitTestNets (src/caffe/solver.cpp), on messages alone."""
+"""Which nets a solver trains and tests: Solver::InitTrainNet and InitTestNets (src/caffe/solver.cpp), as messages."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _NAMES = "net, net_param, train_net, train_net_param"
 
 
 def read_solver(path: str) -> Any:
-    """The SolverParameter in a file; without a snapshot_prefix, or with a directory as such, it gets the file's name."""
+    """The SolverParameter in a file; where snapshot_prefix is missing or a directory, it gets the file's name."""
     param = prototxt.read_solver(path)
     if not param.HasField("snapshot_prefix"):
         param.snapshot_prefix = str(Path(path).with_suffix(""))

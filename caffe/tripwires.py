@@ -8,7 +8,7 @@ get a gradient come alive, and looks at what is left.
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -70,15 +70,11 @@ def check(net: "Net") -> None:
     while zero & learning:
         zero -= learning
         learning = _learning(net, zero)
-    dead = (
-        [
-            node
-            for node in _weighted(net)
-            if node.runs_backward and node.layer.param_propagate_down[0] and node.params[0] not in reached[id(node)]
-        ]
-        if zero
-        else []
-    )
+    dead = [
+        node
+        for node in _weighted(net)
+        if node.runs_backward and not _is_frozen(net, node.params[0]) and id(node.params[0].owner) not in learning
+    ]
     causes = [node for node in _weighted(net) if id(node.params[0].owner) in zero]
     if dead and causes:
         raise NetError(
@@ -101,28 +97,31 @@ def _is_zero(param: Param) -> bool:
     return not values[:4096].any() and not values.any()
 
 
-def _gradients(net: "Net", zero: set[int]) -> dict[int, list[Param]]:
-    """By id of each weighted node: its learning parameters whose gradient need not be zero, `zero` being zero."""
-    zero_inputs = _zero_inputs(net, zero)
-    found: dict[int, list[Param]] = {}
+def _is_frozen(net: "Net", param: Param) -> bool:
+    return net.graph.learnable[id(param.owner)].lr_mult == 0
+
+
+def _learning(net: "Net", zero: set[int]) -> set[int]:
+    """The parameters of weighted layers whose gradient need not be zero while those in `zero` are (ids of owners)."""
+    learning: set[int] = set()
     reached: set[int] = set()
-    for node, inputs in zip(reversed(net.nodes), reversed(zero_inputs), strict=True):
+    for node, inputs in zip(reversed(net.nodes), reversed(_zero_inputs(net, zero)), strict=True):
         layer = node.layer
         seeded = {blob for blob, weight in zip(node.top_ids, node.loss_weights, strict=True) if weight}
-        below = bool((reached | seeded) & set(node.top_ids))
-        reached -= set(node.bottom_ids)
+        below = bool((reached | seeded) & set(node.top_ids)) and node.runs_backward
         if layer.type in _WEIGHTED:
-            wanted = zip(node.params, layer.param_propagate_down, strict=True)
-            learns = [param for param, propagates in wanted if propagates and below and node.runs_backward]
-            found[id(node)] = [param for param in learns if param.index or not all(inputs)]
+            if below:
+                fed = node.params if not all(inputs) else node.params[1:]
+                learning |= {id(param.owner) for param in fed if not _is_frozen(net, param)}
             passes = below and id(node.params[0].owner) not in zero
         elif layer.type == "ReLU" and not layer.layer_param.relu_param.negative_slope:
             passes = below and not all(inputs)
         else:
-            passes = below or not isinstance(layer, TorchLayer)
-        if passes and node.runs_backward:
+            passes = below or (node.runs_backward and not isinstance(layer, TorchLayer))
+        reached -= set(node.bottom_ids)
+        if passes:
             reached |= {blob for blob, wanted in zip(node.bottom_ids, layer.propagate_down, strict=True) if wanted}
-    return found
+    return learning
 
 
 def _zero_inputs(net: "Net", zero: set[int]) -> list[list[bool]]:
@@ -154,7 +153,7 @@ class LossWatch:
         self._nodes = [n for n in net.nodes if n.layer.type == "SoftmaxWithLoss" and any(n.loss_weights)]
         self._suspects = {id(node) for node in self._nodes}
 
-    def per_pixel(self) -> Iterable[str]:
+    def per_pixel(self) -> Iterator[str]:
         """For each loss over a map, a line for the log; it waits for the device."""
         for node in self._nodes:
             loss, classes, labelled = _loss_per_label(node)
@@ -175,8 +174,8 @@ class LossWatch:
             elif iterations == self.AFTER[-1] and id(node) in self._suspects:
                 yield (
                     f"{node.layer}: after {iterations} iterations the loss per label is {loss:g}, ln {classes} = "
-                    f"{math.log(classes):g}: the net still says the same of all {classes} classes. Usually weights were "
-                    "not loaded (--weights), deconvolutions are zero (surgery.interp), or base_lr is far too small."
+                    f"{math.log(classes):g}: the net still says the same of all classes. Usually weights were not "
+                    "loaded (--weights), deconvolutions are zero (surgery.interp), or base_lr is far too small."
                 )
 
 
@@ -192,11 +191,7 @@ def _loss_per_label(node: Node) -> tuple[float, int, int]:
     mode = loss_param.normalization
     if not loss_param.HasField("normalization") and loss_param.HasField("normalize"):
         mode = modes.VALID if loss_param.normalize else modes.BATCH_SIZE
-    divisors = {
-        modes.FULL: labels.numel(),
-        modes.VALID: labelled,
-        modes.BATCH_SIZE: math.prod(scores[:axis]),
-        modes.NONE: 1,
-    }
+    batch = math.prod(scores[:axis])
+    divisors = {modes.FULL: labels.numel(), modes.VALID: labelled, modes.BATCH_SIZE: batch, modes.NONE: 1}
     loss = float(node.top[0].tensor) * max(1, divisors[mode]) / max(1, labelled)
     return loss, scores[axis], labelled

@@ -17,6 +17,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from net_spec.catalogue import ROWS, adapt, files
 from net_spec.datasets import data_set
@@ -25,10 +26,14 @@ from net_spec.nets import Variant
 
 
 def main(arguments: list[str]) -> None:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.variant:
-        root = "" if options.out == "." else options.out.rstrip("/") + "/"
-        made = files((_adapted(options),), root)
+        try:
+            row = _adapted(options)
+        except ValueError as error:
+            parser.error(str(error))
+        made = files((row,), "" if options.out == "." else options.out.rstrip("/") + "/")
         write(made, f"{COMMAND} {shlex.join(arguments)}")
         print("\n".join(made))
     elif options.check:
@@ -49,20 +54,34 @@ def check() -> None:
 
 
 def _adapted(options: argparse.Namespace) -> Variant:
+    """The row that the options describe. Raises ValueError for options that are missing or wrong."""
+    for option in ("name", "classes", "data"):
+        if getattr(options, option) is None:
+            raise ValueError(f"--variant {options.variant}: --{option} is missing")
     variant = ROWS.get(options.variant)
     if not isinstance(variant, Variant):
         names = ", ".join(name for name, row in ROWS.items() if isinstance(row, Variant))
-        sys.exit(f"--variant {options.variant}: no such segmentation net; there are {names}")
+        raise ValueError(f"--variant {options.variant}: no such segmentation net; there are {names}")
     if options.name in ROWS:
-        sys.exit(f"--name {options.name}: the catalogue has a net of that name; choose another")
-    try:
-        settings = json.loads(options.data)
-    except json.JSONDecodeError as error:
-        sys.exit(f"""--data {options.data}: not JSON ({error}); write it as '{{"voc_dir": "data/camvid"}}'""")
+        raise ValueError(f"--name {options.name}: the catalogue has a net of that name; choose another")
+    if options.classes < 1:
+        raise ValueError(f"--classes {options.classes}: expected at least 1")
+    settings = _settings(options.data)
     reader = {key: settings.pop(key) for key in ("module", "layer") if key in settings}
     (train, val), head = options.splits, variant.data.heads[0]
     data = data_set(settings, (train, 0), (val, options.val_images), head, **reader)
     return adapt(variant, options.name, data, options.classes)
+
+
+def _settings(text: str) -> dict[str, Any]:
+    example = """write it as '{"voc_dir": "data/camvid"}'"""
+    try:
+        settings = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--data {text}: not JSON ({error}); {example}") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"--data {text}: not a JSON object; {example}")
+    return settings
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sbd-dir", help="the folder `dataset` of SBD")
     group.add_argument("--classes", type=int, help="number of classes of your own data set, background included")
     group.add_argument("--name", help="its name: voc-fcn8s becomes NAME-fcn8s (default: the name of --voc-dir)")
-    group.add_argument("--splits", nargs=2, default=("train", "val"), metavar=("TRAIN", "VAL"), help="default: train val")
+    group.add_argument(
+        "--splits", nargs=2, default=("train", "val"), metavar=("TRAIN", "VAL"), help="default: train val"
+    )
 
 
 class Catalogue:
@@ -55,7 +57,11 @@ class Catalogue:
 
     def find(self, name: str) -> Variant:
         """A row by its name, or by the name of the variant it was made of."""
-        own = name if name in self.rows or not self.root.startswith("out/") or "moved" in self.root else self.own_name(name)
+        own = (
+            name
+            if name in self.rows or not self.root.startswith("out/") or "moved" in self.root
+            else self.own_name(name)
+        )
         if own not in self.rows:
             raise ValueError(f"{name}: no such variant. There are {', '.join(self.rows)}.")
         return self.rows[own]

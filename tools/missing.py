@@ -9,12 +9,13 @@ from net_spec.nets import Variant
 SOURCES = {
     "data/pascal/VOC2011": (
         "PASCAL VOC 2011 (images, SegmentationClass, ImageSets), from the PASCAL VOC site of Oxford University "
-        "(TrainVal archive). Unpack it so that data/pascal/VOC2011/JPEGImages exists, or say where it is: VOC_DIR=… with "
-        "make, --voc-dir with tools/solve.py"
+        "(TrainVal archive). Unpack it so that data/pascal/VOC2011/JPEGImages exists, or say where it is: VOC_DIR=… "
+        "with make, --voc-dir with tools/solve.py"
     ),
     "data/sbdd/dataset": (
-        "the Semantic Boundaries data set SBD (img, cls, train.txt), from the Berkeley vision group (benchmark.tgz). Unpack it "
-        "so that data/sbdd/dataset/img exists, or say where it is: SBD_DIR=… with make, --sbd-dir with tools/solve.py"
+        "the Semantic Boundaries data set SBD (img, cls, train.txt), from the Berkeley vision group (benchmark.tgz). "
+        "Unpack it so that data/sbdd/dataset/img exists, or say where it is: SBD_DIR=… with make, "
+        "--sbd-dir with tools/solve.py"
     ),
     "data/nyud": "NYUDv2 (data/images, data/hha, data/depth, segmentation), from New York University and Gupta et al.",
     "data/sift-flow": "SIFT Flow (Images, SemanticLabels, GeoLabels), from Tighe and Lazebnik",
@@ -33,5 +34,7 @@ def check_data(row: Variant) -> None:
     }
     absent = [folder for folder in folders if not Path(folder).is_dir()]
     if absent:
-        lines = [f"  '{folder}': {SOURCES.get(folder, 'a data set in the layout of its data layer')}" for folder in absent]
+        lines = [
+            f"  '{folder}': {SOURCES.get(folder, 'a data set in the layout of its data layer')}" for folder in absent
+        ]
         raise FileNotFoundError(f"{row.name}: data missing, expected\n" + "\n".join(lines))

@@ -66,8 +66,9 @@ def report(hist: np.ndarray, class_names: list[str] | None = None, exclude_absen
     ]
     if metrics.is_all_background(hist):
         lines.append(
-            "WARNING: everything is predicted as class 0. The usual cause: score or upsampling layers are zero, because "
-            "the weights were not loaded (--weights) or surgery.interp was not run; or the training has not begun to learn."
+            "WARNING: everything is predicted as class 0. The usual cause: score or upsampling layers are zero, "
+            "because weights were not loaded (--weights) or surgery.interp was not run; or the training has not begun to "
+            "learn."
         )
     return "\n".join(lines)
 

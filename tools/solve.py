@@ -5,8 +5,8 @@
     python tools/solve.py --list                         variants, what they start from, published and own scores
     python tools/solve.py voc-fcn8s --chain --voc-dir data/camvid --classes 11       the same on your own data set
 
-Snapshots, the loss of every iteration (loss.csv) and the scores (scores.json) go to snapshot/VARIANT/. SIGINT and SIGTERM
-save a snapshot before they stop the training; --resume goes on from the newest one.
+Snapshots, the loss of every iteration (loss.csv) and the scores (scores.json) go to snapshot/VARIANT/. SIGINT and
+SIGTERM save a snapshot before they stop the training; --resume goes on from the newest one.
 """
 
 from __future__ import annotations
@@ -23,16 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from tools import project, stages  # noqa: F401
+import caffe
+import surgery
+from net_spec.nets import Variant
+from tools import metrics, project, stages  # noqa: F401
 from tools.customise import Catalogue, add_data_options
 from tools.device import add_device_options, use_device
 from tools.missing import check_data
 from tools.score import confusion_of, report
-
-import caffe
-import surgery
-from net_spec.nets import Variant
-from tools import metrics
 
 
 class Stopped(Exception):
@@ -104,8 +102,8 @@ def train(row: Variant, solver_file: str, options: argparse.Namespace) -> None:
     folder = stages.SNAPSHOTS / row.name
     if done and not (options.resume or options.restart):
         raise ValueError(
-            f"{row.name}: '{folder}' holds a training at iteration {done.iteration}. --resume goes on from it, --restart "
-            "begins anew."
+            f"{row.name}: '{folder}' holds a training at iteration {done.iteration}. --resume goes on from it, "
+            "--restart begins anew."
         )
     if done and options.resume and done.iteration >= iterations:
         print(f"{row.name}: done ({done.weights})")
@@ -129,12 +127,16 @@ def train(row: Variant, solver_file: str, options: argparse.Namespace) -> None:
     try:
         while solver.iter < iterations:
             rest = iterations - solver.iter
-            solver.step(min(rest, options.score_every - solver.iter % options.score_every) if options.score_every else rest)
+            solver.step(
+                min(rest, options.score_every - solver.iter % options.score_every) if options.score_every else rest
+            )
             if options.score_every and solver.iter < iterations:
                 score(solver, row, folder)
     except Stopped:
         solver.snapshot()
-        raise SystemExit(f"{row.name}: stopped at iteration {solver.iter}, snapshot written; --resume goes on") from None
+        raise SystemExit(
+            f"{row.name}: stopped at iteration {solver.iter}, snapshot written; --resume goes on"
+        ) from None
     except BaseException:
         if solver.iter:
             solver.snapshot()
@@ -177,12 +179,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variant", nargs="?", help="a net of the catalogue")
     parser.add_argument("--list", action="store_true", help="list the variants")
-    parser.add_argument("--chain", action="store_true", help="train the stages before it first, where they are not done")
+    parser.add_argument(
+        "--chain", action="store_true", help="train the stages before it first, where they are not done"
+    )
     parser.add_argument("--weights", nargs="+", help="start from these weights instead of the stage before")
     parser.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
     parser.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
     parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")
-    parser.add_argument("--score-every", type=int, default=0, metavar="N", help="score every N iterations, not only at the end")
+    parser.add_argument(
+        "--score-every", type=int, default=0, metavar="N", help="score every N iterations, not only at the end"
+    )
     parser.add_argument("--seed", type=int, help="seed of dropout and fillers")
     add_data_options(parser)
     add_device_options(parser)

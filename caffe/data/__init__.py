@@ -1,1 +1,1 @@
-"""Where the data layers get their numbers: databases, images, windows, and the transformation on the way into a blob."""
+"""Where data layers get their numbers: databases, images, windows, and their transformation on the way into a blob."""

@@ -18,12 +18,12 @@ PathLike = str | os.PathLike[str]
 BACKENDS = ("lmdb", "leveldb")
 
 _COMMIT_EVERY = 1000
-_open_environments: weakref.WeakValueDictionary[str, lmdb.Environment] = weakref.WeakValueDictionary()
-"""By real path: LMDB refuses to open one file twice in one process."""
+_open_environments: weakref.WeakValueDictionary[tuple[int, int], lmdb.Environment] = weakref.WeakValueDictionary()
+"""By device and inode: LMDB refuses to open one file twice in one process."""
 
 
 class Database:
-    """A database opened for reading. Iterating gives (key, value) in the order of the keys, from the start each time."""
+    """A database to read. Iterating gives (key, value) in the order of the keys, from the start each time."""
 
     def __init__(self, path: PathLike, backend: str):
         """backend: "lmdb" or "leveldb". Raises DataError when there is no such database."""
@@ -42,7 +42,7 @@ class Database:
 def _check_kind(path: str, backend: str) -> None:
     if not os.path.exists(path):
         raise DataError(
-            f"database '{path}' does not exist (looked from {os.getcwd()}). Correct the path, or make the database with "
+            f"database '{path}' does not exist (working directory {os.getcwd()}). Correct the path, or make it with "
             "`caffe convert_imageset`."
         )
     is_lmdb = os.path.isfile(path) or os.path.exists(os.path.join(path, "data.mdb"))
@@ -51,20 +51,22 @@ def _check_kind(path: str, backend: str) -> None:
         raise DataError(f"'{path}' holds no database: neither data.mdb (LMDB) nor CURRENT (LevelDB) is there.")
     if found != backend:
         raise DataError(
-            f"database '{path}' is of the kind {found.upper()}, the backend asked for is {backend.upper()} (LEVELDB is the "
-            f"default of data_param). Say `backend: {found.upper()}`."
+            f"database '{path}' is of the kind {found.upper()}, opened as {backend.upper()} (the default is "
+            f"LEVELDB). Write `backend: {found.upper()}`."
         )
 
 
 def _lmdb_environment(path: str) -> lmdb.Environment:
-    name = os.path.realpath(path)
-    environment = _open_environments.get(name)
+    in_folder = os.path.isdir(path)
+    status = os.stat(os.path.join(path, "data.mdb") if in_folder else path)
+    file = (status.st_dev, status.st_ino)
+    environment = _open_environments.get(file)
     if environment is None:
         try:
-            environment = lmdb.open(name, readonly=True, lock=False, subdir=os.path.isdir(name))
+            environment = lmdb.open(path, readonly=True, lock=False, subdir=in_folder)
         except lmdb.Error as error:
             raise _damaged(path, error) from error
-        _open_environments[name] = environment
+        _open_environments[file] = environment
     return environment
 
 
@@ -89,7 +91,9 @@ class LmdbWriter(AbstractContextManager["LmdbWriter"]):
         try:
             os.mkdir(self.path, 0o744)
         except OSError as error:
-            raise DataError(f"mkdir {self.path} failed: {error.strerror}. Remove it, or choose another name.") from error
+            raise DataError(
+                f"mkdir {self.path} failed: {error.strerror}. Remove it, or choose another name."
+            ) from error
         self._environment = lmdb.open(self.path)
         self._pending: list[tuple[bytes, bytes]] = []
 

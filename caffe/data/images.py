@@ -1,4 +1,4 @@
-"""Image files as cv::imread, cv::imdecode and cv::resize give them: 8 bits, height × width × channels, in the order BGR.
+"""Image files as cv::imread, cv::imdecode and cv::resize give them: height × width × channels, 8 bits, BGR.
 
 Pillow decodes; what comes out is OpenCV's, number by number, in colour and in grey, wherever both use the same JPEG
 library (libjpeg-turbo). With another one, a JPEG differs by a grey level or two. A truncated file is refused, where
@@ -25,14 +25,18 @@ def read(path: PathLike, color: bool | None = True) -> np.ndarray:
 
     Raises DataError for a file that is missing or that cannot be decoded.
     """
+    return decode(content_of(path), color, os.fspath(path))
+
+
+def content_of(path: PathLike) -> bytes:
+    """The bytes of an image file. Raises DataError."""
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            return file.read()
     except OSError as error:
         raise DataError(
-            f"Could not load {path}: {error.strerror}. Correct the name, or the folder it is relative to."
+            f"Could not load {os.fspath(path)}: {error.strerror}. Correct the name, or the folder it is relative to."
         ) from error
-    return decode(content, color, os.fspath(path))
 
 
 def decode(content: bytes, color: bool | None, name: str) -> np.ndarray:
@@ -94,11 +98,20 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
         blocks = image.reshape(height, 2, width, 2, -1).astype(np.int32)
         return ((blocks.sum((1, 3)) + 2) >> 2).astype(np.uint8)
     left, right, near, far = _taps(image.shape[1], width, clamp_weights=True)
-    rows = image[:, left].astype(np.int32) * near[:, None] + image[:, right].astype(np.int32) * far[:, None]
+    rows = np.take(image, left, axis=1) * near[:, None]
+    rows += np.take(image, right, axis=1) * far[:, None]
     rows >>= 4
     above, below, near, far = _taps(image.shape[0], height, clamp_weights=False)
-    total = (rows[above] * near[:, None, None] >> 16) + (rows[below] * far[:, None, None] >> 16)
-    return ((total + 2) >> 2).astype(np.uint8)
+    upper = np.take(rows, above, axis=0)
+    upper *= near[:, None, None]
+    upper >>= 16
+    lower = np.take(rows, below, axis=0)
+    lower *= far[:, None, None]
+    lower >>= 16
+    upper += lower
+    upper += 2
+    upper >>= 2
+    return upper.astype(np.uint8)
 
 
 def _taps(size: int, wanted: int, *, clamp_weights: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ A database is a folder:
 
 Log files and manifests are 32 KiB blocks of records `crc32c (4 bytes), length (2), kind (1: whole, 2: first, 3: middle,
 4: last), content`. A table's block is a list of entries `shared, unshared, value length (varints), rest of the key,
-value`, then restart points, then one byte that says whether it is compressed by Snappy. A key in a table ends with eight
-bytes `sequence << 8 | kind` (kind 0: deleted). https://github.com/google/leveldb/tree/main/doc has all of it.
+value`, then restart points, then one byte that says whether it is compressed by Snappy. A key in a table ends with
+eight bytes `sequence << 8 | kind` (kind 0: deleted). https://github.com/google/leveldb/tree/main/doc has all of it.
 Checksums are not verified; structure is.
 """
 
@@ -52,19 +52,56 @@ def _newest(merged: Iterator[Entry]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _sources(folder: Path) -> list[Iterator[Entry]]:
+    """Sorted entries: of a log file, of a table of level 0, of all tables of a higher level (they do not overlap)."""
     manifest = folder / (folder / "CURRENT").read_text().strip()
-    tables: set[int] = set()
-    oldest_log = previous_log = 0
+    state = _State()
     for record in _records(map_file(manifest)):
-        added, removed, log_number, previous = _version_edit(record)
-        tables = (tables - removed) | added
-        oldest_log = oldest_log if log_number is None else log_number
-        previous_log = previous_log if previous is None else previous
-    sources = [_table(folder, number) for number in sorted(tables)]
+        state.apply(memoryview(record))
+    levels: dict[int, list[int]] = {}
+    for number, (level, _) in sorted(state.tables.items(), key=lambda table: table[1]):
+        levels.setdefault(level, []).append(number)
+    sources = [_table(folder, number) for number in levels.pop(0, [])]
+    sources += [_tables(folder, numbers) for numbers in levels.values()]
     for path in sorted(folder.glob("*.log")):
-        if re.fullmatch(r"\d+", path.stem) and (int(path.stem) >= oldest_log or int(path.stem) == previous_log):
+        if re.fullmatch(r"\d+", path.stem) and state.counts(int(path.stem)):
             sources.append(iter(sorted(_log(path), key=lambda entry: entry[:2])))
     return sources
+
+
+class _State:
+    """What the edits of a manifest add up to."""
+
+    def __init__(self) -> None:
+        self.tables: dict[int, tuple[int, bytes]] = {}
+        """By number: the level, and the smallest key."""
+        self._logs = {_LOG_NUMBER: 0, _PREVIOUS_LOG: 0}
+
+    def counts(self, log: int) -> bool:
+        """Whether a log file holds entries that are in no table."""
+        return log >= self._logs[_LOG_NUMBER] or log == self._logs[_PREVIOUS_LOG]
+
+    def apply(self, edit: memoryview) -> None:
+        place = 0
+        while place < len(edit):
+            tag, place = _varint(edit, place)
+            if tag in self._logs:
+                self._logs[tag], place = _varint(edit, place)
+            elif tag == _DELETED_TABLE:
+                _, place = _varint(edit, place)
+                number, place = _varint(edit, place)
+                self.tables.pop(number, None)
+            elif tag == _NEW_TABLE:
+                level, place = _varint(edit, place)
+                number, place = _varint(edit, place)
+                _, place = _varint(edit, place)
+                smallest, place = _length_prefixed(edit, place)
+                _, place = _length_prefixed(edit, place)
+                self.tables[number] = (level, smallest[:-8])
+            elif tag in _SKIPPED_EDITS:
+                for kind in _SKIPPED_EDITS[tag].split():
+                    place = (_varint if kind == "number" else _length_prefixed)(edit, place)[1]
+            else:
+                raise ValueError(f"unknown tag {tag} in its manifest")
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
@@ -89,35 +126,6 @@ def _exactly(data: memoryview, place: int, length: int) -> bytes:
     return bytes(data[place : place + length])
 
 
-def _version_edit(record: bytes) -> tuple[set[int], set[int], int | None, int | None]:
-    """Tables added, tables removed, oldest log file that counts, and one more that counts."""
-    data, place = memoryview(record), 0
-    added: set[int] = set()
-    removed: set[int] = set()
-    numbers: dict[int, int] = {}
-    while place < len(data):
-        tag, place = _varint(data, place)
-        if tag in (_LOG_NUMBER, _PREVIOUS_LOG):
-            numbers[tag], place = _varint(data, place)
-        elif tag == _DELETED_TABLE:
-            _, place = _varint(data, place)
-            number, place = _varint(data, place)
-            removed.add(number)
-        elif tag == _NEW_TABLE:
-            _, place = _varint(data, place)
-            number, place = _varint(data, place)
-            _, place = _varint(data, place)
-            _, place = _length_prefixed(data, place)
-            _, place = _length_prefixed(data, place)
-            added.add(number)
-        elif tag in _SKIPPED_EDITS:
-            for kind in _SKIPPED_EDITS[tag].split():
-                place = (_varint if kind == "number" else _length_prefixed)(data, place)[1]
-        else:
-            raise ValueError(f"unknown tag {tag} in its manifest")
-    return added, removed, numbers.get(_LOG_NUMBER), numbers.get(_PREVIOUS_LOG)
-
-
 def _records(data: memoryview) -> Iterator[bytes]:
     """The records of a log file or manifest. A record that was being written when the writer stopped is left out."""
     place, parts = 0, b""
@@ -136,7 +144,7 @@ def _records(data: memoryview) -> Iterator[bytes]:
 
 
 def _log(path: Path) -> Iterator[Entry]:
-    """Write batches: sequence number (8 bytes), count (4), then for each entry its kind (1), key, and value if there."""
+    """Write batches: sequence number (8 bytes), count (4), then each entry: its kind (1), key, and value if there."""
     for record in _records(map_file(path)):
         data = memoryview(record)
         sequence, place = int.from_bytes(data[:8], "little"), 12
@@ -148,6 +156,11 @@ def _log(path: Path) -> Iterator[Entry]:
                 value, place = _length_prefixed(data, place)
             yield key, -sequence, present, value
             sequence += 1
+
+
+def _tables(folder: Path, numbers: list[int]) -> Iterator[Entry]:
+    for number in numbers:
+        yield from _table(folder, number)
 
 
 def _table(folder: Path, number: int) -> Iterator[Entry]:
@@ -178,6 +191,8 @@ def _block(data: memoryview, start: int, size: int) -> Iterator[tuple[bytes, byt
     if compressed > 1:
         raise ValueError(f"a block is compressed in a way (number {compressed}) that is not Snappy")
     end = len(content) - 4 * (int.from_bytes(content[-4:], "little") + 1)
+    if end < 0:
+        raise ValueError(f"a block of {len(content)} bytes is shorter than it says")
     place, key = 0, b""
     while place < end:
         shared, place = _varint(content, place)

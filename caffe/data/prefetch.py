@@ -40,7 +40,9 @@ class Prefetcher(Generic[T]):
         raise self._error
 
 
-def _make(items: Iterator[T], wanted: "SimpleQueue[None]", ready: "SimpleQueue[T | Exception]", stop: threading.Event) -> None:
+def _make(
+    items: Iterator[T], wanted: "SimpleQueue[None]", ready: "SimpleQueue[T | Exception]", stop: threading.Event
+) -> None:
     try:
         wanted.get()
         while not stop.is_set():

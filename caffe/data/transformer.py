@@ -35,12 +35,10 @@ class DataTransformer:
         self._random: Random | None = None
         if param.mean_file and param.mean_value:
             raise NetError(f"{owner}: Cannot specify mean_file and mean_value at the same time. Remove one of them.")
-        if self.force_color and self.force_gray:
-            raise NetError(f"{owner}: cannot set both force_color and force_gray. Remove one of them.")
         if param.mean_file:
             log.info("Loading mean file from: %s", param.mean_file)
             mean = binaryproto.read(param.mean_file)
-            self._mean = mean.reshape(mean.shape[-3:])
+            self._mean = mean.reshape(-1, *mean.shape[-3:])[0]
 
     def start_random(self) -> None:
         """Draw a seed for crops and mirrors, if any will be drawn (InitRand)."""
@@ -82,8 +80,8 @@ class DataTransformer:
     def _mean_for(self, image: Shape, name: str) -> np.ndarray | None:
         if self._mean is not None and self._mean.shape != image:
             raise DataError(
-                f"{self.owner}: {name} is {_words(image)}, the mean in '{self.mean_file}' is {_words(self._mean.shape)} "
-                "(channels×height×width). Make them equal, or use one mean_value per channel."
+                f"{self.owner}: {name} is {_words(image)} (channels×height×width), the mean in '{self.mean_file}' is "
+                f"{_words(self._mean.shape)}. Make them equal, or use one mean_value per channel."
             )
         if self.mean_values.size not in (0, 1, image[0]):
             raise DataError(
@@ -92,12 +90,33 @@ class DataTransformer:
             )
         return self.mean_values.reshape(-1, 1, 1) if self.mean_values.size else self._mean
 
+    def mean_of_crop(self, crop: Shape) -> np.ndarray:
+        """What WindowData subtracts from a crop of this C×H×W: the middle of the mean file, the mean values, or 0."""
+        channels, height, width = crop
+        if self._mean is None:
+            values = self._mean_for(crop, "the crop")
+            return np.broadcast_to(np.float32(0) if values is None else values, crop)
+        offset = (self._mean.shape[2] - width) // 2
+        middle = self._mean[:, offset : offset + height, offset : offset + width]
+        if offset < 0 or middle.shape != crop:
+            raise DataError(
+                f"{self.owner}: the mean in '{self.mean_file}' is {_words(self._mean.shape)}, expected {channels} "
+                f"channels, and room for a crop of {height}×{width}, {offset} pixels from its corner. "
+                "Compute it from larger images."
+            )
+        return middle
+
     def from_datum(self, datum: caffe_pb2.Datum, name: str) -> np.ndarray:
-        """The image in a Datum, C×H×W: uint8 from bytes or from an encoded file, float32 from float_data."""
+        """The image in a Datum, C×H×W: uint8 from bytes or from an encoded file, float32 from float_data.
+
+        `name` says in errors which Datum it is; the owner is for the caller to say.
+        """
         if datum.encoded:
+            if self.force_color and self.force_gray:
+                raise NetError(f"{self.owner}: cannot set both force_color and force_gray. Remove one of them.")
             color = True if self.force_color else False if self.force_gray else None
-            return images.decode(datum.data, color, f"{name} ({self.owner})").transpose(2, 0, 1)
-        return array_of(datum, f"{self.owner}: {name}")
+            return images.decode(datum.data, color, name).transpose(2, 0, 1)
+        return array_of(datum, name)
 
 
 def array_of(datum: caffe_pb2.Datum, name: str) -> np.ndarray:

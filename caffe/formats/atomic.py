@@ -13,8 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from caffe.errors import FormatError
-
-PathLike = str | os.PathLike[str]
+from caffe.formats.mapped import PathLike
 
 
 @contextmanager

@@ -8,10 +8,8 @@ from caffe.errors import FormatError
 from caffe.formats import blobproto
 from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
-from caffe.formats.mapped import map_file
+from caffe.formats.mapped import PathLike, map_file
 from caffe.proto import caffe_pb2
-
-PathLike = str | os.PathLike[str]
 
 
 def read(path: PathLike) -> np.ndarray:
@@ -22,7 +20,7 @@ def read(path: PathLike) -> np.ndarray:
         raise wrong_kind(path, found, Kind.BLOB.value)
     array = np.array(blobproto.decode(content, os.fspath(path)).data)
     if not array.size:
-        raise FormatError(f"{os.fspath(path)}: holds no values, shape {array.shape}. Copy or download the file again.")
+        raise FormatError(f"{path}: holds no values, shape {array.shape}. Copy or download the file again.")
     return array
 
 

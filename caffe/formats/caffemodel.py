@@ -24,11 +24,9 @@ from caffe.errors import FormatError, UsageError
 from caffe.formats import blobproto, wire
 from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
-from caffe.formats.mapped import map_file
+from caffe.formats.mapped import PathLike, map_file
 from caffe.formats.upgrade import upgrade_net
 from caffe.proto import caffe_pb2
-
-PathLike = str | os.PathLike[str]
 
 # What the skeleton keeps of a message: field number → the field itself, a blob, or the kept fields of an inner message.
 Kept = dict[int, "str | Kept"]
@@ -59,6 +57,7 @@ def read(path: PathLike) -> list[LayerWeights]:
     source = os.fspath(path)
     blobs: list[memoryview] = []
     net = _parse(_skeleton(_content(path), _NET, blobs, source), source)
+    upgrade_net(net, source)
     if not net.layer:
         raise FormatError(f"{source}: holds no layers, expected the weights of some. Copy or download the file again.")
     layers = []
@@ -73,6 +72,13 @@ def read(path: PathLike) -> list[LayerWeights]:
 
 def read_net(path: PathLike) -> caffe_pb2.NetParameter:
     """The whole message, upgraded, its blobs as Python numbers: for small files. Raises FormatError."""
+    net = read_message(path)
+    upgrade_net(net, os.fspath(path))
+    return net
+
+
+def read_message(path: PathLike) -> caffe_pb2.NetParameter:
+    """The whole message as it is stored, of whichever generation. Raises FormatError."""
     return _parse(bytes(_content(path)), os.fspath(path))
 
 
@@ -86,7 +92,7 @@ def write(
     Raises FormatError for what protobuf cannot hold (2 GB) and when the disk is full.
     """
     if len(blobs) != len(net.layer) or any(layer.blobs for layer in net.layer):
-        raise UsageError(f"{os.fspath(path)}: {len(blobs)} lists of blobs for {len(net.layer)} layers without blobs.")
+        raise UsageError(f"{path}: {len(blobs)} lists of blobs for {len(net.layer)} layers without blobs.")
     head = caffe_pb2.NetParameter()
     head.CopyFrom(net)
     head.ClearField("layer")
@@ -102,7 +108,7 @@ def _content(path: PathLike) -> memoryview:
     content = map_file(path)
     found = identify(content)
     if found is not Kind.WEIGHTS:
-        raise wrong_kind(path, found, Kind.WEIGHTS.value)
+        raise wrong_kind(path, found, "binary weights (a .caffemodel)")
     return content
 
 
@@ -138,10 +144,8 @@ def _layer_pieces(
 
 def _parse(message: bytes, source: str) -> caffe_pb2.NetParameter:
     try:
-        net = caffe_pb2.NetParameter.FromString(message)
+        return caffe_pb2.NetParameter.FromString(message)
     except DecodeError as error:
         raise FormatError(
             f"{source}: Failed to parse NetParameter file: {error}. Copy or download it again."
         ) from error
-    upgrade_net(net, source)
-    return net

@@ -20,9 +20,8 @@ from caffe.formats.atomic import replacing
 from caffe.formats.blobproto import check_shape
 from caffe.formats.caffemodel import LayerWeights
 from caffe.formats.identify import Kind, identify, wrong_kind
-from caffe.formats.mapped import map_file
+from caffe.formats.mapped import PathLike, map_file
 
-PathLike = str | os.PathLike[str]
 MAX_BLOBS_PER_LAYER = 1024
 _MAX_COMPRESSION = 1032  # the most that deflate can do
 
@@ -69,9 +68,7 @@ def opened(path: PathLike) -> Iterator[h5py.File]:
     except CaffeError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise FormatError(
-            f"{os.fspath(path)}: damaged or truncated HDF5 ({error}). Copy or download it again."
-        ) from error
+        raise FormatError(f"{path}: damaged or truncated HDF5 ({error}). Copy or download it again.") from error
 
 
 @contextmanager
@@ -91,7 +88,7 @@ def contents(file: h5py.File) -> Kind:
     """What an HDF5 file holds: weights, a solver's state, or neither."""
     if isinstance(file.get("history"), h5py.Group) and "iter" in file:
         return Kind.STATE
-    return Kind.WEIGHTS if isinstance(file.get("data"), h5py.Group) else Kind.HDF5
+    return Kind.WEIGHTS if isinstance(file.get("data"), h5py.Group) else Kind.OTHER_HDF5
 
 
 def read_array(dataset: h5py.Dataset, source: str, dtype: type[np.generic] = np.float32) -> np.ndarray:

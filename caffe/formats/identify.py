@@ -7,12 +7,12 @@ Caffe's binary messages carry no magic number, but their first fields differ in 
     BlobProto (mean file)    1–4 num, channels, height, width: VARINT · 5 data: LEN or I32 · 7 shape: LEN
 """
 
-import os
 import re
 from enum import Enum
 
 from caffe.errors import FormatError
 from caffe.formats import wire
+from caffe.formats.mapped import PathLike
 
 
 class Kind(Enum):
@@ -21,7 +21,8 @@ class Kind(Enum):
     WEIGHTS = "weights (a .caffemodel or .caffemodel.h5)"
     STATE = "a solver's state (a .solverstate or .solverstate.h5)"
     BLOB = "a single blob, such as a mean file (a .binaryproto)"
-    HDF5 = "an HDF5 file of another layout"
+    HDF5 = "an HDF5 file"
+    OTHER_HDF5 = "an HDF5 file of another program"
     TEXT = "text, such as a prototxt"
     EMPTY = "an empty file"
     LFS = "a git-lfs pointer, not the file itself: run `git lfs pull`"
@@ -86,6 +87,6 @@ def _first_tags(content: memoryview) -> list[tuple[int, int]]:
     return tags
 
 
-def wrong_kind(path: str | os.PathLike[str], found: Kind, expected: str) -> FormatError:
+def wrong_kind(path: PathLike, found: Kind, expected: str) -> FormatError:
     """The error for a file that is of another kind than its reader wants."""
-    return FormatError(f"{os.fspath(path)}: expected {expected}, found {found.value}.")
+    return FormatError(f"{path}: expected {expected}, found {found.value}.")

@@ -6,8 +6,10 @@ import stat
 
 from caffe.errors import FormatError
 
+PathLike = str | os.PathLike[str]
 
-def map_file(path: str | os.PathLike[str]) -> memoryview:
+
+def map_file(path: PathLike) -> memoryview:
     """All bytes of a file, read-only. They stay valid for as long as anything refers to them.
 
     A pipe has no pages to map and is read into memory. Raises FormatError when the file cannot be opened.
@@ -20,8 +22,7 @@ def map_file(path: str | os.PathLike[str]) -> memoryview:
             return memoryview(file.read())
     except FileNotFoundError as error:
         raise FormatError(
-            f"Could not open file {os.fspath(path)}: there is no such file. Check the path; "
-            f"relative paths start at {os.getcwd()}."
+            f"Could not open file {path}: there is no such file. Check the path; relative paths start at {os.getcwd()}."
         ) from error
     except OSError as error:
-        raise FormatError(f"Could not open file {os.fspath(path)}: {error.strerror}.") from error
+        raise FormatError(f"Could not open file {path}: {error.strerror}.") from error

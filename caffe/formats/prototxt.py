@@ -16,11 +16,10 @@ from google.protobuf.message import Message
 from caffe.errors import FormatError
 from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
-from caffe.formats.mapped import map_file
+from caffe.formats.mapped import PathLike, map_file
 from caffe.formats.upgrade import upgrade_net, upgrade_solver
 from caffe.proto import caffe_pb2
 
-PathLike = str | os.PathLike[str]
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
@@ -47,7 +46,7 @@ def read_text(path: PathLike) -> str:
     text = bytes(content).decode("utf-8-sig", errors="surrogateescape")
     if foreign := re.search(r"^[^#\n]*[\udc80-\udcff]", text, re.MULTILINE):
         line = text.count("\n", 0, foreign.end()) + 1
-        raise FormatError(f"{os.fspath(path)}:{line}: found bytes that are not UTF-8. Save the file as UTF-8.")
+        raise FormatError(f"{path}:{line}: found bytes that are not UTF-8. Save the file as UTF-8.")
     return re.sub(r"[\udc80-\udcff]", "?", text)
 
 
@@ -57,9 +56,10 @@ def parse(text: str, message: AnyMessage, source: str = "<text>") -> AnyMessage:
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
-        place = f":{error.GetLine()}:{error.GetColumn()}" if error.GetLine() else ""
-        raise FormatError(f"{wanted}{place}: {_explain(str(error), message)}") from error
-    if missing := message.FindInitializationErrors():
+        line = error.GetLine() or 1
+        explained = _explain(str(error), "".join(text.split("\n")[line - 1 : line]), message)
+        raise FormatError(f"{wanted}:{line}:{error.GetColumn() or 1}: {explained}") from error
+    if missing := message.FindInitializationErrors():  # type: ignore[attr-defined]
         raise FormatError(f"{wanted}: Message missing required fields: {', '.join(missing)}. Add them.")
     return message
 
@@ -70,7 +70,7 @@ def write(path: PathLike, message: Message) -> None:
         file.write(text_format.MessageToString(message).encode())
 
 
-def _explain(error: str, message: Message) -> str:
+def _explain(error: str, line: str, message: Message) -> str:
     """The parser's complaint in our words, with the closest names that exist."""
     if found := re.search(r'type "([\w.]+)" has no field named "(\w+)"', error):
         return _unknown_field(found[1], found[2], message)
@@ -79,7 +79,8 @@ def _explain(error: str, message: Message) -> str:
         return f"'{found[2]}' is none of {', '.join(values)}.{_closest(found[2], values)}"
     if found := re.search(r'type "caffe\.(\w+)" should not have multiple "(\w+)" fields', error):
         return f'Non-repeated field "{found[2]}" is specified multiple times in {found[1]}. Keep one of them.'
-    return re.sub(r"^\d+:\d+ : ('.*?': )?", "", error, flags=re.DOTALL)
+    complaint = re.sub(r"^\d+:\d+ : ", "", error).removeprefix(f"'{line}': ")
+    return f"{complaint.rstrip('.')}, in: {line.strip()[:100]}"
 
 
 def _unknown_field(type_name: str, name: str, message: Message) -> str:

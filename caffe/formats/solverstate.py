@@ -18,10 +18,9 @@ from caffe.errors import FormatError
 from caffe.formats import blobproto, hdf5, wire
 from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
-from caffe.formats.mapped import map_file
+from caffe.formats.mapped import PathLike, map_file
 from caffe.proto import caffe_pb2
 
-PathLike = str | os.PathLike[str]
 _HISTORY = 3
 
 
@@ -66,12 +65,12 @@ def _read_binary(content: memoryview, source: str) -> State:
         message = caffe_pb2.SolverState.FromString(bytes(settings))
     except DecodeError as error:
         raise FormatError(f"{source}: damaged solver state ({error}). Copy it again.") from error
-    return State(message.iter, message.learned_net, history, message.current_step)
+    return State(message.iter, os.fsdecode(message.learned_net), history, message.current_step)
 
 
 def _write_binary(path: PathLike, state: State) -> None:
-    pieces: list[wire.Piece] = []
-    pieces.append(caffe_pb2.SolverState(iter=state.iter, learned_net=state.learned_net).SerializeToString())
+    head = caffe_pb2.SolverState(iter=state.iter, learned_net=state.learned_net or None)
+    pieces: list[wire.Piece] = [head.SerializeToString()]
     for array in state.history:
         pieces += wire.enclose(_HISTORY, blobproto.encode(array))
     pieces.append(caffe_pb2.SolverState(current_step=state.current_step).SerializeToString())
@@ -106,15 +105,14 @@ def _integer(dataset: h5py.Dataset, source: str) -> int:
 
 
 def _write_hdf5(path: PathLike, state: State) -> None:
-    name = os.fsencode(state.learned_net)
-    zero_terminated = h5py.h5t.C_S1.copy()
-    zero_terminated.set_size(len(name) + 1)
     with hdf5.created(path) as file:
         file.create_dataset("iter", data=np.array([state.iter], np.int32))
-        file.create_dataset(
-            "learned_net", data=np.array(name, f"S{len(name) + 1}"), dtype=h5py.Datatype(zero_terminated)
-        )
         file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        if state.learned_net:
+            name = os.fsencode(state.learned_net)
+            zero_terminated = h5py.h5t.C_S1.copy()
+            zero_terminated.set_size(len(name) + 1)
+            file.create_dataset("learned_net", data=np.bytes_(name), dtype=h5py.Datatype(zero_terminated))
         history = file.create_group("history")
         for index, array in enumerate(state.history):
             history.create_dataset(str(index), data=np.asarray(array, np.float32))

@@ -4,6 +4,8 @@ Caffe: UpgradeV0Net in upgrade_proto.cpp. In V0 one flat message held the settin
 which message of today each goes. Padding was a layer of its own; it is folded into the convolution or pooling after it.
 """
 
+from typing import Any
+
 from google.protobuf.message import Message
 
 from caffe.errors import FormatError
@@ -173,7 +175,7 @@ def _unknown(field: str, layer_type: str) -> bool:
     return False
 
 
-def _set(param: Message, field: str, value: object) -> None:
+def _set(param: Message, field: str, value: Any) -> None:
     """Set a field of any kind: a filler is a message; a convolution's pad, kernel_size and stride are repeated."""
     current = getattr(param, field)
     if isinstance(current, Message):

@@ -15,13 +15,13 @@ Reading works on a memoryview and copies nothing; writing yields a list of buffe
 the other. Public description: https://protobuf.dev/programming-guides/encoding/
 """
 
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from caffe.errors import FormatError
+from caffe.formats.mapped import PathLike
 
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
 MAX_BYTES = 2**31 - 1
@@ -84,15 +84,13 @@ def fields(message: memoryview, source: str) -> Iterator[Field]:
 
 def _run_length(view: memoryview, item: int, tag: int) -> int:
     """How many bytes the fields of `item` bytes take that start with the same `tag` bytes as the first."""
-    count, step = 1, 1
-    while step:
-        step = min(step, len(view) // item - count)
+    count = 1
+    while step := min(count, len(view) // item - count):
         rows = np.frombuffer(view, np.uint8, step * item, count * item).reshape(step, item)
         same = (rows[:, :tag] == np.frombuffer(view, np.uint8, tag)).all(axis=1)
         if not same.all():
             return (count + int(same.argmin())) * item
         count += step
-        step *= 2
     return count * item
 
 
@@ -130,16 +128,16 @@ def enclose(number: int, pieces: list[Piece]) -> list[Piece]:
 
 
 def packed(number: int, array: np.ndarray, dtype: str) -> list[Piece]:
-    """An array as a packed field: its own memory, unless the type or the layout must change."""
+    """An array as a packed field: its own memory, unless type or layout must change. No field if it is empty."""
     flat = np.ascontiguousarray(array, dtype).reshape(-1)
-    return enclose(number, [flat.view(np.uint8).data])
+    return enclose(number, [flat.view(np.uint8).data]) if flat.size else []
 
 
-def check_size(pieces: list[Piece], path: str | os.PathLike[str]) -> None:
+def check_size(pieces: list[Piece], path: PathLike) -> None:
     """Raise FormatError when a file of these pieces would be too big for protobuf to read."""
     if size(pieces) > MAX_BYTES:
         raise FormatError(
-            f"{os.fspath(path)}: not written: it takes {size(pieces):,} bytes, a file holds at most {MAX_BYTES:,}. "
+            f"{path}: not written: it takes {size(pieces):,} bytes, a file holds at most {MAX_BYTES:,}. "
             "Save as HDF5 instead: `snapshot_format: HDF5` in a solver, net.save_hdf5() for weights."
         )
 

@@ -40,11 +40,11 @@ class _Convolving(TorchLayer):
         self.channels, self.num_output, self.group = shape[self.axis], param.num_output, param.group
         self._check_channels()
         rows, columns = self.weight_rows_and_columns()
-        wanted: list[Shape] = [(rows, columns // self.group, *self.windows.kernel)]
-        wanted += [(self.num_output,)] if param.bias_term else []
-        self._check_given_blobs(wanted)
-        for blob_shape, filler in zip(wanted, (param.weight_filler, param.bias_filler)):
-            self.add_param(blob_shape, filler)
+        weights: Shape = (rows, columns // self.group, *self.windows.kernel)
+        self._check_given_blobs([weights, (self.num_output,)] if param.bias_term else [weights])
+        self.add_param(weights, param.weight_filler)
+        if param.bias_term:
+            self.add_param((self.num_output,), param.bias_filler)
 
     def weight_rows_and_columns(self) -> tuple[int, int]:
         """Channels along the first axis of the weights, and along the second if there were no groups."""
@@ -79,9 +79,9 @@ class _Convolving(TorchLayer):
         given = [blob.shape for blob in self.blobs]
         if given and len(given) != len(wanted):
             raise ShapeError(
-                f"{self}: {len(given)} `blobs`, expected {len(wanted)}: Incorrect number of weight blobs. Remove `blobs`."
+                f"{self}: {len(given)} `blobs`, expected {len(wanted)}: Incorrect number of weight blobs. Remove them."
             )
-        for name, found, expected in zip(("weight", "bias"), given, wanted):
+        for name, found, expected in zip(("weight", "bias"), given, wanted, strict=False):
             if found != expected:
                 raise ShapeError(
                     f"{self}: Incorrect {name} shape: expected shape {_shape_string(expected)}; instead, shape was "
@@ -219,7 +219,8 @@ class Im2col(TorchLayer):
         axes = len(shape) - self.axis - 1
         if axes < 1:
             raise ShapeError(
-                f"{self}: bottom is {shape}, no axis after axis {self.axis}; expected num_spatial_axes_ >= 1. Correct `axis`."
+                f"{self}: bottom is {shape}, no axis after axis {self.axis}; expected num_spatial_axes_ >= 1. "
+                "Correct `axis`."
             )
         self.windows = read_windows(self, param, axes)
 

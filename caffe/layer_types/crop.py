@@ -13,7 +13,7 @@ class Crop(TorchLayer):
     """Cuts the first bottom to the size of the second, from `axis` on.
 
     y[i, j, …] = x[i, j + offset, …]
-    bottom: x, and a blob of which only the shape counts; top: like x before `axis`, like the second bottom from there on
+    bottom: x, and a blob of which only the shape counts; top: like x before `axis`, like the second bottom from it on
     parameters: axis (default 2), offset: one for all cropped axes (default 0), or one for each
     source: src/caffe/layers/crop_layer.cpp
     """
@@ -29,8 +29,8 @@ class Crop(TorchLayer):
         cropped = len(shape) - self.axis
         if len(param.offset) > 1 and len(param.offset) != cropped:
             raise NetError(
-                f"{self}: {len(param.offset)} offsets for {cropped} axes from axis {self.axis} on: number of offset values "
-                "specified must be equal to the number of dimensions following axis. Or give one for all."
+                f"{self}: {len(param.offset)} offsets for {cropped} axes from axis {self.axis} on: number of offset "
+                "values specified must be equal to the number of dimensions following axis. Or give one for all."
             )
         offsets = list(param.offset) or [0]
         self.offsets = offsets if len(offsets) == cropped else offsets * cropped
@@ -40,12 +40,13 @@ class Crop(TorchLayer):
             size = like[canonical(axis, like, self)]
             if x[axis] - offset < size:
                 raise ShapeError(
-                    f"{self}: bottom is {x}, the size comes from {like}: the crop for dimension {axis} is out-of-bounds with "
-                    f"size {size} and offset {offset}. Only {x[axis]} are there: correct `offset`, or pad more before."
+                    f"{self}: bottom is {x}, the size comes from {like}: the crop for dimension {axis} is "
+                    f"out-of-bounds with size {size} and offset {offset}. Correct `offset`, or pad more before."
                 )
         return [(*x[: self.axis], *like[self.axis : len(x)])]
 
     def compute(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         sizes = like.shape[self.axis : x.dim()]
-        parts = (slice(offset, offset + size) for offset, size in zip(self.offsets, sizes, strict=True))
-        return x[(..., *parts)].clone(memory_format=torch.contiguous_format)
+        for axis, (offset, size) in enumerate(zip(self.offsets, sizes, strict=True), start=self.axis):
+            x = x.narrow(dim=axis, start=offset, length=size)
+        return x.clone(memory_format=torch.contiguous_format)

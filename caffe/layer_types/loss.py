@@ -31,11 +31,12 @@ class SoftmaxLoss(LabelLoss):
     tops = (1, 2)
     axis: int
     normalization: int
+    gives_p: bool
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
         shapes = super().top_shapes(*bottoms)
         self.outer, self.classes, self.inner = places(bottoms[0], bottoms[1], self.axis, self)
-        return [*shapes, bottoms[0]]
+        return [*shapes, bottoms[0]] if self.gives_p else shapes
 
     def arranged(
         self, scores: torch.Tensor, labels: torch.Tensor
@@ -51,9 +52,7 @@ class SoftmaxLoss(LabelLoss):
         self, total: torch.Tensor, counted: torch.Tensor | None, scores: torch.Tensor, log_p: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         loss = total / normalizer(self.normalization, self.outer, self.inner, counted)
-        if len(self.layer_param.top) < 2:
-            return (loss,)
-        return loss, log_p.detach().exp().reshape(scores.shape)
+        return (loss, log_p.detach().exp().reshape(scores.shape)) if self.gives_p else (loss,)
 
 
 @layer_type
@@ -73,7 +72,7 @@ class SoftmaxWithLoss(SoftmaxLoss):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.loss_param
-        self.axis = self.layer_param.softmax_param.axis
+        self.axis, self.gives_p = self.layer_param.softmax_param.axis, len(top) == 2
         self.ignore_label = ignore_label_of(param)
         self.normalization = normalization_of(param, default=Modes.VALID)
 
@@ -89,19 +88,17 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, index: torch.Tensor, counted: torch.Tensor | None) -> Any:
         log_p = F.log_softmax(rows, 1)
-        chosen = log_p.gather(1, index).clamp(min=LOG_FLT_MIN)
-        if counted is not None:
-            chosen = chosen.where(counted, 0)
-        ctx.save_for_backward(log_p, index, counted)
+        chosen = log_p.gather(1, index)
+        ctx.save_for_backward(log_p, chosen, index, counted)
         ctx.mark_non_differentiable(log_p)
-        return -chosen.sum(), log_p
+        ctx.set_materialize_grads(False)
+        losses = chosen.clamp(min=LOG_FLT_MIN)
+        return -(losses if counted is None else losses.where(counted, 0)).sum(), log_p
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        log_p, index, counted = ctx.saved_tensors
-        gradient = log_p.exp()
-        gradient.scatter_(1, index, gradient.gather(1, index) - 1)
-        gradient.mul_(gradients[0])
+        log_p, chosen, index, counted = ctx.saved_tensors
+        gradient = log_p.exp().scatter_(1, index, chosen.expm1()).mul_(gradients[0])
         if counted is not None:
             gradient.masked_fill_(~counted, 0)
         return gradient, None, None
@@ -135,7 +132,7 @@ class InfogainLoss(SoftmaxLoss):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param, loss_param = self.layer_param.infogain_loss_param, self.layer_param.loss_param
-        self.axis = param.axis
+        self.axis, self.gives_p = param.axis, len(top) == 2
         self.ignore_label = ignore_label_of(loss_param)
         if loss_param.HasField("normalize"):
             raise NetError(f'{self}: loss_param has `normalize`, but normalize is deprecated. use "normalization"')

@@ -113,9 +113,9 @@ class _Standardize(torch.autograd.Function):
 class BatchNorm(TorchLayer):
     """Batch normalisation, without the scale and shift that usually follow it as a Scale layer.
 
-    y = (x − mean) / √(variance + eps), per channel; in TRAIN the batch's own, in TEST the stored sums / number of batches
-    bottom: (N, C, …); top: like bottom; parameters' blobs: sum of means (C), sum of variances (C), number of batches (1),
-        each forward in TRAIN multiplies them by moving_average_fraction and adds the batch's (variance · m / (m − 1))
+    y = (x − mean) / √(variance + eps), per channel: the batch's own in TRAIN, the stored sums / batches in TEST
+    bottom: (N, C, …); top: like bottom; stored: sum of means (C), sum of variances (C), number of batches (1): in TRAIN
+        they are multiplied by moving_average_fraction, and the batch's are added (its variance times m / (m − 1))
     parameters: use_global_stats (default: true in TEST), moving_average_fraction, eps
     source: src/caffe/layers/batch_norm_layer.cpp
     """
@@ -159,27 +159,23 @@ class BatchNorm(TorchLayer):
         super().forward(bottom, top)
 
     def _update_statistics(self, x: torch.Tensor) -> None:
-        dims = (0, *range(2, x.dim()))
-        variance, mean = torch.var_mean(x, dim=dims, correction=0)
+        variance, mean = torch.var_mean(x, dim=_all_but_channels(x), correction=0)
         count = math.prod(x.shape) // self.channels
         unbiased = variance * (count / (count - 1) if count > 1 else 1)
         for blob, value in zip(self.blobs, (mean, unbiased, torch.ones_like(self.blobs[2].tensor)), strict=True):
             blob.tensor.mul_(self.fraction).add_(value)
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        mean = variance = None
+        """Unlike torch.batch_norm, subtracts the mean before it multiplies: a constant channel becomes exactly 0."""
         if self.use_global_stats:
             mean_sum, variance_sum, batches = (blob.detach() for blob in self.tensors)
-            weight = torch.where(batches == 0, torch.zeros_like(batches), 1 / batches)
-            mean, variance = mean_sum * weight, variance_sum * weight
-        return torch.batch_norm(
-            x,
-            weight=None,
-            bias=None,
-            running_mean=mean,
-            running_var=variance,
-            training=not self.use_global_stats,
-            momentum=0.0,
-            eps=self.eps,
-            cudnn_enabled=True,
-        )
+            share = torch.where(batches == 0, 0, 1 / batches)
+            per_channel = (-1, *[1] * (x.dim() - 2))
+            mean, variance = ((total * share).reshape(per_channel) for total in (mean_sum, variance_sum))
+        else:
+            variance, mean = torch.var_mean(x, dim=_all_but_channels(x), correction=0, keepdim=True)
+        return (x - mean) * (variance + self.eps).rsqrt()
+
+
+def _all_but_channels(x: torch.Tensor) -> tuple[int, ...]:
+    return (0, *range(2, x.dim()))

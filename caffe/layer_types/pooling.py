@@ -95,7 +95,8 @@ class Pooling(_Pools):
     """The largest, the average, or a random value of each window.
 
     y[p] = max, mean, or a choice with probability ∝ x (in TEST: its expectation Σx² / Σx) over the window at
-        stride · p − pad; the first of equal maxima counts, the mean divides by the window's size within map and pad
+        stride · p − pad; the first of equal maxima counts, a NaN is passed on (Caffe skips it), the mean divides by the
+        window's size within map and pad
     bottom: (N, C, H, W); top: (N, C, ⌈(H + 2·pad − kernel) / stride⌉ + 1, …), less a last window that begins beyond the
         map if there is any pad; with MAX a second top may tell where in its map each maximum lies (y · W + x)
     parameters: pool (MAX, AVE, STOCHASTIC), kernel_size or kernel_h and kernel_w, stride (1) or stride_h and stride_w,
@@ -113,8 +114,8 @@ class Pooling(_Pools):
         self.tells_where = len(top) > 1
         if self.tells_where and self.method != MAX:
             raise NetError(
-                f"{self}: {len(top)} tops, but Pooling Layer produces at most 1 top blob(s) as output unless pool is MAX. "
-                "Remove the second top."
+                f"{self}: {len(top)} tops, but Pooling Layer produces at most 1 top blob(s) as output unless "
+                "pool is MAX. Remove the second top."
             )
         self._check_settings(param)
         self.window = Window(
@@ -126,8 +127,8 @@ class Pooling(_Pools):
         self.covers_map = param.global_pooling
         if self.covers_map and (self.window.pad != (0, 0) or self.window.stride != (1, 1)):
             raise NetError(
-                f"{self}: pad is {self.window.pad}, stride {self.window.stride}. With Global_pooling: true; only pad = 0 "
-                "and stride = 1. Remove them."
+                f"{self}: pad is {self.window.pad}, stride {self.window.stride}. With Global_pooling: true; only "
+                "pad = 0 and stride = 1. Remove them."
             )
 
     def _check_settings(self, param: Any) -> None:
@@ -235,8 +236,33 @@ def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> 
 
 
 def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
-    """The largest value of each window; −FLT_MAX where a window sees nothing."""
-    return _resized(_slide(F.max_pool2d, x, window, border=-math.inf), window, x, LOWEST)
+    """The largest value of each window; −FLT_MAX where a window sees nothing, NaN where it sees a NaN."""
+    apart = all(s >= k for s, k in zip(window.stride, window.kernel, strict=True))
+    sliceable = apart and window.pad == (0, 0) and window.kernel != (1, 1)
+    differentiated = x.requires_grad and torch.is_grad_enabled()
+    if sliceable and x.is_cpu and x.is_contiguous() and not differentiated:
+        largest = _largest_of_slices(x, window)
+    else:
+        largest = _slide(F.max_pool2d, x, window, border=-math.inf)
+    return _resized(largest, window, x, LOWEST)
+
+
+def _largest_of_slices(x: torch.Tensor, window: Window) -> torch.Tensor:
+    """Max pooling where windows do not overlap: on a CPU several times faster than torch's, but it has no mask."""
+    rows, columns = window.positions(tuple(x.shape))
+    (height, width), (down, right) = window.kernel, window.stride
+    x = _elementwise_max([x[:, :, start : rows * down : down] for start in range(height)], axis=2)
+    return _elementwise_max([x[..., start : columns * right : right] for start in range(width)], axis=3)
+
+
+def _elementwise_max(parts: list[torch.Tensor], axis: int) -> torch.Tensor:
+    """Of slices of which the later ones may be shorter by one."""
+    largest = parts[0]
+    for part in parts[1:]:
+        count, missing = part.shape[axis], largest.shape[axis] - part.shape[axis]
+        larger = torch.maximum(largest.narrow(axis, 0, count), part)
+        largest = torch.cat([larger, largest.narrow(axis, count, missing)], dim=axis) if missing else larger
+    return largest
 
 
 def max_pool_where(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
@@ -264,7 +290,8 @@ def average_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
 
 def _seen(x: torch.Tensor, window: Window) -> torch.Tensor:
     """(N, C, H, W) → (N, C, rows, columns, pixels of the window), 0 beyond the map."""
-    reach = [(n - 1) * s + k for n, s, k in zip(window.positions(tuple(x.shape)), window.stride, window.kernel)]
+    positions = window.positions(tuple(x.shape))
+    reach = [(n - 1) * s + k for n, s, k in zip(positions, window.stride, window.kernel, strict=True)]
     x = F.pad(x, (0, reach[1] - x.shape[3], 0, reach[0] - x.shape[2]))
     for axis in (0, 1):
         x = x.unfold(2 + axis, window.kernel[axis], window.stride[axis])

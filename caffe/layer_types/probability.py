@@ -52,7 +52,7 @@ class Accuracy(TorchLayer):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.accuracy_param
-        self.top_k, self.axis = param.top_k, param.axis
+        self.top_k, self.axis, self.by_class = param.top_k, param.axis, len(top) == 2
         self.ignore_label = param.ignore_label if param.HasField("ignore_label") else None
 
     def top_shapes(self, scores: Shape, labels: Shape) -> list[Shape]:
@@ -62,7 +62,7 @@ class Accuracy(TorchLayer):
                 f"{self}: top_k is {self.top_k}, with {self.classes} classes on axis {self.axis} of {scores}. "
                 "top_k must be less than or equal to the number of classes."
             )
-        return [(), (self.classes,)]
+        return [(), (self.classes,)] if self.by_class else [()]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         check_labels(bottom[1].tensor, self.classes, self.ignore_label, self)
@@ -78,7 +78,7 @@ class Accuracy(TorchLayer):
         as_high = (rows >= rows.gather(1, index)).sum(1, keepdim=True)
         right = (as_high <= self.top_k) & counted
         accuracy = right.sum() / counted.sum().clamp(min=1)
-        if len(self.layer_param.top) < 2:
+        if not self.by_class:
             return [accuracy]
         present = torch.bincount(index[counted], minlength=self.classes)
         return [accuracy, torch.bincount(index[right], minlength=self.classes) / present.clamp(min=1)]

@@ -112,14 +112,20 @@ class Recurrent(TorchLayer):
             inputs = inputs + F.linear(more[0].flatten(1), others.pop(0))
         begin = [state.detach()[0] for state in more[self.has_static :]] if self.exposes else self._carried_over(inputs)
         top, end = self.unroll(inputs.unbind(0), cont.detach().unsqueeze(-1).unbind(0), begin, others)
-        self._after = [state.detach() for state in end]
-        return [top, *(state.unsqueeze(0) for state in self._after)]
+        end = [state.detach() for state in end]
+        if self.exposes:
+            return [top, *(state.unsqueeze(0) for state in end)]
+        self._after = [
+            torch.cat([new, old[len(new) :].to(new)]) for new, old in zip(end, self._before or end, strict=True)
+        ]
+        return [top]
 
     def _carried_over(self, like: torch.Tensor) -> list[torch.Tensor]:
-        """The state of each stream after the forward pass before; zeros for streams that are new."""
+        """The state of each stream after its last forward pass; zeros if there never were as many streams."""
         streams = like.shape[1]
-        zeros = like.new_zeros(streams, self.num_output)
-        return [torch.cat([state.to(like), zeros])[:streams] for state in self._before] or [zeros] * self.states
+        if self._before and len(self._before[0]) >= streams:
+            return [state[:streams].to(like) for state in self._before]
+        return [like.new_zeros(streams, self.num_output)] * self.states
 
     def unroll(
         self,
@@ -128,7 +134,7 @@ class Recurrent(TorchLayer):
         begin: list[torch.Tensor],
         weights: list[torch.Tensor],
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The top (T, N, D), the state at the end. inputs: T × (N, gates · D); cont: T × (N, 1); begin: the first state."""
+        """The top (T, N, D), the last state. inputs: T × (N, gates · D); cont: T × (N, 1); begin: the first state."""
         raise NotImplementedError
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:

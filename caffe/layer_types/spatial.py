@@ -27,7 +27,7 @@ class Windows:
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     def positions(self, sizes: Sequence[int]) -> Shape:
-        """How often the window fits; the quotient is cut off towards zero, so that a stride may carry it over the edge."""
+        """How often the window fits. Cut off towards zero: less than a stride too large, it still counts once."""
         rooms = [n + 2 * p - e for n, p, e in zip(sizes, self.pad, self.extent, strict=True)]
         return tuple(math.trunc(room / s) + 1 for room, s in zip(rooms, self.stride, strict=True))
 
@@ -75,8 +75,8 @@ def _spatial(layer: Layer, param: Any, field: str, axes: int, default: int | Non
     if field != "dilation" and (param.HasField(f"{word}_h") or param.HasField(f"{word}_w")):
         if axes != 2:
             raise NetError(
-                f"{layer}: bottom has {axes} spatial axes, but {word}_h & {word}_w can only be used for 2D convolution. "
-                f"Give {field} once per axis."
+                f"{layer}: bottom has {axes} spatial axes, but {word}_h & {word}_w can only be used for 2D "
+                f"convolution. Give {field} once per axis."
             )
         if values:
             raise NetError(f"{layer}: Either {field} or {word}_h/w should be specified; not both. Remove one of them.")
@@ -105,6 +105,6 @@ def check_image(layer: Layer, shape: Shape) -> None:
     if len(shape) != 4:
         more = " Cannot use legacy accessors on Blobs with > 4 axes." if len(shape) > 4 else ""
         raise ShapeError(
-            f"{layer}: bottom is {shape}. Input must have 4 axes, corresponding to (num, channels, height, width).{more} "
-            "Reshape it."
+            f"{layer}: bottom is {shape}. Input must have 4 axes, corresponding to (num, channels, height, width)."
+            f"{more} Reshape it."
         )

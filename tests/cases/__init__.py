@@ -24,7 +24,7 @@ tops       number of tops (default 1; 0 is allowed)
 phase      "TRAIN" (default) or "TEST"
 backward   False: no backward pass (the default for types whose backward Caffe refuses: Accuracy, ArgMax, Threshold)
 smooth     False: no finite differences (ties, kinks hit by the inputs)
-forwards   how many forward passes are recorded (data layers: one batch each; layers that remember the pass before)
+forwards   how many forward passes are recorded (data layers: one batch each; layers that remember the last pass)
 before     other shapes of the bottoms: the net is built and run with them first, then reshaped (the only way to an empty
            batch: real Caffe refuses a blob that never held anything)
 in_place   True: the first top is the first bottom
@@ -33,7 +33,7 @@ random     True: the values are random by nature: only shapes are recorded
 files      a function that gets an empty folder (pathlib.Path) and writes the files the layer reads; the net runs with
            that folder as working directory, so `source: "list.txt"` finds them. It runs on this side: any library
 forward_tolerance, gradient_tolerance   default 1e-5 and 1e-4 of the largest value; a wider one needs `reason="..."`
-unlike     names of recorded arrays where real Caffe's numbers are not wanted ("diff/bottom0"), with `reason`
+unlike     names (or patterns) of arrays where real Caffe's numbers are not wanted ("diff/bottom0"), with `reason`
 
 What is recorded, by name: "blob/top0", "diff/bottom0", "grad/layer/0" (parameter gradient), "param/layer/0" (one
 that the forward pass itself changed), and "blob/top0@1" for the second forward pass.

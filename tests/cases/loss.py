@@ -50,6 +50,8 @@ SOFTMAX_WITH_LOSS = [
     softmax_loss("loss_weight: 0"),
     softmax_loss("", phase="TEST"),
     softmax_loss("", tops=0),
+    softmax_loss("", before=[(1, 5, 2, 7), (1, 1, 2, 7)]),
+    softmax_loss("", before=[MAP, (2, 12)]),
     softmax_loss("loss_param { ignore_label: 255 }", kinds=["zeros", "values(0,255,3,1)"]),
     softmax_loss("", (6, 3), (6,), kinds=["values(0,-200,200)", "values(0,1,2,1,0,1)"], smooth=False),
     softmax_loss("", (2, 3), (2,), kinds=["values(0,87,0,90,0,0)", "values(0,1)"], smooth=False),

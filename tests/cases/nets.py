@@ -143,9 +143,10 @@ IN_PLACE = [
         net(
             MAP,
             layer("conv", "Convolution", ["map"], ["y"], "convolution_param { num_output: 3 kernel_size: 3 }"),
-            relu("r", "y"),
+            layer("n", "BatchNorm", ["y"], ["y"]),
             layer("s", "Scale", ["y"], ["y"], "scale_param { bias_term: true }"),
-            layer("t", "TanH", ["y"], ["y"]),
+            relu("r", "y"),
+            layer("d", "Dropout", ["y"], ["y"], "phase: TEST"),
         ),
     ),
     net_case("in place, on the input", net(X, relu("r", "x"), fc("a", "x", "y"))),

@@ -20,11 +20,16 @@ def recurrent(type: str, body: str = SIZE, *shapes, kinds=None, **settings):
     return case(type, body, *shapes, kinds=kinds, **settings)
 
 
+def goes_on(others: int) -> list[str]:
+    return ["normal", GOES_ON] + ["normal"] * others
+
+
 def both(type: str, states: int):
     """What RNN (one state) and LSTM (two) have in common."""
     of = partial(recurrent, type)
     hidden = [STATE] * states
     exposed = partial(of, EXPOSED, tops=1 + states)
+    no_gradient = {"smooth": False}  # an exposed state has no gradient, though the top depends on it
     return [
         of(),
         of(f"recurrent_param {{ num_output: 3 {FILLERS} }}"),
@@ -41,9 +46,14 @@ def both(type: str, states: int):
         of(SIZE, X, CONT, STATIC, kinds=["normal", GOES_ON, "normal"], forwards=2),
         of(SIZE, kinds=["normal", GOES_ON], forwards=2, phase="TEST", id=f"{type}, goes on in TEST"),
         exposed(X, CONT, *hidden),
-        exposed(X, CONT, *hidden, kinds=["normal", GOES_ON] + ["normal"] * states),
-        exposed(X, CONT, *hidden, kinds=["normal", GOES_ON] + ["normal"] * states, forwards=2),
-        exposed(X, CONT, STATIC, *hidden, kinds=["normal", GOES_ON] + ["normal"] * (states + 1)),
+        of(SIZE, kinds=["normal", GOES_ON], forwards=2, before=[(4, 3, 5), (4, 3)]),
+        of(SIZE, kinds=["normal", GOES_ON], forwards=2, before=[(4, 1, 5), (4, 1)]),
+        of(SIZE, X, CONT, STATIC, before=[(4, 3, 5), (4, 3), (3, 3)]),
+        of(SIZE, before=[(3, 2, 5), (3, 2)], refused="input number of timesteps changed"),
+        of(SIZE, before=[(4, 2, 6)], refused="Input size incompatible with inner product parameters."),
+        exposed(X, CONT, *hidden, kinds=goes_on(states), **no_gradient),
+        exposed(X, CONT, *hidden, kinds=goes_on(states), forwards=2, **no_gradient),
+        exposed(X, CONT, STATIC, *hidden, kinds=goes_on(1 + states), **no_gradient),
         of("recurrent_param { }", refused="num_output must be positive"),
         of(SIZE, (4, 2), CONT, refused="axis 2 out of range for 2-D Blob"),
         of(SIZE, (4,), (4,), kinds=["normal", "ones"], refused="bottom[0] must have at least 2 axes"),

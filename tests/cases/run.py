@@ -66,10 +66,10 @@ def forward(net, case: Case) -> dict:
 
 def set_top_diffs(net, case: Case) -> None:
     """Every output gets a drawn diff, except where a loss weight already is."""
+    weights = net.blob_loss_weights
     for name in net.outputs:
-        blob = net.blobs[name]
-        if not blob.diff.any():
-            blob.diff[...] = case.diff(name, blob.diff.shape)
+        if not weights[name]:
+            net.blobs[name].diff[...] = case.diff(name, net.blobs[name].diff.shape)
 
 
 def backward(net, case: Case) -> dict:

@@ -315,10 +315,11 @@ POOLINGS = [
     pooling("kernel_size: 2", (2, 3, 6, 5), tops=3, refused="Pooling Layer produces at most 2 top blob(s) as output."),
     pooling("kernel_size: 2", (2, 3, 6, 5), (2, 3, 6, 5), refused="Pooling Layer takes 1 bottom blob(s) as input."),
     net_case(
-        "Pooling, MAX, the mask used by another layer",
+        "Pooling, MAX, the mask read by another layer",
         """
         layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 6 } } }
-        layer { name: "pool" type: "Pooling" bottom: "x" top: "y" top: "mask" pooling_param { kernel_size: 3 stride: 2 } }
+        layer { name: "pool" type: "Pooling" bottom: "x" top: "y" top: "mask"
+          pooling_param { kernel_size: 3 stride: 2 } }
         layer { name: "power" type: "Power" bottom: "mask" top: "z" power_param { scale: 2 } }
         """,
         force_backward=False,

@@ -7,10 +7,11 @@ import numpy as np
 from caffe.errors import CaffeError
 from tests.cases import run as runner
 from tests.cases.case import Case
-from tests.cases.compare import difference, differences
+from tests.cases.compare import SMALL_IN_NETS, difference, differences
 from tests.parity import bvlc
 
 DISTURBANCE = 1e-6
+MOST = 0.05
 
 
 def judge(case: Case, result: dict[str, np.ndarray] | bvlc.Refused) -> list[str]:
@@ -36,4 +37,5 @@ def _explained(name: str, found: dict, result: dict, moved: list[dict]) -> bool:
     with np.errstate(invalid="ignore"):
         distance = max(np.abs(values[name] - found[name]).max() for values in moved)
         largest = np.abs(result[name]).max()
-    return bool(distance > 0) and difference(found[name], result[name], 3 * distance / max(largest, 1e-3)) is None
+    allowed = 3 * distance / max(largest, SMALL_IN_NETS)
+    return bool(0 < allowed < MOST) and difference(found[name], result[name], allowed, SMALL_IN_NETS) is None

@@ -129,10 +129,10 @@ ACTIVATIONS = {
     "TanH": lambda d: "",
     "PReLU": lambda d: d.choose(["", "prelu_param { channel_shared: true }"]),
     "Dropout": lambda d: "phase: TEST",
-    "Clip": lambda d: f"clip_param {{ min: {d.number(-2, 0)} max: {d.number(0.1, 2)} }}",
 }
 FUNCTIONS = {
     "AbsVal": lambda d: "",
+    "Clip": lambda d: f"clip_param {{ min: {d.number(-2, 0)} max: {d.number(0.1, 2)} }}",
     "BNLL": lambda d: "",
     "Swish": lambda d: f"swish_param {{ beta: {d.number(0.5, 2)} }}",
     "Power": lambda d: d.choose(["power_param { scale: -0.7 shift: 1 }", "power_param { power: 2 scale: 0.5 }"]),
@@ -202,9 +202,9 @@ def mvn(d: Draft) -> None:
 
 
 def softmax(d: Draft) -> None:
-    bottom = d.pick(lambda shape: len(shape) >= 2)
+    bottom = d.pick(lambda shape: max(shape) >= 2)
     if bottom is not None:
-        axis = d.integer(-1, len(d.shapes[bottom]) - 1)
+        axis = d.choose([i for i, size in enumerate(d.shapes[bottom]) if size >= 2])
         d.add("Softmax", [bottom], [d.shapes[bottom]], f"softmax_param {{ axis: {axis} }}")
 
 
@@ -249,13 +249,13 @@ def concat(d: Draft) -> None:
             a == b for i, (a, b) in enumerate(zip(shape, other, strict=True)) if i != axis
         )
 
-    bottoms = [first, *(d.pick(joins) for _ in range(d.integer(0, 2)))]
+    bottoms = [first, *(d.pick(joins) for _ in range(d.integer(int(first in d.overwritten), 2)))]
     if d.chance(0.02):
         bottoms.append(d.pick())
     total = sum(d.shapes[name][axis % max(1, len(d.shapes[name]))] for name in bottoms)
     out = (*shape[:axis], total, *shape[axis + 1 :])
     if d.fits(out):
-        d.add("Concat", bottoms, [out], f"concat_param {{ axis: {axis} }}", keeps=True)
+        d.add("Concat", bottoms, [out], f"concat_param {{ axis: {axis} }}", keeps=len(bottoms) > 1)
 
 
 def slice_(d: Draft) -> None:
@@ -279,8 +279,12 @@ def split(d: Draft) -> None:
     d.add("Split", [bottom], [d.shapes[bottom]] * d.integer(1, 3))
 
 
+# Real Caffe's Flatten and Reshape (and Concat of one bottom) share one diff between bottom and top, so that a layer in
+# place on the bottom changes the diff of the top as well; and a Flatten after a Reshape loses the gradient.
+
+
 def flatten(d: Draft) -> None:
-    bottom = d.pick(lambda shape: len(shape) >= 2)
+    bottom = d.pick(lambda shape: len(shape) >= 2, but=d.overwritten | d.shared)
     if bottom is not None:
         shape = d.shapes[bottom]
         axis = d.integer(0, len(shape) - 1)
@@ -290,7 +294,9 @@ def flatten(d: Draft) -> None:
 
 
 def reshape(d: Draft) -> None:
-    bottom = d.pick()
+    bottom = d.pick(but=d.overwritten)
+    if bottom is None:
+        return
     count = math.prod(d.shapes[bottom])
     first = d.choose([n for n in range(1, count + 1) if count % n == 0])
     second = d.choose([n for n in range(1, count // first + 1) if (count // first) % n == 0])
@@ -358,7 +364,7 @@ def indexed(d: Draft) -> None:
         keep = [d.integer(0, 1) for _ in shape[:1] * shape[0]]
         keep[0] = 1
         selector = d.input((shape[0],), f"values({','.join(map(str, keep))})")
-        d.add(type, [bottom, selector], [(sum(keep), *shape[1:])])
+        d.add(type, [bottom, selector], [(sum(keep), *shape[1:])], dead=True)
     else:
         n, outputs = d.integer(1, 4), d.integer(1, 4)
         d.add(
@@ -449,7 +455,7 @@ def probability_loss(d: Draft) -> None:
 
 def _loss(d: Draft, type: str, bottoms: list[str], body: str = "") -> None:
     weight = f"loss_weight: {d.number(0.1, 3)}" if d.chance(0.4) else ""
-    d.add(type, bottoms, [()], f"{body} {weight}", dead=True)
+    d.add(type, bottoms, [()], f"{body} {weight}", dead=True, loss=True)
     d.has_loss = True
 
 

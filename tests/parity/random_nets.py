@@ -10,7 +10,9 @@ does not, and then real Caffe's refusal is what is expected here as well.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +20,21 @@ from tests.cases.case import Case, input_layer, layer, net_case
 
 MOST_LAYERS = 15
 MOST_VALUES = 300
+
+
+WITH_PARAMETERS = {"Convolution", "Deconvolution", "InnerProduct", "Scale", "Bias", "BatchNorm", "PReLU", "Embed"}
+WITH_PARAMETERS |= {"RNN", "LSTM", "Parameter"}
+
+
+@dataclass
+class DraftLayer:
+    type: str
+    bottoms: list[str]
+    tops: list[str]
+    propagate: list[bool]
+    is_loss: bool
+    learns: bool
+    needs: bool = False
 
 
 class Draft:
@@ -31,8 +48,10 @@ class Draft:
         self.kinds: dict[str, str] = {}
         self.params: dict[str, list[str]] = {}
         self.may_be_overwritten: set[str] = set()
+        self.overwritten: set[str] = set()
+        self.shared: set[str] = set()
         self.floats: set[str] = set()  # blobs a layer may be put on: not labels and the like
-        self.count = 0
+        self.layers: list[DraftLayer] = []
         self.has_loss = False
         self.forced = self.chance(0.6)
 
@@ -61,26 +80,34 @@ class Draft:
             self.kinds[name] = kind
         return name
 
-    def pick(self, allowed=lambda shape: True) -> str | None:
+    def pick(self, allowed=lambda shape: True, but=()) -> str | None:
         """A blob (no scalar) whose shape is allowed; rather an unused and recent one."""
-        names = [
-            name for name in self.shapes if name in self.floats and self.shapes[name] and allowed(self.shapes[name])
-        ]
+        candidates = self.floats.difference(but)
+        names = [name for name, shape in self.shapes.items() if name in candidates and shape and allowed(shape)]
         if not names:
             return None
         weights = np.array([(1.0 if self.uses[name] else 6.0) * (1 + i) for i, name in enumerate(names)])
         return str(self.rng.choice(names, p=weights / weights.sum()))
 
     def add(self, type: str, bottoms: list[str], tops: list[tuple], body: str = "", params=None, **how) -> list[str]:
-        """Append a layer; the names of its tops. how: in_place (may write over its bottom), keeps (a later layer may
-        write over its top, since its own backward pass does not look at it), dead (no layer may follow)."""
-        self.count += 1
-        name = f"l{self.count}"
+        """Append a layer; the names of its tops. how: in_place (may write over its bottom), keeps (a later
+        write over its top, since its own backward pass does not look at it), dead (no layer may follow), loss."""
+        name = f"l{len(self.layers) + 1}"
         free = bottoms and bottoms[0] in self.may_be_overwritten and (not self.uses[bottoms[0]] or self.chance(0.03))
         in_place = how.get("in_place") and free and self.chance(0.6)
         names = [bottoms[0]] if in_place else [f"{name}_{i}" for i in range(len(tops))]
-        body = " ".join([body, *self._extras(bottoms)])
+        propagate = [self.chance(0.5) for _ in bottoms] if not self.forced and self.chance(0.03) else []
+        body += "".join(f" propagate_down: {str(wanted).lower()}" for wanted in propagate)
         self.lines.append(layer(name, type, bottoms, names, body))
+        if type == "Reshape" or (type == "Concat" and len(bottoms) == 1):
+            self.shared.update(names)
+        if in_place:
+            self.overwritten.add(bottoms[0])
+        is_loss = how.get("loss", "loss_weight" in body)
+        given = type in ("Scale", "Bias") and len(bottoms) == 2 and "bias_term" not in body
+        fixed = "lr_mult: 0" in body and "bias_term: false" in body
+        learns = type in WITH_PARAMETERS and not given and not fixed
+        self.layers.append(DraftLayer(type, bottoms, names, propagate, is_loss, learns))
         for bottom in bottoms:
             self.uses[bottom] += not in_place
         for top, shape in zip(names, tops, strict=True):
@@ -92,9 +119,21 @@ class Draft:
             self.params[name] = list(params)
         return names
 
-    def _extras(self, bottoms):
-        if self.chance(0.03) and not self.forced and bottoms:
-            yield from (f"propagate_down: {str(self.chance(0.5)).lower()}" for _ in bottoms)
+    def without_gradient(self) -> list[str]:
+        """The blobs (and splits of them) that no gradient flows into: real Caffe has scratch numbers in their diffs."""
+        if self.forced:
+            return []
+        needs: dict[str, bool] = {}
+        for drawn in self.layers:
+            wanted = drawn.propagate or [needs.get(name, False) for name in drawn.bottoms]
+            drawn.needs = any(wanted) or drawn.learns
+            needs.update(dict.fromkeys(drawn.tops, drawn.needs))
+        reached: set[str] = set()
+        for drawn in reversed(self.layers):
+            if drawn.needs and (drawn.is_loss or reached.intersection(drawn.tops)):
+                wanted = drawn.propagate or [needs.get(name, False) for name in drawn.bottoms]
+                reached.update(name for name, want in zip(drawn.bottoms, wanted, strict=True) if want)
+        return [pattern for name in self.shapes if name not in reached for pattern in (name, f"{name}_*_split_*")]
 
     def fits(self, *shapes) -> bool:
         return all(min(shape, default=1) > 0 and np.prod(shape, dtype=int) <= MOST_VALUES for shape in shapes)
@@ -113,7 +152,7 @@ def draw_net(seed: int) -> Case:
         )
     wanted = draft.integer(1, MOST_LAYERS - 2)
     weights = np.array([weight for _, weight in RULES], float)
-    while draft.count < wanted:
+    while len(draft.layers) < wanted:
         RULES[draft.rng.choice(len(RULES), p=weights / weights.sum())][0](draft)
     tries = 0
     while tries < 20 and (draft.chance(0.4) if draft.forced or draft.has_loss else True):
@@ -128,7 +167,8 @@ def draw_net(seed: int) -> Case:
         phase="TEST" if draft.chance(0.15) else "TRAIN",
         forward_tolerance=1e-4,
         gradient_tolerance=1e-3,
-        reason="rounding adds up over the layers",
+        unlike=[f"diff/{name}" for name in draft.without_gradient()],
+        reason="rounding adds up over the layers; no gradient flows into these blobs",
     )
 
 
@@ -147,6 +187,7 @@ def main() -> int:
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 500), metavar=("FIRST", "END"))
     parser.add_argument("--show", type=int, metavar="SEED", help="print one net")
     arguments = parser.parse_args()
+    os.environ.setdefault("GLOG_minloglevel", "2")
     if arguments.show is not None:
         print(draw_net(arguments.show).prototxt())
         return 0

@@ -1,0 +1,93 @@
+"""The `caffe` command, as tools/caffe.cpp has it, and Caffe's other tools as its subcommands.
+
+    caffe train -solver=solver.prototxt -gpu 0        flags as gflags takes them: -x V, --x V, -x=V, --x=V,
+    caffe -solver solver.prototxt train               before or after the command
+
+A command is a module with `add_arguments(parser)` and `run(arguments) -> exit status`. 0 is success, 1 an error, told
+in one line; CAFFE_TRACEBACK=1 shows where it was raised.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import caffe
+from caffe.errors import CaffeError
+from caffe.log import log
+
+COMMANDS = {
+    "train": "train or finetune a model",
+    "test": "score a model",
+    "device_query": "show GPU diagnostic information",
+    "time": "benchmark model execution time",
+    "convert_imageset": "make a database of images",
+    "compute_image_mean": "compute the mean image of a database",
+    "extract_features": "save blobs that a net computes into databases",
+    "upgrade_net_proto_text": "bring a net's prototxt to today's form",
+    "upgrade_net_proto_binary": "bring a caffemodel to today's form",
+    "upgrade_solver_proto_text": "bring a solver's prototxt to today's form",
+    "parse_log": "make tables of a training log",
+    "plot_training_log": "draw charts of training logs",
+    "draw_net": "draw a net",
+    "classify": "classify images",
+    "detect": "detect objects by classifying windows of images",
+}
+_SWITCHES = ("-h", "-help", "-version", "-allow-zero-init")
+"""Flags without a value that may stand before the command (with one dash or two)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `caffe ARGV...`; the exit status."""
+    command, rest = _split(list(sys.argv[1:] if argv is None else argv))
+    if command is None:
+        print(f"caffe version {caffe.__version__}" if rest and rest[0].endswith("-version") else usage())
+        return 0
+    if command not in COMMANDS:
+        print(usage(), file=sys.stderr)
+        log.critical("Unknown action: %s", command)
+        return 1
+    module = import_module(f"caffe.cli.{command}")
+    parser = _Parser(
+        prog=f"caffe {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(rest)))
+    except CaffeError as error:
+        if os.environ.get("CAFFE_TRACEBACK", "") not in ("", "0"):
+            raise
+        log.critical("caffe: %s", error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit with 1, where argparse has 2."""
+        self.exit(1, f"ERROR: {message}\n{self.format_usage()}")
+
+
+def usage() -> str:
+    commands = "\n".join(f"  {name:<26}{text}" for name, text in COMMANDS.items())
+    return (
+        "caffe: command line brew\nusage: caffe <command> <args>\n\ncommands:\n"
+        f"{commands}\n\ncaffe <command> -help lists its flags."
+    )
+
+
+def _split(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The command (None: there is none), and all other arguments in their order."""
+    index = 0
+    while index < len(argv) and argv[index].startswith("-"):
+        flag = "-" + argv[index].lstrip("-")
+        index += 1 if "=" in flag or flag in _SWITCHES else 2
+    if index >= len(argv):
+        return None, argv
+    return argv[index], argv[:index] + argv[index + 1 :]

@@ -1,0 +1,70 @@
+"""What `caffe train`, `test`, `time` and `device_query` share: their flags, and what these mean."""
+
+import argparse
+import os
+import sys
+
+import torch
+
+from caffe import device
+from caffe.errors import UsageError
+from caffe.log import log
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """All flags of tools/caffe.cpp; as there, each command takes them all."""
+    for name, default, text in (
+        ("gpu", "", "optional; run in GPU mode on this device ID, 'all' for the only one there is"),
+        ("solver", "", "the solver definition protocol buffer text file"),
+        ("model", "", "the model definition protocol buffer text file"),
+        ("phase", "", "optional; network phase, TRAIN or TEST, for 'time'"),
+        ("stage", "", "optional; network stages (not to be confused with phase), separated by ','"),
+        ("snapshot", "", "optional; the snapshot solver state to resume training"),
+        ("weights", "", "optional; the pretrained weights to initialize finetuning, separated by ','"),
+        ("sigint_effect", "stop", "optional; what SIGINT does: snapshot, stop or none"),
+        ("sighup_effect", "snapshot", "optional; what SIGHUP does: snapshot, stop or none"),
+    ):
+        parser.add_argument(
+            f"-{name}", f"--{name}", default=default, metavar="TEXT", help=f"{text} (default: '{default}')"
+        )
+    for name, number, text in (
+        ("level", 0, "optional; network level"),
+        ("iterations", 50, "the number of iterations to run"),
+    ):
+        parser.add_argument(
+            f"-{name}", f"--{name}", type=int, default=number, metavar="N", help=f"{text} (default: {number})"
+        )
+
+
+def use_device(gpu: str) -> None:
+    """CPU for '', else the GPU with this id. Raises UsageError for several."""
+    ids = (
+        [str(index) for index in range(torch.cuda.device_count())] if gpu == "all" else [i for i in gpu.split(",") if i]
+    )
+    if len(ids) > 1:
+        raise UsageError(f"-gpu {gpu}: Multi-GPU execution not available, {len(ids)} devices were given. Give one.")
+    if not ids:
+        log.info("Use CPU.")
+        device.set_mode_cpu()
+        return
+    if not ids[0].isdigit():
+        raise UsageError(f"-gpu {gpu}: a device ID such as 0 was expected")
+    device.set_device(int(ids[0]))
+    device.set_mode_gpu()
+    log.info("Using GPUs %s", ids[0])
+    if device.mode_is_gpu():
+        log.info("GPU %s: %s", ids[0], torch.cuda.get_device_name(device.current()))
+
+
+def stages(text: str) -> list[str]:
+    """The stages of a -stage flag."""
+    return [stage for stage in text.split(",") if stage]
+
+
+def find_python_layers(*prototxts: str) -> None:
+    """Let Python layers be imported from the working directory, and from each prototxt's folder and the one above."""
+    folders = [os.getcwd()]
+    for path in filter(None, prototxts):
+        folder = os.path.dirname(os.path.abspath(path))
+        folders += [folder, os.path.dirname(folder)]
+    sys.path[:0] = [folder for folder in dict.fromkeys(folders) if folder not in sys.path]

@@ -1,0 +1,40 @@
+"""A progress bar beside the log lines, where a person looks on."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from caffe.log import log
+from caffe.solver import Solver
+
+
+class _AboveTheBar(logging.Handler):
+    """Passes records on while the bar is out of the way."""
+
+    def __init__(self, handlers: list[logging.Handler]):
+        super().__init__()
+        self._handlers = handlers
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            for handler in self._handlers:
+                handler.handle(record)
+
+
+@contextmanager
+def progress(solver: Solver) -> Iterator[None]:
+    """Show the solver's iterations as a bar on stderr; nothing if that is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    handlers = list(log.logger.handlers)
+    with tqdm(total=solver.max_iter, initial=solver.iter, unit="it", file=sys.stderr, dynamic_ncols=True) as bar:
+        solver.add_callback(lambda: None, lambda: bar.update(solver.iter + 1 - bar.n))
+        log.logger.handlers[:] = [_AboveTheBar(handlers)]
+        try:
+            yield
+        finally:
+            log.logger.handlers[:] = handlers

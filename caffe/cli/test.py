@@ -1,0 +1,42 @@
+"""Score a model: run its TEST net over batches and average what it puts out."""
+
+import argparse
+
+import torch
+
+from caffe import net_outputs
+from caffe.cli import brew
+from caffe.errors import UsageError
+from caffe.log import log
+from caffe.net import Net
+from caffe.proto import caffe_pb2
+
+add_arguments = brew.add_flags
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if not arguments.model:
+        raise UsageError("Need a model definition to score. Give -model FILE.")
+    if not arguments.weights:
+        raise UsageError("Need model weights to score. Give -weights FILE.")
+    if arguments.iterations < 1:
+        raise UsageError(f"-iterations {arguments.iterations}: at least 1 was expected")
+    brew.use_device(arguments.gpu)
+    brew.find_python_layers(arguments.model)
+    net = Net(arguments.model, caffe_pb2.TEST, level=arguments.level, stages=brew.stages(arguments.stage))
+    net.copy_from(*arguments.weights.split(","))
+    log.info("Running for %d iterations.", arguments.iterations)
+    loss = torch.zeros(())
+    sums: list[net_outputs.Output] = []
+    for batch in range(arguments.iterations):
+        loss = loss + net.run_forward()
+        scores = net_outputs.outputs(net)
+        for line in net_outputs.lines(scores, f"Batch {batch}, ", with_weight=False):
+            log.info("%s", line)
+        for total, score in zip(sums, scores, strict=False):
+            total.add(score)
+        sums = sums or scores
+    log.info("Loss: %g", float(loss / arguments.iterations))
+    for line in net_outputs.lines(sums, "", divisor=arguments.iterations):
+        log.info("%s", line)
+    return 0

@@ -1,0 +1,169 @@
+"""Endless batches out of a database, out of image files, out of windows of images: what the prefetching layers read.
+
+A Source knows the shape of a batch's data before the first one is made, and gives batches forever: tuples of a float32
+array N×C×H×W and one of N labels. It holds no layer, so that the thread that runs it keeps none alive.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from caffe.data import images
+from caffe.data.database import Database
+from caffe.data.naming import naming
+from caffe.data.random import Random, new_seed
+from caffe.data.transformer import DataTransformer, Shape
+from caffe.errors import DataError, NetError
+from caffe.log import log
+from caffe.proto import caffe_pb2
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+class Source(Protocol):
+    shape: Shape
+    """N×C×H×W."""
+
+    def batches(self) -> Iterator[Batch]: ...
+
+
+class DatabaseSource:
+    """Datums in the order of their keys; the first of a batch says its size (src/caffe/layers/data_layer.cpp)."""
+
+    def __init__(self, param: caffe_pb2.DataParameter, transformer: DataTransformer):
+        self._transformer = transformer
+        self._batch_size = check_batch_size(param.batch_size, transformer.owner)
+        with naming(transformer.owner):
+            self._database = Database(param.source, caffe_pb2.DataParameter.DB.Name(param.backend).lower())
+            first = next(iter(self._database), None)
+            if first is None:
+                raise DataError(f"database '{param.source}' is empty. Fill it with `caffe convert_imageset`.")
+            image, _, name = self._decoded(*first)
+        self.shape: Shape = (self._batch_size, *transformer.top_shape(image.shape, name))
+
+    def _decoded(self, key: bytes, value: bytes) -> tuple[np.ndarray, int, str]:
+        """The image, its label, and what to call it."""
+        name = f"'{key.decode(errors='replace')}' of '{self._database.path}'"
+        datum = parse_datum(value, name)
+        return self._transformer.from_datum(datum, name), datum.label, name
+
+    def _forever(self) -> Iterator[tuple[np.ndarray, int, str]]:
+        with naming(self._transformer.owner):
+            while True:
+                for key, value in self._database:
+                    yield self._decoded(key, value)
+                log.info("Restarting data prefetching from start.")
+
+    def batches(self) -> Iterator[Batch]:
+        return batched(self._forever(), self._batch_size, self._transformer)
+
+
+class ImageListSource:
+    """Image files named in a text file, `path label` a line (src/caffe/layers/image_data_layer.cpp)."""
+
+    def __init__(self, param: caffe_pb2.ImageDataParameter, transformer: DataTransformer):
+        self._param = param
+        self._transformer = transformer
+        if bool(param.new_height) != bool(param.new_width):
+            raise NetError(
+                f"{transformer.owner}: new_height is {param.new_height}, new_width is {param.new_width}. Current "
+                "implementation requires new_height and new_width to be set at the same time."
+            )
+        log.info("Opening file %s", param.source)
+        self._lines = read_image_list(param.source, transformer.owner)
+        self._random: Random | None = None
+        if param.shuffle:
+            log.info("Shuffling data")
+            self._random = Random(new_seed())
+            self._random.shuffle(self._lines)
+        log.info("A total of %d images.", len(self._lines))
+        self._next = 0
+        if param.rand_skip:
+            self._next = new_seed() % param.rand_skip
+            log.info("Skipping first %d data points.", self._next)
+            if self._next >= len(self._lines):
+                raise DataError(
+                    f"{transformer.owner}: Not enough points to skip: {self._next} of the {len(self._lines)} in "
+                    f"'{param.source}'. Lower rand_skip."
+                )
+        self._batch_size = check_batch_size(param.batch_size, transformer.owner)
+        image, _, name = self._read(*self._lines[self._next])
+        self.shape: Shape = (self._batch_size, *transformer.top_shape(image.shape, name))
+
+    def _read(self, path: str, label: int) -> tuple[np.ndarray, int, str]:
+        with naming(f"{self._transformer.owner}, '{self._param.source}'"):
+            image = images.read(self._param.root_folder + path, self._param.is_color)
+        if self._param.new_height:
+            image = images.resize(image, self._param.new_height, self._param.new_width)
+        return image.transpose(2, 0, 1), label, f"'{path}'"
+
+    def _forever(self) -> Iterator[tuple[np.ndarray, int, str]]:
+        while True:
+            yield self._read(*self._lines[self._next])
+            self._next += 1
+            if self._next == len(self._lines):
+                self._next = 0
+                if self._random is not None:
+                    self._random.shuffle(self._lines)
+
+    def batches(self) -> Iterator[Batch]:
+        return batched(self._forever(), self._batch_size, self._transformer)
+
+
+def batched(items: Iterator[tuple[np.ndarray, int, str]], size: int, transformer: DataTransformer) -> Iterator[Batch]:
+    """Transformed images in batches; the first image of a batch decides its height and width."""
+    while True:
+        data = np.empty(0, np.float32)
+        labels = np.empty(size, np.float32)
+        for index in range(size):
+            image, labels[index], name = next(items)
+            values = transformer.apply(image, name)
+            if index == 0:
+                data = np.empty((size, *values.shape), np.float32)
+            if values.shape != data.shape[1:]:
+                raise DataError(
+                    f"{transformer.owner}: {name} is {values.shape}, the first of its batch is {data.shape[1:]} "
+                    "(channels, height, width). Give all images one size, use crop_size, or batch_size: 1."
+                )
+            data[index] = values
+        yield data, labels
+
+
+def parse_datum(value: bytes, name: str) -> Any:
+    """The Datum in a database's value. Raises DataError."""
+    try:
+        return caffe_pb2.Datum.FromString(value)
+    except DecodeError as error:
+        raise DataError(f"{name} is not a Datum message.") from error
+
+
+def check_batch_size(size: int, owner: str) -> int:
+    if size <= 0:
+        raise NetError(f"{owner}: batch_size is {size}. Positive batch size required")
+    return size
+
+
+def read_image_list(path: str, owner: str) -> list[tuple[str, int]]:
+    """The (path, label) of each line: the label is the number after the last space. Raises DataError."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        raise DataError(f"{owner}: Could not open {path}: {error.strerror}. Correct `source`.") from error
+    found = [_path_and_label(line, f"{owner}: {path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise DataError(f"{owner}: File is empty: '{path}'. Expected one image a line: path, space, label.")
+    return found
+
+
+def _path_and_label(line: str, place: str) -> tuple[str, int]:
+    path, space, label = line.rstrip().rpartition(" ")
+    if not space:
+        return label, 0
+    number = re.match(r"[+-]?\d+", label)
+    if number is None:
+        raise DataError(f"{place}: label '{label}' found, expected a whole number after the last space.")
+    return path, int(number.group())

@@ -1,0 +1,109 @@
+import subprocess
+import sys
+
+import pytest
+
+from caffe import cli
+from caffe.errors import CaffeError
+
+
+@pytest.mark.parametrize("line", ["", "-iterations 3", "-help", "--help"])
+def test_without_a_command_there_is_the_usage(line, run):
+    status, out, _ = run(line)
+    assert status == 0
+    assert "usage: caffe <command> <args>" in out
+    for command in cli.COMMANDS:
+        assert f"  {command} " in out
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, "caffe version 1.0.0\n")
+
+
+def test_an_unknown_command(run):
+    status, _, err = run("tran -solver x")
+    assert status == 1
+    assert "usage: caffe <command>" in err
+    assert "Unknown action: tran" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_itself(command, run):
+    status, out, _ = run(f"{command} -h")
+    assert status == 0
+    assert out.startswith(f"usage: caffe {command}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train -solver solver.prototxt -stage plain",
+        "train --solver solver.prototxt --stage plain",
+        "train -solver=solver.prototxt -stage=plain",
+        "-solver solver.prototxt --stage=plain train",
+        "--solver=solver.prototxt train -stage plain",
+        "-allow-zero-init -solver solver.prototxt -stage plain train",
+    ],
+)
+def test_flags_come_in_every_spelling_and_place(line, run, folder):
+    status, _, err = run(line)
+    assert status == 0, err
+    assert (folder / "snap_iter_10.solverstate").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train -foo 1", "-foo"),
+        ("train more", "more"),
+        ("train -solver", "-solver"),
+        ("test -iterations many", "many"),
+    ],
+)
+def test_unknown_flags_and_words_are_refused(line, words, run):
+    status, _, err = run(line)
+    assert status == 1
+    assert err.startswith("ERROR: ")
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train", "Need a solver definition to train."),
+        (
+            "train -solver s -snapshot a -weights b",
+            "Give a snapshot to resume training or weights to finetune but not both.",
+        ),
+        ("train -solver solver.prototxt -sigint_effect dance", 'Invalid signal effect "dance" was specified'),
+        ("train -solver nowhere.prototxt", "nowhere.prototxt"),
+        ("train -solver solver.prototxt -gpu 0,1", "Multi-GPU execution not available"),
+        ("train -solver solver.prototxt -gpu first", "a device ID such as 0 was expected"),
+        ("test", "Need a model definition to score."),
+        ("test -model net.prototxt", "Need model weights to score."),
+        ("test -model net.prototxt -weights w -iterations 0", "at least 1 was expected"),
+        ("time", "Need a model definition to time."),
+        ("time -model net.prototxt -phase BOTH", 'phase must be "TRAIN" or "TEST"'),
+        ("device_query -gpu 99", "there is no device 99"),
+    ],
+)
+def test_an_error_is_one_line(line, words, run):
+    status, _, err = run(line)
+    assert status == 1
+    last = err.splitlines()[-1]
+    assert last.startswith("F")
+    assert "] caffe: " in last
+    assert words in last
+    assert "Traceback" not in err
+
+
+def test_a_traceback_when_it_is_asked_for(run, monkeypatch):
+    monkeypatch.setenv("CAFFE_TRACEBACK", "1")
+    with pytest.raises(CaffeError):
+        run("train")
+
+
+def test_python_m_caffe(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "caffe", "time"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Need a model definition to time." in done.stderr

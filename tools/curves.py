@@ -1,0 +1,76 @@
+"""Draws loss and mean IU over the trainings of several stages.
+
+python tools/curves.py voc-fcn32s voc-fcn16s voc-fcn8s --out curves.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from tools import project, stages  # noqa: F401
+
+
+def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Iterations and loss per labelled pixel of a training."""
+    with open(stages.SNAPSHOTS / name / "loss.csv", newline="") as file:
+        rows = [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in csv.DictReader(file)]
+    iterations, losses = np.array(rows, float).reshape(-1, 2).T
+    return iterations, losses
+
+
+def smoothed(values: np.ndarray, window: int) -> np.ndarray:
+    """Means over a window that ends at each value; shorter at the beginning."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - window, 0)
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def draw_curves(names: list[str], path: Path) -> None:
+    """One picture: the loss of each stage over its iterations, and every mean IU that was scored. Needs matplotlib."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    begin = 0
+    for name in names:
+        iterations, losses = read_losses(name)
+        left.plot(begin + iterations, smoothed(losses, max(1, len(losses) // 50)), label=name)
+        entries = json.loads((stages.SNAPSHOTS / name / "scores.json").read_text())
+        points = [
+            (begin + entry["iteration"], next(v for k, v in entry.items() if k != "iteration")["mean_iu"])
+            for entry in entries
+        ]
+        right.plot(*zip(*points), marker="o", label=name)
+        begin += int(iterations[-1]) if len(iterations) else 0
+    left.set(xlabel="iteration (stages one after another)", ylabel="loss per labelled pixel", yscale="log")
+    right.set(xlabel="iteration (stages one after another)", ylabel="mean IU, validation")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variants", nargs="+", help="variants that were trained by tools/solve.py, in order")
+    parser.add_argument("--out", type=Path, default=Path("out/curves.png"))
+    options = parser.parse_args(arguments)
+    draw_curves(options.variants, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

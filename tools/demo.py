@@ -1,0 +1,155 @@
+"""The whole job on an embedded data set, in minutes on two cores and without a download.
+
+    python tools/demo.py [--seed N]
+
+Draws a data set, trains a small VGG-shaped classifier with `caffe train`, convolutionalizes it, trains 32s, 16s and 8s
+from it, one after another, scores each stage (and the last once more by `caffe test`), and writes to out/demo/:
+
+results.json     the scores of every stage, the seed and the seconds
+grid.png         images, truth and what each stage sees
+curves.png       loss and mean IU over the training
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from PIL import Image
+
+import caffe
+from tools import infer, pictures, project, stages
+from tools.curves import draw_curves
+
+OUT = Path("out/demo")
+STAGES = ("32s", "16s", "8s")
+CLASSIFIER = "demo-classifier"
+
+
+class Steps:
+    """Runs the parts one after another, and tells each with the time it took."""
+
+    def __init__(self, count: int):
+        self.count, self.number, self.started = count, 0, time.time()
+
+    def __call__(self, title: str, *command: str, log: str) -> None:
+        """Run a program; its output goes to the file `log`, and to the terminal only if it fails."""
+        self.number += 1
+        print(f"[{self.number}/{self.count}] {title} … ", end="", flush=True)
+        begin, path = time.time(), OUT / "logs" / log
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as output:
+            code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=project.environment())
+        if code:
+            print(f"failed\n{''.join(path.read_text().splitlines(True)[-20:])}")
+            raise SystemExit(
+                f"demo: step {self.number} ({' '.join(command)}) failed with status {code}; all of it: {path}"
+            )
+        print(f"{time.time() - begin:.0f} s", flush=True)
+
+
+def seeded_solver(seed: int) -> Path:
+    """The classifier's solver with a random seed."""
+    path = OUT / "classifier-solver.prototxt"
+    path.write_text(Path(f"solvers/{CLASSIFIER}.prototxt").read_text() + f"random_seed: {seed}\n")
+    return path
+
+
+def last_scores(name: str) -> dict[str, Any]:
+    """What the training of a stage ended with."""
+    return json.loads((stages.SNAPSHOTS / name / "scores.json").read_text())[-1]["label"]
+
+
+def segmentations(names: list[str], voc: Path) -> list[list[Image.Image]]:
+    """Image, truth, and the labels of each stage, for every name."""
+    nets = [
+        caffe.Net(
+            f"nets/demo-fcn{stage}/deploy.prototxt", caffe.TEST, weights=str(stages.weights_of(f"demo-fcn{stage}"))
+        )
+        for stage in STAGES
+    ]
+    rows = []
+    for name in names:
+        image = Image.open(voc / "JPEGImages" / f"{name}.jpg")
+        truth = Image.open(voc / "SegmentationClass" / f"{name}.png").convert("RGB")
+        found = [pictures.label_image(infer.segment(net, image).argmax(0)).convert("RGB") for net in nets]
+        rows.append([image, truth, *found])
+    return rows
+
+
+def table(scores: dict[str, dict[str, Any]]) -> str:
+    lines = [f"{'':4} {'pixel acc.':>10} {'mean acc.':>10} {'mean IU':>10} {'f.w. IU':>10}   IU by class"]
+    for stage, found in scores.items():
+        numbers = [found[key] for key in ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")]
+        lines.append(
+            f"{stage:4} "
+            + " ".join(f"{value:10.4f}" for value in numbers)
+            + "   "
+            + " ".join(f"{v:.2f}" for v in found["iu"])
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1, help="of the data set and of the training (default: 1)")
+    seed = parser.parse_args(arguments).seed
+    begin, run = time.time(), Steps(8)
+    python, data = sys.executable, OUT / "data"
+    snapshots = stages.SNAPSHOTS / CLASSIFIER
+    run("drawing the data set", python, "tools/demo_data.py", "--out", str(data), "--seed", str(seed), log="data.log")
+    run(
+        "training the classifier (caffe train)",
+        *(python, "-m", "caffe", "train", f"--solver={seeded_solver(seed)}"),
+        log="classifier.log",
+    )
+    run(
+        "convolutionalizing it",
+        *(python, "tools/convolutionalize.py", "--net", f"nets/{CLASSIFIER}/deploy.prototxt"),
+        *("--weights", str(_newest(snapshots)), "--conv-net", f"nets/{CLASSIFIER}/conv.prototxt"),
+        *("--out", str(stages.weights_of(CLASSIFIER))),
+        log="surgery.log",
+    )
+    for stage in STAGES:
+        run(
+            f"training and scoring FCN-{stage}",
+            *(python, "tools/solve.py", f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "300"),
+            log=f"fcn{stage}.log",
+        )
+    run(
+        "scoring FCN-8s by caffe test",
+        *(python, "-m", "caffe", "test", "--model=nets/demo-fcn8s/val.prototxt", "--iterations=60"),
+        f"--weights={stages.weights_of('demo-fcn8s')}",
+        log="test.log",
+    )
+    scores = {stage: last_scores(f"demo-fcn{stage}") for stage in STAGES}
+    names = (data / "VOC/ImageSets/Segmentation/val.txt").read_text().split()[:6]
+    run(
+        "segmenting images",
+        *(python, "tools/infer.py", "demo-fcn8s", "--out", str(OUT / "segmented")),
+        *(str(data / "VOC/JPEGImages" / f"{name}.jpg") for name in names),
+        log="infer.log",
+    )
+    pictures.grid(segmentations(names, data / "VOC"), ["image", "truth", *STAGES]).save(OUT / "grid.png")
+    draw_curves([f"demo-fcn{stage}" for stage in STAGES], OUT / "curves.png")
+    results = {"stages": scores, "seed": seed, "seconds": round(time.time() - begin, 1)}
+    (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(
+        f"\n{table(scores)}\n\n{results['seconds']:.0f} s; {OUT}/results.json, grid.png, curves.png, segmented/, logs/"
+    )
+    return 0
+
+
+def _newest(folder: Path) -> Path:
+    return max(folder.glob("train_iter_*.caffemodel"), key=lambda path: int(path.stem.rsplit("_", 1)[1]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
