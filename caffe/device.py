@@ -9,10 +9,10 @@ import os
 # it compiles every kernel anew at every iteration. Read when torch computes its first convolution.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
-import torch  # noqa: E402
+import torch
 
-from caffe.errors import UsageError  # noqa: E402
-from caffe.log import log  # noqa: E402
+from caffe.errors import UsageError
+from caffe.log import log
 
 _device = torch.device("cpu")
 _gpu_id = 0

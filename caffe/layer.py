@@ -1,4 +1,4 @@
-"""Layer: what Net calls, the base class of Python layers; TorchLayer: what the engine's own layers derive from.
+"""Layer: the base class of Python layers; NativeLayer: what Net calls; TorchLayer: a layer made of torch functions.
 
 Caffe's Layer (include/caffe/layer.hpp). A TorchLayer answers three questions, in `setup`, `top_shapes` and `compute`;
 autograd is local to the layer, blobs are the boundary.
@@ -17,9 +17,9 @@ from caffe.log import log
 
 Shape = tuple[int, ...]
 Count = int | tuple[int, int | None]
-L = TypeVar("L", bound="type[Layer]")
+L = TypeVar("L", bound="type[NativeLayer]")
 
-REGISTRY: dict[str, type["Layer"]] = {}
+REGISTRY: dict[str, type["NativeLayer"]] = {}
 
 
 def layer_type(cls: L) -> L:
@@ -32,8 +32,42 @@ class Layer:
     """A layer as pycaffe shows it; derive from it for a `type: "Python"` layer.
 
     Write setup(bottom, top), reshape(bottom, top), forward(bottom, top) and backward(top, propagate_down, bottom);
-    `bottom` and `top` are lists of Blobs, `self.blobs` holds the parameters, `self.param_str` the text of the prototxt.
+    `bottom` and `top` are lists of Blobs, `self.blobs` holds the parameters, `self.param_str` the text of the prototxt,
+    `self.phase` caffe.TRAIN or caffe.TEST. Every other attribute is yours.
     """
+
+    def __init__(self, layer_param: Any):
+        self._type: str = layer_param.type
+        self.param_str: str = layer_param.python_param.param_str
+        self.phase: int = layer_param.phase
+        self.blobs = BlobVec()
+        for proto in layer_param.blobs:
+            values = blobproto_to_array(proto)
+            self.blobs.add_blob(*values.shape)
+            self.blobs[-1].data[...] = values
+
+    @property
+    def type(self) -> str:
+        return self._type
+
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Read the settings, make the parameters."""
+
+    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Give the tops their shapes. Called before every forward."""
+        raise NotImplementedError(f"{type(self).__name__} has no reshape(bottom, top); write it")
+
+    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} has no forward(bottom, top); write it")
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        raise NotImplementedError(
+            f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, or set propagate_down: false"
+        )
+
+
+class NativeLayer(Layer):
+    """What Net calls: a layer with its place in the net."""
 
     bottoms: Count = (0, None)
     tops: Count = (0, None)
@@ -48,23 +82,18 @@ class Layer:
     """Fields of it that are not read, and why."""
 
     def __init__(self, layer_param: Any):
+        super().__init__(layer_param)
         self.layer_param = layer_param
-        self.param_str: str = layer_param.python_param.param_str
-        self.phase: int = layer_param.phase
-        self.blobs = BlobVec()
         self.propagate_down: list[bool] = []
         self.param_propagate_down: list[bool] = []
         self.records = False
         """Whether forward keeps what backward needs; Net decides."""
         self.in_place = False
-        for proto in layer_param.blobs:
-            values = blobproto_to_array(proto)
-            self.blobs.add_blob(*values.shape)
-            self.blobs[-1].data[...] = values
 
     @property
-    def type(self) -> str:
-        return self.layer_param.type
+    def shown(self) -> Layer:
+        """The layer that `net.layers` shows."""
+        return self
 
     @property
     def name(self) -> str:
@@ -105,24 +134,8 @@ class Layer:
         """Whether `force_backward: true` asks for the gradient of this bottom."""
         return bottom_index not in self.no_gradient
 
-    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Read the settings, make the parameters."""
 
-    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Give the tops their shapes. Called before every forward."""
-        raise NotImplementedError(f"{self}: {type(self).__name__} has no reshape(bottom, top); write it")
-
-    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
-        raise NotImplementedError(f"{self}: {type(self).__name__} has no forward(bottom, top); write it")
-
-    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
-        raise NotImplementedError(
-            f"{self}: {type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
-            "or set propagate_down: false"
-        )
-
-
-class TorchLayer(Layer):
+class TorchLayer(NativeLayer):
     """A layer whose gradient autograd derives from `compute`."""
 
     tensors: list[torch.Tensor]
@@ -213,7 +226,7 @@ def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:
     return alias.requires_grad_() if wanted and alias.is_floating_point() else alias
 
 
-def create(layer_param: Any) -> Layer:
+def create(layer_param: Any) -> NativeLayer:
     """The layer that a LayerParameter names; an unknown type is refused with the known ones (LayerRegistry)."""
     cls = REGISTRY.get(layer_param.type)
     if cls is None:
@@ -221,5 +234,4 @@ def create(layer_param: Any) -> Layer:
             f"layer '{layer_param.name}': Unknown layer type: {layer_param.type} (known types: "
             f"{', '.join(sorted(REGISTRY))}). Correct `type`, or write it as a Python layer."
         )
-    make = getattr(cls, "create", cls)
-    return make(layer_param)
+    return cls(layer_param)

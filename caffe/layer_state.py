@@ -1,7 +1,7 @@
 """What Caffe does not keep in a snapshot, so that a resumed run goes on as if it had never stopped.
 
-`<prefix>_iter_<n>.layerstate.json` beside the solverstate holds the state of the engine's random generator, which Dropout
-draws from, and the position of every layer that offers `state()` (plain JSON values) and `set_state(values)`.
+`<prefix>_iter_<n>.layerstate.json` beside the solverstate holds the state of the engine's random generator, which
+Dropout draws from, and the position of every layer that offers `state()` (JSON values) and `set_state(values)`.
 """
 
 import base64
@@ -30,7 +30,7 @@ def write(solver: "Solver", state_path: str) -> None:
         "iter": solver.iter,
         "random": {"device": generator.device.type, "state": state},
         "nets": {
-            name: {layer.name: layer.state() for layer in net.layers if _keeps_state(layer)}  # type: ignore[attr-defined]
+            name: {layer_name: layer.state() for layer_name, layer in net.layer_dict.items() if _keeps_state(layer)}  # type: ignore[attr-defined]
             for name, net in _nets(solver).items()
         },
     }

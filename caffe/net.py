@@ -82,10 +82,10 @@ class Net:
         self._layer_names = [node.layer.name for node in self._graph.nodes]
         self._blob_names = self._graph.blob_names
         self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self._blob_names, self._graph.blobs, strict=True))
-        self.layers: list[Layer] = [node.layer for node in self._graph.nodes]
+        self.layers: list[Layer] = [node.layer.shown for node in self._graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict(zip(self._layer_names, self.layers, strict=True))
         self.params: OrderedDict[str, BlobVec] = OrderedDict(
-            (layer.name, layer.blobs) for layer in self.layers if len(layer.blobs)
+            (node.layer.name, node.layer.blobs) for node in self.nodes if len(node.layer.blobs)
         )
         log.info("Network initialization done.")
 
@@ -242,8 +242,10 @@ class Net:
 
     def forward_all(self, blobs: list[str] | None = None, **kwargs: Any) -> Arrays:
         """Run forward over many inputs, in batches of the net's size; arrays of all results."""
-        batches = [self.forward(blobs=blobs, **batch) for batch in self._batches(kwargs)]
-        return _joined([{name: values.copy() for name, values in batch.items()} for batch in batches], kwargs)
+        batches = []
+        for batch in self._batches(kwargs):
+            batches.append({name: values.copy() for name, values in self.forward(blobs=blobs, **batch).items()})
+        return _joined(batches, kwargs)
 
     def forward_backward_all(
         self, blobs: list[str] | None = None, diffs: list[str] | None = None, **kwargs: Any

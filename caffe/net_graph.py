@@ -8,7 +8,7 @@ import torch
 from caffe import backward_plan, layer_types
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer import Layer, create
+from caffe.layer import NativeLayer, create
 from caffe.log import log
 from caffe.proto import caffe_pb2
 
@@ -17,7 +17,7 @@ from caffe.proto import caffe_pb2
 class Node:
     """A layer in its net: its blobs by number and what backward does with it."""
 
-    layer: Layer
+    layer: NativeLayer
     bottom_ids: list[int] = field(default_factory=list)
     top_ids: list[int] = field(default_factory=list)
     bottom: list[Blob] = field(default_factory=list)

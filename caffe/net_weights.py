@@ -9,7 +9,7 @@ from caffe.blob import Blob
 from caffe.errors import WeightsError
 from caffe.formats import caffemodel, hdf5, weights
 from caffe.formats.caffemodel import LayerWeights
-from caffe.layer import Layer
+from caffe.layer import NativeLayer
 from caffe.log import log
 from caffe.net_graph import Param
 
@@ -62,7 +62,7 @@ def _matched(net: "Net", source: LayerWeights, problems: list[str]) -> list[tupl
     return found
 
 
-def _incompatible(source: LayerWeights, layer: Layer) -> str:
+def _incompatible(source: LayerWeights, layer: NativeLayer) -> str:
     return (
         f"Incompatible number of blobs for layer {source.name}: the file has {len(source.blobs)}, "
         f"the net {len(layer.blobs)}"

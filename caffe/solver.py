@@ -180,11 +180,11 @@ class Solver:
 
     def _display(self, seconds: float) -> None:
         loss = self.smoothed_loss
-        rate = (self.iter - self._displayed_at) / seconds if seconds else 0.0
+        rate = (self._iterations_run - self._displayed_at) / seconds if seconds else 0.0
         log.info(
             "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", self.iter, rate, seconds, self.param.display, loss
         )
-        self._displayed_at = self.iter
+        self._displayed_at = self._iterations_run
         for line in net_outputs.lines(net_outputs.outputs(self.net), "    Train net output #{}: "):
             log.info("%s", line)
         for line in self._watch.per_pixel():

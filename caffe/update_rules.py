@@ -94,8 +94,8 @@ MEMORIES = {name: 2 if name in ("AdaDelta", "Adam") else 1 for name in RULES}
 """How many history tensors a parameter has. A solver's history lists the first of every parameter, then the second."""
 
 CHUNK = 1 << 15
-"""Values per step on the CPU: few enough that weights, gradient and history stay in the cache through all operations, and
-that torch does not wake its threads for each of them."""
+"""Values per step on the CPU: few enough that weights, gradient and history stay in the cache through all operations,
+and that torch does not wake its threads for each of them."""
 
 
 def update(

@@ -35,7 +35,7 @@ COMMANDS = {
     "classify": "classify images",
     "detect": "detect objects by classifying windows of images",
 }
-_SWITCHES = ("-h", "-help", "-version", "-allow-zero-init")
+_SWITCHES = ("-h", "-help", "-version", "-allow-zero-init", "-logtostderr", "-alsologtostderr", "-colorlogtostderr")
 """Flags without a value that may stand before the command (with one dash or two)."""
 
 

@@ -1,14 +1,16 @@
 """What `caffe train`, `test`, `time` and `device_query` share: their flags, and what these mean."""
 
 import argparse
+import logging
 import os
 import sys
+from typing import Any
 
 import torch
 
 from caffe import device
 from caffe.errors import UsageError
-from caffe.log import log
+from caffe.log import GlogFormatter, init_log, log
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +36,34 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"-{name}", f"--{name}", type=int, default=number, metavar="N", help=f"{text} (default: {number})"
         )
+
+    _add_glog_flags(parser)
+
+
+def _add_glog_flags(parser: argparse.ArgumentParser) -> None:
+    """glog's flags, which Caffe's tools take, too. The log goes to stderr always, so most of them change nothing."""
+    for name in ("logtostderr", "alsologtostderr", "colorlogtostderr", "stderrthreshold", "v"):
+        parser.add_argument(f"-{name}", f"--{name}", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("-minloglevel", "--minloglevel", action=_MinLogLevel, type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "-log_dir", "--log_dir", action=_LogDir, metavar="DIR", help="write the log to DIR/caffe.INFO, too"
+    )
+
+
+class _MinLogLevel(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        init_log(values)
+
+
+class _LogDir(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        path = os.path.join(values, "caffe.INFO")
+        try:
+            handler = logging.FileHandler(path)
+        except OSError as error:
+            parser.error(f"-log_dir: '{path}' cannot be written: {error.strerror}")
+        handler.setFormatter(GlogFormatter())
+        log.logger.addHandler(handler)
 
 
 def use_device(gpu: str) -> None:

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not gpu and param.HasField("solver_mode") and param.solver_mode == caffe_pb2.SolverParameter.GPU:
         gpu = str(param.device_id)
     brew.use_device(gpu)
-    brew.find_python_layers(arguments.solver, param.net, param.train_net)
+    brew.find_python_layers(arguments.solver, param.net, param.train_net, *param.test_net)
     if arguments.snapshot or arguments.weights:
         del param.weights[:]
     if arguments.weights:

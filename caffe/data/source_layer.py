@@ -7,10 +7,10 @@ import torch
 
 from caffe import device
 from caffe.blob import Blob
-from caffe.layer import Layer
+from caffe.layer import NativeLayer
 
 
-class SourceLayer(Layer):
+class SourceLayer(NativeLayer):
     """A layer without bottoms.
 
     Its tops get their shapes in `setup`, or with the data in `forward`; `reshape` does nothing, so that a user may

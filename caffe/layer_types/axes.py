@@ -1,10 +1,10 @@
 """Axis numbers, counted from either end (Blob::CanonicalAxisIndex)."""
 
 from caffe.errors import ShapeError
-from caffe.layer import Layer, Shape
+from caffe.layer import NativeLayer, Shape
 
 
-def canonical(axis: int, shape: Shape, layer: Layer) -> int:
+def canonical(axis: int, shape: Shape, layer: NativeLayer) -> int:
     """The axis as a number from 0; -1 is the last. Raises ShapeError when the shape has no such axis."""
     if not -len(shape) <= axis < len(shape):
         raise ShapeError(
@@ -14,7 +14,7 @@ def canonical(axis: int, shape: Shape, layer: Layer) -> int:
     return axis % len(shape)
 
 
-def refuse_in_place(layer: Layer) -> None:
+def refuse_in_place(layer: NativeLayer) -> None:
     """For the types whose top cannot be their bottom."""
     if layer.in_place:
         raise ShapeError(

@@ -7,7 +7,7 @@ from caffe.blob import Blob
 from caffe.data.random import Random, new_seed
 from caffe.data.source_layer import SourceLayer, fill
 from caffe.errors import DataError, NetError
-from caffe.layer import Layer, layer_type
+from caffe.layer import NativeLayer, layer_type
 from caffe.log import log
 
 
@@ -118,7 +118,7 @@ class HDF5Data(SourceLayer):
 
 
 @layer_type
-class HDF5Output(Layer):
+class HDF5Output(NativeLayer):
     """Writes its bottoms into an HDF5 file, as the data sets "data" and "label": one forward pass, one file.
 
     bottom: data and labels, as many items each; at most 4 axes, written as 4

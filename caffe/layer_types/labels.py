@@ -5,13 +5,13 @@ import math
 import torch
 
 from caffe.errors import DataError, ShapeError
-from caffe.layer import Layer, Shape
+from caffe.layer import NativeLayer, Shape
 from caffe.layer_types.axes import canonical
 
 SHOWN = 8
 
 
-def places(scores: Shape, labels: Shape, axis: int, layer: Layer) -> tuple[int, int, int]:
+def places(scores: Shape, labels: Shape, axis: int, layer: NativeLayer) -> tuple[int, int, int]:
     """The scores' shape around the class axis: (outer, classes, inner). ShapeError unless labels are outer × inner."""
     axis = canonical(axis, scores, layer)
     outer, classes, inner = math.prod(scores[:axis]), scores[axis], math.prod(scores[axis + 1 :])
@@ -23,7 +23,7 @@ def places(scores: Shape, labels: Shape, axis: int, layer: Layer) -> tuple[int, 
     return outer, classes, inner
 
 
-def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, layer: Layer) -> None:
+def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, layer: NativeLayer) -> None:
     """Raises DataError unless all labels are whole numbers in 0 … classes − 1, or the ignore_label."""
     allowed = (labels >= 0) & (labels < classes) & (labels == labels.trunc())
     if ignore_label is not None:

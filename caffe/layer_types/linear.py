@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from caffe.blob import Blob
 from caffe.errors import DataError, NetError, ShapeError
-from caffe.layer import Layer, Shape, TorchLayer, layer_type
+from caffe.layer import NativeLayer, Shape, TorchLayer, layer_type
 from caffe.layer_types.axes import canonical
 from caffe.proto import caffe_pb2
 
@@ -197,7 +197,7 @@ class Bias(_Broadcast):
 
 
 @layer_type
-class Parameter(Layer):
+class Parameter(NativeLayer):
     """Gives a parameter as a blob.
 
     top: the parameter, of the shape in the settings

@@ -6,7 +6,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.errors import ShapeError
-from caffe.layer import Count, Layer, Shape, TorchLayer
+from caffe.layer import Count, NativeLayer, Shape, TorchLayer
 from caffe.layer_types.axes import canonical
 from caffe.layer_types.labels import check_labels
 from caffe.proto import caffe_pb2
@@ -17,8 +17,8 @@ Modes = caffe_pb2.LossParameter
 class LossLayer(TorchLayer):
     """Two bottoms of the same first dimension, one number as top. The second bottom has no gradient."""
 
-    bottoms: ClassVar[Count] = 2
-    tops: ClassVar[Count] = 1
+    bottoms: Count = 2
+    tops: Count = 1
     loss = True
     no_gradient: ClassVar[tuple[int, ...]] = (1,)
 
@@ -65,7 +65,7 @@ def normalizer(mode: int, outer: int, inner: int, counted: torch.Tensor | None) 
     return max(1, {Modes.BATCH_SIZE: outer, Modes.NONE: 1}.get(mode, outer * inner))
 
 
-def legacy_shape(shape: Shape, layer: Layer) -> tuple[int, int, int, int]:
+def legacy_shape(shape: Shape, layer: NativeLayer) -> tuple[int, int, int, int]:
     """(num, channels, height, width) of a blob of up to 4 axes (Blob::LegacyShape)."""
     if len(shape) > 4:
         raise ShapeError(

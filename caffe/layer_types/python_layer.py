@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from caffe.blob import Blob
 from caffe.errors import NetError
-from caffe.layer import Layer, layer_type
+from caffe.layer import Layer, NativeLayer, layer_type
 from caffe.log import log
-
-_METHODS = ("setup", "reshape", "forward", "backward")
 
 
 @layer_type
-class Python(Layer):
+class Python(NativeLayer):
     """A class of the user's: derived from caffe.Layer, with setup, reshape, forward and backward.
 
     bottom: as the class says
@@ -28,24 +27,42 @@ class Python(Layer):
     settings = "python_param"
     ignored = {"share_in_parallel": "one process trains on one device"}
 
-    @classmethod
-    def create(cls, layer_param: Any) -> Layer:
-        """An instance of the user's class for this layer. Raises NetError if there is no such class."""
+    def __init__(self, layer_param: Any):
+        super().__init__(layer_param)
         param = layer_param.python_param
-        owner = f"layer '{layer_param.name}' (Python)"
-        user_class = getattr(_module(param.module, owner), param.layer, None)
-        if not (isinstance(user_class, type) and issubclass(user_class, Layer)):
-            found = "none" if user_class is None else repr(user_class)
+        self._source = f"{param.module}.{param.layer}"
+        self._user = self._named("__init__", self._class())(layer_param)
+        self._user.param_str_ = self._user.param_str  # its name in pycaffe before 2015
+        self.blobs = self._user.blobs
+
+    def _class(self) -> type[Layer]:
+        param = self.layer_param.python_param
+        found = getattr(_module(param.module, str(self)), param.layer, None)
+        if not (isinstance(found, type) and issubclass(found, Layer)):
             raise NetError(
-                f"{owner}: module '{param.module}' was asked for a class '{param.layer}' derived from caffe.Layer; "
-                f"it has {found}. Correct `layer` in python_param, or the class."
+                f"{self}: module '{param.module}' was asked for a class '{param.layer}' derived from caffe.Layer; "
+                f"it has {'none' if found is None else repr(found)}. Correct `layer` in python_param, or the class."
             )
-        source = f"{param.module}.{param.layer}"
-        layer = _naming(owner, f"{source}.__init__", user_class)(layer_param)
-        layer.param_str_ = layer.param_str  # its name in pycaffe before 2015
-        for method in _METHODS:
-            setattr(layer, method, _naming(owner, f"{source}.{method}", getattr(layer, method)))
-        return layer
+        return found
+
+    @property
+    def shown(self) -> Layer:
+        return self._user
+
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        self._named("setup", self._user.setup)(bottom, top)
+
+    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        self._named("reshape", self._user.reshape)(bottom, top)
+
+    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        self._named("forward", self._user.forward)(bottom, top)
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        self._named("backward", self._user.backward)(top, propagate_down, bottom)
+
+    def _named(self, method: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        return _naming(str(self), f"{self._source}.{method}", call)
 
 
 def _naming(owner: str, what: str, call: Callable[..., Any]) -> Callable[..., Any]:

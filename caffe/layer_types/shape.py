@@ -7,11 +7,11 @@ import torch
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer import Layer, Shape, TorchLayer, layer_type
+from caffe.layer import NativeLayer, Shape, TorchLayer, layer_type
 from caffe.layer_types.axes import canonical, refuse_in_place
 
 
-def _one_axis(layer: Layer, name: str, old_name: str) -> int:
+def _one_axis(layer: NativeLayer, name: str, old_name: str) -> int:
     """The setting `axis`, or its unsigned old name; not both."""
     param = getattr(layer.layer_param, str(layer.settings))
     if param.HasField(name) and param.HasField(old_name):
@@ -230,7 +230,7 @@ class Reshape(TorchLayer):
 
 
 @layer_type
-class Silence(Layer):
+class Silence(NativeLayer):
     """Takes blobs that nothing uses, so that they are no outputs of the net. Their gradient is zero.
 
     bottom: any number; top: none

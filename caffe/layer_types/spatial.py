@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.errors import NetError, ShapeError
-from caffe.layer import Layer, Shape
+from caffe.layer import NativeLayer, Shape
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Windows:
         return x.permute(0, 1, *kernel_axes, *position_axes)
 
 
-def read_windows(layer: Layer, param: Any, axes: int) -> Windows:
+def read_windows(layer: NativeLayer, param: Any, axes: int) -> Windows:
     """The windows that a ConvolutionParameter describes, for a bottom with so many spatial axes."""
     windows = Windows(
         kernel=_spatial(layer, param, "kernel_size", axes),
@@ -68,7 +68,7 @@ def read_windows(layer: Layer, param: Any, axes: int) -> Windows:
     return windows
 
 
-def _spatial(layer: Layer, param: Any, field: str, axes: int, default: int | None = None) -> Shape:
+def _spatial(layer: NativeLayer, param: Any, field: str, axes: int, default: int | None = None) -> Shape:
     """A repeated field, given once or once per spatial axis, or its variants _h and _w."""
     values = list(getattr(param, field))
     word = field.removesuffix("_size")
@@ -91,7 +91,7 @@ def _spatial(layer: Layer, param: Any, field: str, axes: int, default: int | Non
     return tuple(values) if len(values) == axes else tuple(values) * axes
 
 
-def check_some_fit(layer: Layer, positions: Shape, sizes: Sequence[int]) -> None:
+def check_some_fit(layer: NativeLayer, positions: Shape, sizes: Sequence[int]) -> None:
     """Refuse a bottom that is too small for even one window."""
     if min(positions, default=1) < 1:
         raise ShapeError(
@@ -100,7 +100,7 @@ def check_some_fit(layer: Layer, positions: Shape, sizes: Sequence[int]) -> None
         )
 
 
-def check_image(layer: Layer, shape: Shape) -> None:
+def check_image(layer: NativeLayer, shape: Shape) -> None:
     """Refuse a bottom that has other than four axes."""
     if len(shape) != 4:
         more = " Cannot use legacy accessors on Blobs with > 4 axes." if len(shape) > 4 else ""

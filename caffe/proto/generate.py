@@ -31,12 +31,13 @@ _SCHEMA = """
 """
 
 
-def _message_classes():
+def _message_classes() -> tuple[Any, dict[str, Any]]:
     """Name → class of every message, and name → wrapper of every top-level enum."""
     pool = descriptor_pool.DescriptorPool()
     schema = descriptor_pb2.FileDescriptorProto.FromString(decompress(b64decode(_SCHEMA)))
     pool.Add(schema)
-    class_of = getattr(message_factory, "GetMessageClass", None) or message_factory.MessageFactory(pool).GetPrototype
+    factory: Any = message_factory
+    class_of = factory.GetMessageClass if hasattr(factory, "GetMessageClass") else factory.MessageFactory(pool).GetPrototype
     file = pool.FindFileByName(schema.name)
     names = {{name: class_of(message) for name, message in file.message_types_by_name.items()}}
     for cls in names.values():

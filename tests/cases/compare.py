@@ -42,13 +42,14 @@ def difference(found, expected, tolerance: float, small: float = SMALL) -> str |
         if not np.isclose(*special, rtol=1e-5, atol=0, equal_nan=True).all():
             return f"huge, infinite or NaN values differ: {special[0][:4]}, expected {special[1][:4]}"
         found, expected = np.where(ordinary, found, 0), np.where(ordinary, expected, 0)
-    allowed = tolerance * max(np.abs(expected).max(), small)
+    scale = max(np.abs(expected).max(), small)
+    allowed = tolerance * scale
     distance = np.abs(found - expected)
     if (distance <= allowed).all():
         return None
     place = np.unravel_index(int(np.argmax(np.where(np.isnan(distance), np.inf, distance))), distance.shape)
     return (
-        f"{distance[place] / allowed * tolerance:.1e} of the largest value apart (allowed {tolerance:.0e}), "
+        f"{distance[place] / scale:.1e} of the largest value apart (allowed {tolerance:.0e}), "
         f"{int((~(distance <= allowed)).sum())} of {distance.size} too far; "
         f"at {tuple(map(int, place))}: {found[place]:.8g}, expected {expected[place]:.8g}"
     )

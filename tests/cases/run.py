@@ -65,10 +65,10 @@ def forward(net, case: Case) -> dict:
 
 
 def set_top_diffs(net, case: Case) -> None:
-    """Every output gets a drawn diff, except where a loss weight already is."""
+    """Every output gets a drawn diff, except where a loss weight already is, or where no gradient is asked for."""
     weights = net.blob_loss_weights
     for name in net.outputs:
-        if not weights[name]:
+        if case.force_backward and not weights[name]:
             net.blobs[name].diff[...] = case.diff(name, net.blobs[name].diff.shape)
 
 

@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from caffe import cli
+from caffe.log import init_log, log
 from tests.solver import logged
 
 
@@ -11,8 +12,10 @@ def folder(tmp_path, monkeypatch):
     """An empty working directory with net.prototxt and solver.prototxt."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(log.logger, "handlers", list(log.logger.handlers))
     logged.write(tmp_path)
-    return tmp_path
+    yield tmp_path
+    init_log()
 
 
 @pytest.fixture

@@ -51,6 +51,15 @@ def test_flags_come_in_every_spelling_and_place(line, run, folder):
     assert (folder / "snap_iter_10.solverstate").exists()
 
 
+def test_flags_of_glog(run, folder):
+    line = "-logtostderr time -model net.prototxt -iterations 1 --alsologtostderr=1 -v=2 -stage extra"
+    status, _, err = run(f"{line} --log_dir=. -minloglevel=0")
+    assert status == 0
+    assert (folder / "caffe.INFO").read_text() == err
+    assert run(f"{line} -minloglevel 1")[::2] == (0, "")
+    assert run(f"{line} -log_dir nowhere")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

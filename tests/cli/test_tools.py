@@ -12,12 +12,14 @@ from caffe.proto import caffe_pb2
 V1_NET = """
 name: "old"
 layers { name: "data" type: DUMMY_DATA top: "data" dummy_data_param { num: 2 channels: 3 height: 4 width: 5 } }
-layers { name: "ip" type: INNER_PRODUCT bottom: "data" top: "ip" blobs_lr: 1 blobs_lr: 2 inner_product_param { num_output: 2 } }
+layers { name: "ip" type: INNER_PRODUCT bottom: "data" top: "ip" blobs_lr: 1 blobs_lr: 2
+  inner_product_param { num_output: 2 } }
 """
 DEPLOY = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }
 layer { name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param { pool: AVE global_pooling: true } }
-layer { name: "prob" type: "Softmax" bottom: "pool" top: "prob" }
+layer { name: "flat" type: "Flatten" bottom: "pool" top: "flat" }
+layer { name: "prob" type: "Softmax" bottom: "flat" top: "prob" }
 """
 
 
@@ -36,8 +38,10 @@ def test_upgrade_net_proto_text(run, folder):
 
 
 def test_upgrade_net_proto_text_that_loses_something(run, folder):
-    v0 = 'layers { layer { name: "c" type: "conv" det_fg_fraction: 0.5 num_output: 1 kernelsize: 1 } bottom: "x" top: "c" }'
-    (folder / "old.prototxt").write_text(f'input: "x" input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1 {v0}')
+    (folder / "old.prototxt").write_text(
+        'input: "x" input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1 layers { bottom: "x" top: "c" '
+        'layer { name: "c" type: "conv" det_fg_fraction: 0.5 num_output: 1 kernelsize: 1 } }'
+    )
     assert run("upgrade_net_proto_text old.prototxt new.prototxt")[0] == 1
     assert (folder / "new.prototxt").exists()
 
@@ -101,7 +105,7 @@ def test_draw_net(run, folder):
     status, _, err = run("draw_net net.prototxt net.dot --phase TEST --rankdir TB")
     assert status == 0
     assert "Drawing net to net.dot" in err
-    assert "SoftmaxWithLoss" in (folder / "net.dot").read_text()
+    assert "Accuracy" in (folder / "net.dot").read_text()
 
 
 @pytest.fixture

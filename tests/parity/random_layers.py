@@ -190,14 +190,21 @@ def scale_or_bias(d: Draft) -> None:
 def batch_norm(d: Draft) -> None:
     bottom = d.pick(lambda shape: len(shape) >= 2 and math.prod(shape) // shape[1] >= 3)
     if bottom is not None:
-        body = d.choose(["", "", "use_global_stats: true", "eps: 0.01 moving_average_fraction: 0.9"])
-        d.add("BatchNorm", [bottom], [d.shapes[bottom]], f"batch_norm_param {{ {body} }}", in_place=True, keeps=True)
+        body = d.choose(["", "", "use_global_stats: true", "moving_average_fraction: 0.9"])
+        d.add(
+            "BatchNorm",
+            [bottom],
+            [d.shapes[bottom]],
+            f"batch_norm_param {{ eps: 0.01 {body} }}",
+            in_place=True,
+            keeps=True,
+        )
 
 
 def mvn(d: Draft) -> None:
     bottom = d.pick(lambda shape: len(shape) in (3, 4) and math.prod(shape[2:]) >= 3)
     if bottom is not None:
-        body = d.choose(["", "across_channels: true", "normalize_variance: false", "eps: 0.01"])
+        body = "eps: 0.01 " + d.choose(["", "across_channels: true", "normalize_variance: false"])
         d.add("MVN", [bottom], [d.shapes[bottom]], f"mvn_param {{ {body} }}")
 
 
@@ -280,7 +287,8 @@ def split(d: Draft) -> None:
 
 
 # Real Caffe's Flatten and Reshape (and Concat of one bottom) share one diff between bottom and top, so that a layer in
-# place on the bottom changes the diff of the top as well; and a Flatten after a Reshape loses the gradient.
+# place on the bottom changes the diff of the top as well; and a Flatten after a Reshape, RNN, LSTM or Parameter
+# loses the gradient.
 
 
 def flatten(d: Draft) -> None:

@@ -10,6 +10,7 @@ does not, and then real Caffe's refusal is what is expected here as well.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from dataclasses import dataclass
@@ -24,17 +25,16 @@ MOST_VALUES = 300
 
 WITH_PARAMETERS = {"Convolution", "Deconvolution", "InnerProduct", "Scale", "Bias", "BatchNorm", "PReLU", "Embed"}
 WITH_PARAMETERS |= {"RNN", "LSTM", "Parameter"}
+SHARING = {"Reshape", "RNN", "LSTM", "Parameter"}
 
 
 @dataclass
 class DraftLayer:
-    type: str
     bottoms: list[str]
     tops: list[str]
-    propagate: list[bool]
+    propagate_down: list[bool]
     is_loss: bool
-    learns: bool
-    needs: bool = False
+    runs_backward: bool
 
 
 class Draft:
@@ -49,9 +49,10 @@ class Draft:
         self.params: dict[str, list[str]] = {}
         self.may_be_overwritten: set[str] = set()
         self.overwritten: set[str] = set()
-        self.shared: set[str] = set()
+        self.shared: set[str] = set()  # their diff is the memory of another blob's
         self.floats: set[str] = set()  # blobs a layer may be put on: not labels and the like
         self.layers: list[DraftLayer] = []
+        self.needs: set[str] = set()  # blobs that need a gradient
         self.has_loss = False
         self.forced = self.chance(0.6)
 
@@ -93,13 +94,14 @@ class Draft:
         """Append a layer; the names of its tops. how: in_place (may write over its bottom), keeps (a later
         write over its top, since its own backward pass does not look at it), dead (no layer may follow), loss."""
         name = f"l{len(self.layers) + 1}"
-        free = bottoms and bottoms[0] in self.may_be_overwritten and (not self.uses[bottoms[0]] or self.chance(0.03))
-        in_place = how.get("in_place") and free and self.chance(0.6)
-        names = [bottoms[0]] if in_place else [f"{name}_{i}" for i in range(len(tops))]
         propagate = [self.chance(0.5) for _ in bottoms] if not self.forced and self.chance(0.03) else []
+        free = bottoms and bottoms[0] in self.may_be_overwritten and (not self.uses[bottoms[0]] or self.chance(0.03))
+        free = free and (self.forced or bottoms[0] in self.needs)
+        in_place = how.get("in_place") and free and not propagate and self.chance(0.6)
+        names = [bottoms[0]] if in_place else [f"{name}_{i}" for i in range(len(tops))]
         body += "".join(f" propagate_down: {str(wanted).lower()}" for wanted in propagate)
         self.lines.append(layer(name, type, bottoms, names, body))
-        if type == "Reshape" or (type == "Concat" and len(bottoms) == 1):
+        if type in SHARING or (type == "Concat" and len(bottoms) == 1):
             self.shared.update(names)
         if in_place:
             self.overwritten.add(bottoms[0])
@@ -107,7 +109,11 @@ class Draft:
         given = type in ("Scale", "Bias") and len(bottoms) == 2 and "bias_term" not in body
         fixed = "lr_mult: 0" in body and "bias_term: false" in body
         learns = type in WITH_PARAMETERS and not given and not fixed
-        self.layers.append(DraftLayer(type, bottoms, names, propagate, is_loss, learns))
+        wanted = propagate or [bottom in self.needs for bottom in bottoms]
+        runs_backward = learns or not self.needs.isdisjoint(bottoms)
+        if runs_backward:
+            self.needs.update(names)
+        self.layers.append(DraftLayer(bottoms, names, wanted, is_loss, runs_backward))
         for bottom in bottoms:
             self.uses[bottom] += not in_place
         for top, shape in zip(names, tops, strict=True):
@@ -123,16 +129,10 @@ class Draft:
         """The blobs (and splits of them) that no gradient flows into: real Caffe has scratch numbers in their diffs."""
         if self.forced:
             return []
-        needs: dict[str, bool] = {}
-        for drawn in self.layers:
-            wanted = drawn.propagate or [needs.get(name, False) for name in drawn.bottoms]
-            drawn.needs = any(wanted) or drawn.learns
-            needs.update(dict.fromkeys(drawn.tops, drawn.needs))
         reached: set[str] = set()
         for drawn in reversed(self.layers):
-            if drawn.needs and (drawn.is_loss or reached.intersection(drawn.tops)):
-                wanted = drawn.propagate or [needs.get(name, False) for name in drawn.bottoms]
-                reached.update(name for name, want in zip(drawn.bottoms, wanted, strict=True) if want)
+            if drawn.runs_backward and (drawn.is_loss or reached.intersection(drawn.tops)):
+                reached.update(itertools.compress(drawn.bottoms, drawn.propagate_down))
         return [pattern for name in self.shapes if name not in reached for pattern in (name, f"{name}_*_split_*")]
 
     def fits(self, *shapes) -> bool:
