@@ -24,6 +24,7 @@ class Form:
     inner_product: whether fully connected layers are InnerProduct, as in the classification net, or convolutions.
     first: what the name of the first convolution ends in, where its input is not the three channels it was trained on.
     fillers: the `weight_filler` of convolutions and InnerProducts; without one their weights begin as zeros.
+    special: that of single layers, by name, where it is another.
     """
 
     pad: int | None = None
@@ -31,6 +32,11 @@ class Form:
     inner_product: bool = False
     first: str = ""
     fillers: dict[str, Any] = field(default_factory=dict)
+    special: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def filler(self, layer: str) -> dict[str, Any]:
+        """The settings that fill the weights of a layer."""
+        return self.special.get(layer, self.fillers)
 
 
 class Level(NamedTuple):

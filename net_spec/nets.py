@@ -17,6 +17,10 @@ from net_spec.trunks import Trunk
 DEPLOY = "deploy"
 TEN_CROPS = 10
 RANDOM = {"weight_filler": {"type": "msra"}}
+TO_TRAIN = {
+    "conv1_1": {"weight_filler": {"type": "gaussian", "std": 0.004}},  # it sees pixels of 0 to 255
+    "fc8": {"weight_filler": {"type": "gaussian", "std": 0.01}},  # all classes begin as equals
+}
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class TrainedClassifier(Classifier):
             shuffle=phase == "train",
             transform_param={"mean_value": list(datasets.MEAN), "mirror": phase == "train"},
         )
-        scores = self.scores(n, Form(inner_product=True, fillers=RANDOM))
+        scores = self.scores(n, Form(inner_product=True, fillers=RANDOM, special=TO_TRAIN))
         n.loss = L.SoftmaxWithLoss(scores, n.label)
         if phase == "val":
             n.accuracy = L.Accuracy(scores, n.label)

@@ -79,13 +79,13 @@ SMALL_DATA_AT_ONCE = heavy(1e-10, 40000, 40000, 1000)
 
 # The demo's: minutes on two cores.
 DEMO_CLASSIFIER = Recipe(
-    0.01,
-    600,
-    600,
+    0.001,
+    450,
+    450,
     momentum=0.9,
-    snapshot=300,
-    test_interval=100,
-    policy={"lr_policy": "step", "gamma": 0.1, "stepsize": 400},
+    snapshot=450,
+    test_interval=150,
+    policy={"lr_policy": "step", "gamma": 0.1, "stepsize": 350},
 )
 DEMO_CLASSIFIER_BATCH = 32
-DEMO = {32: heavy(1e-8, 1200, 1200, 400), 16: heavy(1e-9, 600, 600, 200), 8: heavy(1e-9, 600, 600, 200)}
+DEMO = {32: heavy(3e-9, 1000, 1000, 500), 16: heavy(2e-9, 600, 600, 300), 8: heavy(2e-9, 750, 750, 250)}

@@ -52,7 +52,6 @@ class Trunk:
 
 def fully_connected(bottom: Top, width: int, kernel_size: int, form: Form, **settings: Any) -> Top:
     """InnerProduct, or the convolution that computes the same wherever its `kernel_size` fits."""
-    settings.update(form.fillers)
     if form.inner_product:
         return L.InnerProduct(bottom, num_output=width, **settings)
     return L.Convolution(bottom, num_output=width, kernel_size=kernel_size, stride=1, pad=0, **settings)
@@ -62,7 +61,7 @@ def fc6_fc7(n: Stream, bottom: Top, width: int, kernel_size: int, form: Form, **
     """The two wide layers that VGG and AlexNet end in, each with ReLU and dropout of a half."""
     top = bottom
     for number, kernel in ((6, kernel_size), (7, 1)):
-        n[f"fc{number}"] = fc = fully_connected(top, width, kernel, form, **settings)
+        n[f"fc{number}"] = fc = fully_connected(top, width, kernel, form, **settings, **form.filler(f"fc{number}"))
         n[f"relu{number}"] = top = L.ReLU(fc, in_place=True)
         if form.dropout:
             n[f"drop{number}"] = top = dropout(top, 0.5)
@@ -70,7 +69,7 @@ def fc6_fc7(n: Stream, bottom: Top, width: int, kernel_size: int, form: Form, **
 
 
 def fc8(n: Stream, bottom: Top, form: Form, classes: int) -> Top:
-    n["fc8"] = fully_connected(bottom, classes, 1, form)
+    n["fc8"] = fully_connected(bottom, classes, 1, form, **form.filler("fc8"))
     return n["fc8"]
 
 
@@ -84,8 +83,9 @@ def vgg(
             first = block == number == 1
             pad = form.pad if first and form.pad is not None else 1
             mark = form.first if first else ""
-            conv, top = conv_relu(top, width, 3, stride=1, pad=pad, param=BIAS_TWICE, **form.fillers)
-            n[f"conv{block}_{number}{mark}"], n[f"relu{block}_{number}"] = conv, top
+            name = f"conv{block}_{number}{mark}"
+            conv, top = conv_relu(top, width, 3, stride=1, pad=pad, param=BIAS_TWICE, **form.filler(name))
+            n[name], n[f"relu{block}_{number}"] = conv, top
         n[f"pool{block}"] = top = max_pool(top, 2, stride=2)
         pools.append(Level(f"pool{block}", 2**block, top))
     fc7 = fc6_fc7(n, top, fc_width, fc6_kernel, form, param=BIAS_TWICE)
@@ -167,7 +167,7 @@ def googlenet(n: Stream, bottom: Top, form: Form) -> list[Level]:
 def googlenet_classifier(n: Stream, bottom: Top, form: Form, classes: int) -> Top:
     n["pool5/7x7_s1"] = L.Pooling(bottom, pool=P.Pooling.AVE, kernel_size=7, stride=1)
     n["pool5/drop_7x7_s1"] = dropout(n["pool5/7x7_s1"], 0.4)
-    n["loss3/classifier"] = fully_connected(n["pool5/drop_7x7_s1"], classes, 1, form, param=BIAS_TWICE)
+    n["loss3/classifier"] = fully_connected(n["pool5/drop_7x7_s1"], classes, 1, form, param=BIAS_TWICE, **form.fillers)
     return n["loss3/classifier"]
 
 

@@ -77,7 +77,7 @@ def test_an_error_in_forward_keeps_its_type_and_names_the_layer(build):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="notes of exceptions are new in Python 3.11")
 def test_an_error_in_backward_keeps_its_type_and_names_the_layer(build):
-    layer = build().layers[0]
+    layer = build().nodes[0].layer
     with pytest.raises(OSError, match="full") as error:
         layer.backward([], [], [])
     assert error.value.errno == 28

@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     for stage in STAGES:
         run(
             f"training and scoring FCN-{stage}",
-            *(python, "tools/solve.py", f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "300"),
+            *(python, "tools/solve.py", f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "250"),
             log=f"fcn{stage}.log",
         )
     run(

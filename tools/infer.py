@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--score", default="score", help="the blob of scores")
     parser.add_argument("--scores", action="store_true", help="write the raw scores, too")
     add_device_options(parser)
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     use_device(options)
     files = options.what if options.net else options.what[1:]
     net_file = options.net or f"nets/{stages.variant(options.what[0]).name}/deploy.prototxt"

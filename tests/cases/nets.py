@@ -332,6 +332,34 @@ PROPAGATE = [
     ),
 ]
 
+KEPT = [
+    net_case(
+        "random net 32: BatchNorm has parameters, so it gets a gradient though none of them learns",
+        net(
+            MAP,
+            input_layer("target", (2, 2, 5, 4)),
+            layer("bn", "BatchNorm", ["map"], ["y"]),
+            layer("loss", "SigmoidCrossEntropyLoss", ["y", "target"], ["loss"]),
+        ),
+        kinds={"target": "uniform(0,1)"},
+        force_backward=False,
+        unlike=["diff/map"],
+        reason="real Caffe's BatchNorm writes the diff of its bottom even if it is not asked to",
+    ),
+    net_case(
+        "random net 2517: a gradient of the index is asked for, but no loss asks for any",
+        net(
+            X,
+            input_layer("index", (2,)),
+            fc("a", "x", "y"),
+            layer("pick", "BatchReindex", ["y", "index"], ["z"], "propagate_down: false propagate_down: true"),
+            layer("p", "Power", ["y"], ["p"], "loss_weight: 1"),
+        ),
+        kinds={"index": "labels(3)"},
+        force_backward=False,
+    ),
+]
+
 SPLITS = [
     net_case(
         "splits, of the input", net(X, fc("a", "x", "y"), fc("b", "x", "z"), layer("sum", "Eltwise", ["y", "z"], ["s"]))
@@ -356,4 +384,4 @@ SPLITS = [
     ),
 ]
 
-CASES = [*SHARING, *IN_PLACE, *LOSSES, *PROPAGATE, *SPLITS]
+CASES = [*SHARING, *IN_PLACE, *LOSSES, *PROPAGATE, *SPLITS, *KEPT]

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROOT = ROOT / ".bvlc"
 STAMP = CHROOT / "parity-stamp"
 SUITE = "bullseye"
-PACKAGES = ["python3-caffe", "caffe-cpu", "libopenblas0-pthread", "python3-scipy", "python3-pil", "python3-h5py"]
+PACKAGES = ["python3-caffe", "caffe", "libopenblas0-pthread", "python3-scipy", "python3-pil", "python3-h5py"]
 PROBE = "import caffe, scipy, PIL, h5py; print(caffe.__version__)"
 ALWAYS_COPIED = ["tests/__init__.py", "tests/cases", "tests/parity"]
 

@@ -1,8 +1,12 @@
 """`make parity` runs what is in this folder; a plain pytest run leaves it out. Without real Caffe all is skipped."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.parity import bvlc
+
+HERE = Path(__file__).parent
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -12,7 +16,8 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        item.add_marker(pytest.mark.parity)
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.parity)
 
 
 @pytest.fixture(scope="session", autouse=True)
