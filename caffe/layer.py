@@ -62,7 +62,8 @@ class Layer:
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
         raise NotImplementedError(
-            f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, or set propagate_down: false"
+            f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
+            "or set propagate_down: false"
         )
 
 
@@ -166,21 +167,21 @@ class TorchLayer(NativeLayer):
         self.blobs[-1].tensor.copy_(fillers.fill(filler, tuple(shape), str(self)))
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
-        for blob, shape in zip(top, self.top_shapes(*(b.shape for b in bottom))):
+        for blob, shape in zip(top, self.top_shapes(*(b.shape for b in bottom)), strict=False):
             blob.reshape(*shape)
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         inputs = [b.tensor.clone() if self.in_place and b.viewed else b.tensor for b in bottom]
         outputs = self._run(inputs, record=self.records)
-        for blob, values in zip(top, outputs):
+        for blob, values in zip(top, outputs, strict=False):
             blob.tensor = values.detach()
 
     def _run(self, inputs: list[torch.Tensor], *, record: bool) -> Sequence[torch.Tensor]:
         self._record = None
         params = [blob.tensor for blob in self.blobs]
         if record:
-            inputs = [_leaf(x, wanted) for x, wanted in zip(inputs, self.propagate_down)]
-            params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down)]
+            inputs = [_leaf(x, wanted) for x, wanted in zip(inputs, self.propagate_down, strict=False)]
+            params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
         with torch.set_grad_enabled(record):
             tops = self.compute(*inputs)
@@ -203,25 +204,27 @@ class TorchLayer(NativeLayer):
         assert self._record is not None
         inputs, params, outputs = self._record
         sources = [x for x in (*inputs, *params) if x.requires_grad]
-        reached = [(out, blob.grad) for out, blob in zip(outputs, top) if out.requires_grad]
+        reached = [(out, blob.grad) for out, blob in zip(outputs, top, strict=False) if out.requires_grad]
         gradients: dict[int, torch.Tensor] = {}
         if sources and reached:
-            ends, seeds = zip(*reached)
+            ends, seeds = zip(*reached, strict=True)
             found = torch.autograd.grad(ends, sources, seeds, retain_graph=self.in_place, allow_unused=True)
-            gradients = {id(source): gradient for source, gradient in zip(sources, found) if gradient is not None}
+            gradients = {
+                id(source): gradient for source, gradient in zip(sources, found, strict=True) if gradient is not None
+            }
         if not self.in_place:
             self._record = None
-        for blob, wanted, source in zip(bottom, propagate_down, inputs):
+        for blob, wanted, source in zip(bottom, propagate_down, inputs, strict=True):
             if wanted:
                 gradient = gradients.get(id(source))
                 blob.grad = torch.zeros_like(blob.grad) if gradient is None else gradient
-        for blob, source in zip(self.blobs, params):
+        for blob, source in zip(self.blobs, params, strict=True):
             if id(source) in gradients:
                 blob.grad.add_(gradients[id(source)])
 
 
 def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:
-    """An alias of a blob's tensor for autograd to start from; what is written to the blob later is seen, not refused."""
+    """An alias of a blob's tensor for autograd to start from; later writes to the blob are seen, not refused."""
     alias = values.data
     return alias.requires_grad_() if wanted and alias.is_floating_point() else alias
 

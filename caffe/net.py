@@ -15,7 +15,7 @@ from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
 from caffe.layer import Layer
 from caffe.log import log
-from caffe.net_graph import Graph, Node, set_loss_seeds
+from caffe.net_graph import Graph, Node, reseed_loss
 from caffe.passes import filter_net, insert_splits
 from caffe.proto import caffe_pb2
 
@@ -48,7 +48,7 @@ class Net:
                 weights,
             )
         names = ("phase", "level", "stages", "weights")
-        given = dict(zip(names, args))
+        given = dict(zip(names, args, strict=False))
         phase = given.get("phase", phase)
         if phase is None:
             raise UsageError(f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST")
@@ -149,6 +149,7 @@ class Net:
             node.layer.reshape(node.bottom, node.top)
             node.layer.forward(node.bottom, node.top)
             if any(node.loss_weights):
+                reseed_loss(node)
                 loss = loss + _weighted_loss(node)
             if self._debug_info:
                 net_debug.after_forward(self, node)
@@ -229,8 +230,8 @@ class Net:
             values = np.asarray(values)
             if values.shape[:1] != target.shape[:1]:
                 raise UsageError(
-                    f"net '{self.name}': {what} is not batch sized: '{name}' is {target.shape}, the array {values.shape}. "
-                    "Reshape the blob (net.blobs[...].reshape) or the array."
+                    f"net '{self.name}': {what} is not batch sized: '{name}' is {target.shape}, the array "
+                    f"{values.shape}. Reshape the blob (net.blobs[...].reshape) or the array."
                 )
             try:
                 target[...] = values
@@ -254,12 +255,13 @@ class Net:
         data = self._batches({name: kwargs[name] for name in self.inputs if name in kwargs})
         seeds = self._batches({name: kwargs[name] for name in self.outputs if name in kwargs})
         outputs, gradients = [], []
-        for batch, seed in zip_longest(data, seeds, fillvalue={}):
+        no_arrays: Arrays = {}
+        for batch, seed in zip_longest(data, seeds, fillvalue=no_arrays):
             outputs.append({name: values.copy() for name, values in self.forward(blobs=blobs, **batch).items()})
             gradients.append({name: values.copy() for name, values in self.backward(diffs=diffs, **seed).items()})
         return _joined(outputs, kwargs), _joined(gradients, kwargs)
 
-    def _batches(self, arrays: Arrays) -> Iterator[Arrays]:
+    def _batches(self, arrays: Arrays) -> Iterator[dict[str, Any]]:
         """Slices of the net's batch size; the last one is filled up with zeros."""
         if not arrays:
             return
@@ -353,7 +355,7 @@ def _weighted_loss(node: Node) -> torch.Tensor:
     total = torch.zeros(())
     for blob, weight in zip(node.top, node.loss_weights, strict=True):
         if weight:
-            total = total + torch.dot(blob.tensor.reshape(-1), blob.grad.reshape(-1)).cpu()
+            total = total + torch.dot(blob.tensor.reshape(-1), blob.grad.reshape(-1))
     return total
 
 
@@ -361,6 +363,3 @@ def _joined(batches: list[Arrays], given: Arrays) -> Arrays:
     """The batches' arrays end to end, without what was filled up."""
     count = len(next(iter(given.values()))) if given else None
     return {name: np.concatenate([batch[name] for batch in batches])[:count] for name in batches[0]} if batches else {}
-
-
-__all__ = ["Net", "set_loss_seeds"]

@@ -51,22 +51,3 @@ def summary(net: "Net") -> None:
         data_2,
         diff_2,
     )
-
-
-def after_update(net: "Net") -> None:
-    """Logged by the solver, before the update is applied."""
-    for param in net.graph.params:
-        name, diff = param.node.layer.name, _mean_abs(param.blob.grad)
-        if param.owner is param:
-            data = _mean_abs(param.blob.tensor)
-            log.info("    [Update] Layer %s, param %s data: %g; diff: %g", name, param.display_name, data, diff)
-        else:
-            owner = param.owner
-            log.info(
-                "    [Update] Layer %s, param blob %s (owned by layer %s, param %s) diff: %g",
-                name,
-                param.display_name,
-                owner.node.layer.name,
-                owner.display_name,
-                diff,
-            )

@@ -23,6 +23,7 @@ class Node:
     bottom: list[Blob] = field(default_factory=list)
     top: list[Blob] = field(default_factory=list)
     loss_weights: list[float] = field(default_factory=list)
+    seeded_counts: list[int] = field(default_factory=list)
     params: list["Param"] = field(default_factory=list)
     runs_backward: bool = False
 
@@ -83,7 +84,8 @@ class Graph:
         if len(layer_param.propagate_down) not in (0, len(layer_param.bottom)):
             raise NetError(
                 f"layer '{layer_param.name}': {len(layer_param.propagate_down)} propagate_down values for "
-                f"{len(layer_param.bottom)} bottoms: propagate_down param must be specified either 0 or bottom_size times"
+                f"{len(layer_param.bottom)} bottoms: propagate_down param must be specified "
+                "either 0 or bottom_size times"
             )
         node = Node(create(layer_param))
         log.info("Creating Layer %s", layer_param.name)
@@ -100,8 +102,8 @@ class Graph:
         name, layer = node.layer.layer_param.bottom[index], node.layer
         if name not in self._available:
             raise NetError(
-                f"Unknown bottom blob '{name}' (layer '{layer.name}', bottom index {index}). Blobs that layers before it "
-                f"produce and nothing has used yet: {', '.join(sorted(self._available)) or 'none'}."
+                f"Unknown bottom blob '{name}' (layer '{layer.name}', bottom index {index}). Blobs that layers "
+                f"before it produce and nothing has used yet: {', '.join(sorted(self._available)) or 'none'}."
             )
         self._available.remove(name)
         log.info("%s <- %s", layer.name, name)
@@ -146,14 +148,14 @@ class Graph:
         layer.check_blob_counts(node.bottom, node.top)
         if len(layer.layer_param.loss_weight) not in (0, len(node.top)):
             raise NetError(
-                f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight must be "
-                "unspecified or specified once per top blob."
+                f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight must "
+                "be unspecified or specified once per top blob."
             )
         layer.setup(node.bottom, node.top)
         layer.reshape(node.bottom, node.top)
         log.info("Setting up %s", layer.name)
         node.loss_weights = [layer.loss_weight(index) for index in range(len(node.top))]
-        set_loss_seeds(node)
+        reseed_loss(node)
         for blob, weight in zip(node.top, node.loss_weights, strict=True):
             log.info("Top shape: %s (%d)", " ".join(map(str, blob.shape)), blob.count)
             if weight:
@@ -193,8 +195,8 @@ class Graph:
         if not fits:
             raise ShapeError(
                 f"Cannot share param '{param.name}' owned by layer '{owner.node.layer.name}' with layer "
-                f"'{param.node.layer.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param shape is "
-                f"{owner.blob.shape}; sharing layer {'shape is' if permissive else 'expects shape'} {param.blob.shape}"
+                f"'{param.node.layer.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param "
+                f"shape is {owner.blob.shape}; sharing layer {'shape is' if permissive else 'expects shape'} {param.blob.shape}"
             )
         param.owner = owner
         param.blob.share_data(owner.blob)
@@ -233,8 +235,15 @@ class Graph:
             log.info("%s %s backward computation.", layer.name, verb)
 
 
-def set_loss_seeds(node: Node) -> None:
-    """The diff of a top with a loss weight is that weight: the start of backward (Layer::SetLossWeights)."""
+def reseed_loss(node: Node) -> None:
+    """The diff of a top with a loss weight is that weight: the start of backward (Layer::SetLossWeights).
+
+    A user may write another diff there, which stays until the top changes its size.
+    """
+    counts = [blob.count for blob in node.top]
+    if counts == node.seeded_counts:
+        return
+    node.seeded_counts = counts
     for blob, weight in zip(node.top, node.loss_weights, strict=True):
         if weight:
             blob.grad = torch.full_like(blob.grad, weight)

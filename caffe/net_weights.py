@@ -23,10 +23,10 @@ def copy_from(net: "Net", file: str) -> None:
     problems: list[str] = []
     copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
     for source in sources:
-        layer = net.layer_dict.get(source.name)
-        if layer is None:
+        if source.name not in net.layer_dict:
             log.info("Ignoring source layer %s", source.name)
             continue
+        layer = net.nodes[net._layer_names.index(source.name)].layer
         if len(source.blobs) > len(layer.blobs):
             problems.append(_incompatible(source, layer))
             continue

@@ -18,5 +18,6 @@ def refuse_in_place(layer: NativeLayer) -> None:
     """For the types whose top cannot be their bottom."""
     if layer.in_place:
         raise ShapeError(
-            f"{layer}: its top is its bottom, but {layer.type} Layer does not allow in-place computation. Rename the top."
+            f"{layer}: its top is its bottom, but {layer.type} Layer does not allow in-place computation. "
+            "Rename the top."
         )

@@ -106,7 +106,8 @@ class _Broadcast(TorchLayer):
         """The shape of the learned blob: num_axes axes of x from `axis` on, −1 for all that follow."""
         if num_axes < -1:
             raise NetError(
-                f"{self}: num_axes is {num_axes}: num_axes must be non-negative, or -1 to extend to the end of bottom[0]"
+                f"{self}: num_axes is {num_axes}: num_axes must be non-negative, "
+                "or -1 to extend to the end of bottom[0]"
             )
         first = canonical(axis, x, self)
         if num_axes >= 0 and first + num_axes > len(x):

@@ -31,8 +31,8 @@ class Recurrent(TorchLayer):
         super().__init__(layer_param)
         self.exposes = layer_param.recurrent_param.expose_hidden
         exposed = self.states if self.exposes else 0
-        self.bottoms = (2 + exposed, 3 + exposed)  # type: ignore[misc]
-        self.tops = 1 + exposed  # type: ignore[misc]
+        self.bottoms = (2 + exposed, 3 + exposed)
+        self.tops = 1 + exposed
         self._before: list[torch.Tensor] = []
         self._after: list[torch.Tensor] = []
 

@@ -73,8 +73,8 @@ class Eltwise(TorchLayer):
         param = self.layer_param.eltwise_param
         if len(param.coeff) not in (0, len(bottom)):
             raise NetError(
-                f"{self}: {len(param.coeff)} coefficients for {len(bottom)} bottoms: Eltwise Layer takes one coefficient "
-                "per bottom blob."
+                f"{self}: {len(param.coeff)} coefficients for {len(bottom)} bottoms: Eltwise Layer takes one "
+                "coefficient per bottom blob."
             )
         if param.operation == param.PROD and param.coeff:
             raise NetError(f"{self}: Eltwise layer only takes coefficients for summation. Remove coeff.")

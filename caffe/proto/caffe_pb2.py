@@ -95,7 +95,8 @@ def _message_classes() -> tuple[Any, dict[str, Any]]:
     schema = descriptor_pb2.FileDescriptorProto.FromString(decompress(b64decode(_SCHEMA)))
     pool.Add(schema)
     factory: Any = message_factory
-    class_of = factory.GetMessageClass if hasattr(factory, "GetMessageClass") else factory.MessageFactory(pool).GetPrototype
+    modern = hasattr(factory, "GetMessageClass")
+    class_of = factory.GetMessageClass if modern else factory.MessageFactory(pool).GetPrototype
     file = pool.FindFileByName(schema.name)
     names = {name: class_of(message) for name, message in file.message_types_by_name.items()}
     for cls in names.values():

@@ -15,6 +15,7 @@ MOST_VALUES = 300
 
 WITH_PARAMETERS = {"Convolution", "Deconvolution", "InnerProduct", "Scale", "Bias", "BatchNorm", "PReLU", "Embed"}
 WITH_PARAMETERS |= {"RNN", "LSTM", "Parameter"}
+NOT_ASKED = {"BatchNorm", "HingeLoss"}  # real Caffe's write their bottom's diff whatever propagate_down says
 SHARING = {"Reshape", "RNN", "LSTM", "Parameter"}
 
 
@@ -87,7 +88,8 @@ class Draft:
         pass does not look at it. dead: no layer may follow. loss: its top has a loss weight.
         """
         name = f"l{len(self.layers) + 1}"
-        propagate = [self.chance(0.5) for _ in bottoms] if not self.forced and self.chance(0.03) else []
+        some_not = not self.forced and type not in NOT_ASKED and self.chance(0.03)
+        propagate = [self.chance(0.5) for _ in bottoms] if some_not else []
         free = bottoms and bottoms[0] in self.may_be_overwritten and (not self.uses[bottoms[0]] or self.chance(0.03))
         free = free and (self.forced or bottoms[0] in self.needs)
         in_place = how.get("in_place") and free and not propagate and self.chance(0.6)
