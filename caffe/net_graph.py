@@ -25,6 +25,7 @@ class Node:
     loss_weights: list[float] = field(default_factory=list)
     seeded_counts: list[int] = field(default_factory=list)
     params: list["Param"] = field(default_factory=list)
+    learns: list[bool] = field(default_factory=list)
     runs_backward: bool = False
 
 
@@ -87,6 +88,7 @@ class Graph:
                 f"{len(layer_param.bottom)} bottoms: propagate_down param must be specified "
                 "either 0 or bottom_size times"
             )
+        declared = [spec.lr_mult != 0 for spec in layer_param.param]
         node = Node(create(layer_param))
         log.info("Creating Layer %s", layer_param.name)
         self.nodes.append(node)
@@ -97,6 +99,8 @@ class Graph:
         self._append_automatic_tops(node)
         self._set_up(node)
         self._append_params(node)
+        # As Caffe has it, a layer that takes its parameters from the solver (BatchNorm) still counts as one that learns.
+        node.learns = declared + [True] * (len(node.params) - len(declared))
 
     def _append_bottom(self, node: Node, index: int) -> None:
         name, layer = node.layer.layer_param.bottom[index], node.layer
@@ -148,8 +152,8 @@ class Graph:
         layer.check_blob_counts(node.bottom, node.top)
         if len(layer.layer_param.loss_weight) not in (0, len(node.top)):
             raise NetError(
-                f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight must "
-                "be unspecified or specified once per top blob."
+                f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight "
+                "must be unspecified or specified once per top blob."
             )
         layer.setup(node.bottom, node.top)
         layer.reshape(node.bottom, node.top)
@@ -196,7 +200,8 @@ class Graph:
             raise ShapeError(
                 f"Cannot share param '{param.name}' owned by layer '{owner.node.layer.name}' with layer "
                 f"'{param.node.layer.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param "
-                f"shape is {owner.blob.shape}; sharing layer {'shape is' if permissive else 'expects shape'} {param.blob.shape}"
+                f"shape is {owner.blob.shape}; sharing layer {'shape is' if permissive else 'expects shape'} "
+                f"{param.blob.shape}"
             )
         param.owner = owner
         param.blob.share_data(owner.blob)
@@ -218,7 +223,7 @@ class Graph:
             backward_plan.LayerFacts(
                 bottoms=node.bottom_ids,
                 tops=node.top_ids,
-                learns=[param.spec.lr_mult != 0 for param in node.params],
+                learns=node.learns,
                 contributes_loss=any(node.loss_weights),
                 forced_bottoms=[node.layer.allow_force_backward(index) for index in range(len(node.bottom))],
                 propagate_down=node.layer.layer_param.propagate_down,

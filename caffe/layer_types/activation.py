@@ -14,7 +14,11 @@ from caffe.proto import caffe_pb2
 
 
 class Elementwise(TorchLayer):
-    """One bottom, one top of the same shape."""
+    """One bottom, one top of the same shape.
+
+    bottom: x
+    top: like x
+    """
 
     bottoms = 1
     tops = 1
@@ -129,6 +133,7 @@ class Exp(Elementwise):
 
     y = base ^ (shift + scale · x); base −1 stands for e
     parameters: base, scale, shift
+    restrictions: base is above 0, or −1
     source: src/caffe/layers/exp_layer.cpp
     """
 
@@ -150,6 +155,7 @@ class Log(Elementwise):
 
     y = log_base(shift + scale · x); base −1 stands for e
     parameters: base, scale, shift
+    restrictions: base is above 0, or −1
     source: src/caffe/layers/log_layer.cpp
     """
 
@@ -200,7 +206,9 @@ class PReLU(Elementwise):
     """The rectified linear unit with a learned slope for negative values.
 
     y = max(0, x) + a_c · min(0, x), one a for each channel c, or one for all
+    blobs: a (channels), or one number
     parameters: filler (default: constant 0.25), channel_shared
+    restrictions: 2 to 4 axes
     source: src/caffe/layers/prelu_layer.cpp
     """
 

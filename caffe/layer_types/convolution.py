@@ -123,11 +123,14 @@ class Convolution(_Convolving):
     """Slides a bank of filters over the spatial axes, which are all that follow the channel axis.
 
     y[o] = b[o] + Σ_i Σ_k W[o, i, k] · x[i, stride · p − pad + dilation · k], at every position p
-    bottom: (N…, C, sizes…), one or more of one shape; top: (N…, num_output, ⌊(size + 2·pad − extent) / stride⌋ + 1…),
-        extent = dilation · (kernel − 1) + 1; weights: (num_output, C / group, kernel…), bias: (num_output)
+    bottom: (N…, C, sizes…), one or more of one shape
+    top: (N…, num_output, ⌊(size + 2·pad − extent) / stride⌋ + 1…),
+        extent = dilation · (kernel − 1) + 1
+    blobs: weights (num_output, C / group, kernel…), bias (num_output)
     parameters: num_output, bias_term, group, axis (of the channels, default 1), weight_filler, bias_filler;
         once or once per spatial axis: kernel_size, stride (1), pad (0), dilation (1); or, with two spatial axes:
         kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w
+    restrictions: C and num_output are multiples of group
     source: src/caffe/layers/base_conv_layer.cpp, src/caffe/layers/conv_layer.cpp
     """
 
@@ -157,11 +160,14 @@ class Deconvolution(_Convolving):
     """The transpose of a convolution: spreads each value with a filter, and adds up where filters overlap.
 
     y[o, stride · p − pad + dilation · k] = b[o] + Σ_i Σ_p,k W[i, o, k] · x[i, p]
-    bottom: (N…, C, sizes…), one or more of one shape; top: (N…, num_output, (size − 1) · stride + extent − 2·pad…),
-        extent = dilation · (kernel − 1) + 1; weights: (C, num_output / group, kernel…), bias: (num_output)
+    bottom: (N…, C, sizes…), one or more of one shape
+    top: (N…, num_output, (size − 1) · stride + extent − 2·pad…),
+        extent = dilation · (kernel − 1) + 1
+    blobs: weights (C, num_output / group, kernel…), bias (num_output)
     parameters: num_output, bias_term, group, axis (of the channels, default 1), weight_filler, bias_filler;
         once or once per spatial axis: kernel_size, stride (1), pad (0), dilation (1); or, with two spatial axes:
         kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w
+    restrictions: C and num_output are multiples of group
     source: src/caffe/layers/base_conv_layer.cpp, src/caffe/layers/deconv_layer.cpp
     """
 
@@ -196,7 +202,8 @@ class Im2col(TorchLayer):
     """Lays out what each position of a filter sees as channels, as a convolution does before it multiplies.
 
     y[c, k, p] = x[c, stride · p − pad + dilation · k], 0 outside of x; c and k together are the channels of y
-    bottom: (N…, C, sizes…); top: (N…, C · Π kernel, ⌊(size + 2·pad − extent) / stride⌋ + 1…)
+    bottom: (N…, C, sizes…)
+    top: (N…, C · Π kernel, ⌊(size + 2·pad − extent) / stride⌋ + 1…)
     parameters: axis (of the channels, default 1); once or once per spatial axis: kernel_size, stride (1), pad (0),
         dilation (1); or, with two spatial axes: kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w
     source: src/caffe/layers/im2col_layer.cpp

@@ -13,7 +13,8 @@ class Crop(TorchLayer):
     """Cuts the first bottom to the size of the second, from `axis` on.
 
     y[i, j, …] = x[i, j + offset, …]
-    bottom: x, and a blob of which only the shape counts; top: like x before `axis`, like the second bottom from it on
+    bottom: x, and a blob of which only the shape counts
+    top: like x before `axis`, like the second bottom from it on
     parameters: axis (default 2), offset: one for all cropped axes (default 0), or one for each
     source: src/caffe/layers/crop_layer.cpp
     """

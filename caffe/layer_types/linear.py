@@ -18,7 +18,9 @@ class InnerProduct(TorchLayer):
     """A fully connected layer.
 
     y = W x + b, x being all axes from `axis` on
-    bottom: (N…, K…); top: (N…, num_output)
+    bottom: (N…, K…)
+    top: (N…, num_output)
+    blobs: W (num_output, K), b (num_output)
     parameters: num_output, bias_term, weight_filler, bias_filler, axis (default 1), transpose (W is K × num_output)
     source: src/caffe/layers/inner_product_layer.cpp
     """
@@ -56,8 +58,11 @@ class Embed(TorchLayer):
     """Looks up a row of weights for every index.
 
     y = W[index] + b
-    bottom: indices (N…), 0 … input_dim − 1; top: (N…, num_output)
+    bottom: indices (N…), 0 … input_dim − 1
+    top: (N…, num_output)
+    blobs: W (input_dim, num_output), b (num_output)
     parameters: num_output, input_dim, bias_term, weight_filler, bias_filler
+    restrictions: the indices have no gradient
     source: src/caffe/layers/embed_layer.cpp
     """
 
@@ -138,7 +143,9 @@ class Scale(_Broadcast):
     """Multiplies by factors that cover some of the axes, and may add a bias.
 
     y = x · s (+ b)
-    bottom: x, and s unless it is learned; top: like x
+    bottom: x, and s unless it is learned
+    top: like x
+    blobs: s if it is learned, b if there is a bias: num_axes axes of x from `axis` on
     parameters: axis (default 1), num_axes (default 1), filler (default: 1), bias_term, bias_filler
     source: src/caffe/layers/scale_layer.cpp
     """
@@ -173,7 +180,9 @@ class Bias(_Broadcast):
     """Adds summands that cover some of the axes.
 
     y = x + b
-    bottom: x, and b unless it is learned; top: like x
+    bottom: x, and b unless it is learned
+    top: like x
+    blobs: b if it is learned: num_axes axes of x from `axis` on
     parameters: axis (default 1), num_axes (default 1), filler (default: 0)
     source: src/caffe/layers/bias_layer.cpp
     """

@@ -124,6 +124,7 @@ class InfogainLoss(SoftmaxLoss):
     bottom: scores; labels, one for each place around the axis; optionally H (C × C numbers), without gradient
     top: the loss, one number; if named, p
     parameters: source (a binaryproto file with H), axis (default 1); ignore_label, normalization (default VALID)
+    restrictions: two bottoms need a source; `normalize` is refused
     source: src/caffe/layers/infogain_loss_layer.cpp
     """
 
@@ -186,6 +187,7 @@ class MultinomialLogisticLoss(LabelLoss):
     y = −Σ log max(x[n, label[n]], 1e-20) / N
     bottom: probabilities (N, …); labels (N, 1, 1, 1): whole numbers that count through the other axes
     top: the loss, one number
+    restrictions: at most 4 axes
     source: src/caffe/layers/multinomial_logistic_loss_layer.cpp
     """
 
@@ -215,6 +217,7 @@ class HingeLoss(LabelLoss):
     bottom: scores (N, …); labels (N): whole numbers that count through the other axes (of more, the first N are read)
     top: the loss, one number
     parameters: norm (L1 by default)
+    restrictions: at most 4 axes
     source: src/caffe/layers/hinge_loss_layer.cpp
     """
 

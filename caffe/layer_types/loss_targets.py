@@ -19,6 +19,7 @@ class EuclideanLoss(LossLayer):
     y = Σ (a − b)² / (2 N)
     bottom: a, b (N, …); both have a gradient
     top: the loss, one number
+    restrictions: at most 4 axes
     source: src/caffe/layers/euclidean_loss_layer.cpp
     """
 

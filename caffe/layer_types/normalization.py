@@ -20,8 +20,10 @@ class LRN(TorchLayer):
 
     y = x · (k + alpha / n · Σ x²)^−beta over the local_size = n nearest channels; with WITHIN_CHANNEL over n × n pixels
         (alpha / n² · Σ x², and k is always 1)
-    bottom: (N, C, H, W); top: like bottom
+    bottom: (N, C, H, W)
+    top: like the bottom
     parameters: local_size (odd, default 5), alpha, beta, norm_region (ACROSS_CHANNELS, WITHIN_CHANNEL), k
+    restrictions: local_size is odd
     source: src/caffe/layers/lrn_layer.cpp
     """
 
@@ -64,7 +66,8 @@ class MVN(TorchLayer):
     """Mean-variance normalisation of each map.
 
     y = (x − mean) / (standard deviation + eps), over height and width, and over the channels too if across_channels
-    bottom: (N, C, H, W), axes may be missing at the end; top: (N, C, H, W), always four axes
+    bottom: (N, C, H, W), axes may be missing at the end
+    top: (N, C, H, W), always four axes
     parameters: normalize_variance (false: only subtract the mean), across_channels, eps
     source: src/caffe/layers/mvn_layer.cpp; its gradient takes standard deviation + eps for the standard deviation
     """
@@ -114,9 +117,12 @@ class BatchNorm(TorchLayer):
     """Batch normalisation, without the scale and shift that usually follow it as a Scale layer.
 
     y = (x − mean) / √(variance + eps), per channel: the batch's own in TRAIN, the stored sums / batches in TEST
-    bottom: (N, C, …); top: like bottom; stored: sum of means (C), sum of variances (C), number of batches (1): in TRAIN
+    bottom: (N, C, …)
+    top: like the bottom
+    blobs: sum of means (C), sum of variances (C), number of batches (1): in TRAIN
         they are multiplied by moving_average_fraction, and the batch's are added (its variance times m / (m − 1))
     parameters: use_global_stats (default: true in TEST), moving_average_fraction, eps
+    restrictions: the `param`s have lr_mult 0, or are left out
     source: src/caffe/layers/batch_norm_layer.cpp
     """
 

@@ -97,10 +97,12 @@ class Pooling(_Pools):
     y[p] = max, mean, or a choice with probability ∝ x (in TEST: its expectation Σx² / Σx) over the window at
         stride · p − pad; the first of equal maxima counts, a NaN is passed on (Caffe skips it), the mean divides by the
         window's size within map and pad
-    bottom: (N, C, H, W); top: (N, C, ⌈(H + 2·pad − kernel) / stride⌉ + 1, …), less a last window that begins beyond the
+    bottom: (N, C, H, W)
+    top: (N, C, ⌈(H + 2·pad − kernel) / stride⌉ + 1, …), less a last window that begins beyond the
         map if there is any pad; with MAX a second top may tell where in its map each maximum lies (y · W + x)
     parameters: pool (MAX, AVE, STOCHASTIC), kernel_size or kernel_h and kernel_w, stride (1) or stride_h and stride_w,
         pad (0) or pad_h and pad_w, global_pooling (the window is the map), round_mode (CEIL, FLOOR)
+    restrictions: pad is smaller than the window, and 0 with STOCHASTIC; global_pooling takes neither pad nor stride
     source: src/caffe/layers/pooling_layer.cpp, pooling_layer.cu
     """
 
@@ -168,7 +170,8 @@ class SPP(_Pools):
     """Spatial pyramid pooling: a vector of one length from maps of any size.
 
     y = for each level l = 0 … pyramid_height − 1: the map pooled into 2^l × 2^l bins, flattened, one after the other
-    bottom: (N, C, H, W); top: (N, C · Σ 4^l), or (N, C, 1, 1) for a pyramid of height 1
+    bottom: (N, C, H, W)
+    top: (N, C · Σ 4^l), or (N, C, 1, 1) for a pyramid of height 1
     parameters: pyramid_height, pool (MAX, AVE, STOCHASTIC)
     source: src/caffe/layers/spp_layer.cpp
     """

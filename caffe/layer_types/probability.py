@@ -14,6 +14,8 @@ class Softmax(TorchLayer):
     """Probabilities from scores.
 
     y = exp(x) / Σ exp(x), the sum over one axis
+    bottom: scores
+    top: like the bottom
     parameters: axis (default 1)
     source: src/caffe/layers/softmax_layer.cpp
     """

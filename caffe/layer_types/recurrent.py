@@ -166,6 +166,8 @@ class RNN(Recurrent):
     source: src/caffe/layers/rnn_layer.cpp
     """
 
+    bottoms = (2, 4)
+    tops = (1, 2)
     states = 1
     gates = 1
 
@@ -204,6 +206,8 @@ class LSTM(Recurrent):
     source: src/caffe/layers/lstm_layer.cpp
     """
 
+    bottoms = (2, 5)
+    tops = (1, 3)
     states = 2
     gates = 4
 

@@ -15,6 +15,7 @@ from caffe.proto import caffe_pb2
 class ArgMax(TorchLayer):
     """Where the largest values are. It has no gradient.
 
+    y = the places of the top_k largest x, largest first; of equal ones the later place
     bottom: x (N, …)
     top: (N, 1, top_k) indices into the flattened rest; with out_max_val (N, 2, top_k), values in the second channel;
         with axis, the bottom's shape with top_k in place of that axis (indices, or values with out_max_val)
@@ -61,7 +62,10 @@ class Eltwise(TorchLayer):
     """Combines blobs of one shape, element by element.
 
     y = Σ coeff_i · x_i, or Π x_i, or max x_i
+    bottom: x_i, all of one shape
+    top: like each x_i
     parameters: operation (SUM by default), coeff (for SUM), stable_prod_grad (false: gradient of PROD as y / x_i)
+    restrictions: coeff is for SUM only, one for each bottom
     source: src/caffe/layers/eltwise_layer.cpp
     """
 
@@ -133,7 +137,8 @@ class Reduction(TorchLayer):
     """Sums or averages over all axes from one on.
 
     y = coeff · Σ x, or Σ |x|, or Σ x², or the mean of x
-    bottom: x; top: the axes before `axis`
+    bottom: x
+    top: the axes before `axis`
     parameters: operation, axis (default 0), coeff
     source: src/caffe/layers/reduction_layer.cpp
     """

@@ -26,15 +26,12 @@ class BatchReindex(TorchLayer):
     y[i] = x[index[i]]
     bottom: x (N, …), index (M)
     top: (M, …)
+    restrictions: the index has no gradient
     source: src/caffe/layers/batch_reindex_layer.cpp
     """
 
     bottoms = 2
     tops = 1
-
-    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
-        if self.layer_param.propagate_down[1:] == [True]:
-            raise NetError(f"{self}: Cannot backprop to index.")
 
     def top_shapes(self, x: Shape, index: Shape) -> list[Shape]:
         if len(index) != 1:
@@ -59,7 +56,9 @@ class BatchReindex(TorchLayer):
 class Concat(TorchLayer):
     """Puts blobs side by side along one axis.
 
-    bottom: any number, equal but for that axis
+    y = x_1, x_2, … one after the other
+    bottom: x_i, of one shape but for that axis
+    top: the same, its size along that axis the sum of theirs
     parameters: axis (default 1), concat_dim (old name)
     source: src/caffe/layers/concat_layer.cpp
     """
@@ -94,8 +93,10 @@ class Concat(TorchLayer):
 class Filter(TorchLayer):
     """Keeps the items of a batch that a selector marks.
 
-    bottom: any number of blobs (N, …), and last the selector (N, 1, …): 0 drops an item
+    y_i = the rows of x_i whose selector is not 0
+    bottom: any number of x_i (N, …), and last the selector (N, 1, …): 0 drops an item
     top: one for each bottom before the selector, (kept, …)
+    restrictions: the selector has no gradient
     source: src/caffe/layers/filter_layer.cpp
     """
 
@@ -151,6 +152,9 @@ class Filter(TorchLayer):
 class Flatten(TorchLayer):
     """Makes one axis of several.
 
+    y = x
+    bottom: x
+    top: x's shape, axes `axis` to end_axis as one
     parameters: axis (default 1), end_axis (default −1): the first and last axis to join
     source: src/caffe/layers/flatten_layer.cpp
     """
@@ -178,6 +182,9 @@ class Flatten(TorchLayer):
 class Reshape(TorchLayer):
     """Gives the same numbers another shape.
 
+    y = x
+    bottom: x
+    top: x's shape, `num_axes` axes from `axis` on replaced by `shape`
     parameters: shape (0: as in the bottom, −1: what is left over), axis and num_axes: which axes are replaced
     source: src/caffe/layers/reshape_layer.cpp
     """
@@ -233,7 +240,7 @@ class Reshape(TorchLayer):
 class Silence(NativeLayer):
     """Takes blobs that nothing uses, so that they are no outputs of the net. Their gradient is zero.
 
-    bottom: any number; top: none
+    bottom: any number
     source: src/caffe/layers/silence_layer.cpp
     """
 
@@ -254,6 +261,9 @@ class Silence(NativeLayer):
 class Slice(TorchLayer):
     """Cuts a blob along one axis.
 
+    y_i = piece i of x
+    bottom: x
+    top: x's shape, the size of the piece along that axis
     parameters: axis (default 1), slice_dim (old name), slice_point: where to cut; none: equal pieces
     source: src/caffe/layers/slice_layer.cpp
     """
@@ -298,6 +308,8 @@ class Split(TorchLayer):
     """Gives one blob to several layers; their gradients are added. Net inserts it by itself.
 
     y_i = x
+    bottom: x
+    top: each like x
     source: src/caffe/layers/split_layer.cpp
     """
 
@@ -316,6 +328,9 @@ class Split(TorchLayer):
 class Tile(TorchLayer):
     """Repeats a blob along one axis.
 
+    y = x, x, …: `tiles` times
+    bottom: x
+    top: x's shape, that axis `tiles` times as long
     parameters: axis (default 1), tiles: how often
     source: src/caffe/layers/tile_layer.cpp
     """
