@@ -11,7 +11,7 @@ export VGG16_CAFFEMODEL
 VARIANTS := $(basename $(notdir $(wildcard solvers/*.prototxt)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check nets parity parity-record clean $(VARIANTS)
+.PHONY: help install demo test check docs nets parity parity-record clean $(VARIANTS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ check: $(STAMP) ## Lint, types, and whether the generated files are up to date (
 	$(VENV)/bin/mypy
 	$(PY) -m caffe.proto.generate --check
 	$(PY) -m net_spec --check
+	$(PY) tools/layer_catalogue.py --check
+
+docs: $(STAMP) ## Write docs/layers.md from the layer classes
+	$(PY) tools/layer_catalogue.py
 
 nets: $(STAMP) ## Write nets/ and solvers/ from net_spec/
 	$(PY) -m net_spec
@@ -47,6 +51,7 @@ parity: $(STAMP) ## Compare with BVLC Caffe itself (Linux, as root: makes a Debi
 
 parity-record: $(STAMP) ## Record BVLC Caffe's numbers again for the cases that changed
 	$(PY) -m tests.parity.record
+	$(PY) -m tests.parity.solver
 
 $(VARIANTS): $(STAMP)
 	$(PY) tools/solve.py $@ --chain --resume $(if $(VOC_DIR),--voc-dir "$(VOC_DIR)") $(if $(SBD_DIR),--sbd-dir "$(SBD_DIR)") $(if $(CLASSES),--classes $(CLASSES)) $(if $(NAME),--name $(NAME)) $(ARGS)

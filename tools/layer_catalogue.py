@@ -34,9 +34,9 @@ HEADER = f"""\
 
 # Layer types
 
-The {{count}} layer types of Caffe, by family. N is the number of items in a batch, C of channels or classes, H and W are
-height and width; Σ is a sum, Π a product. A setting that a type ignores may be given, and changes nothing. How the engine
-differs from BVLC Caffe is in [differences.md](differences.md).
+The {{count}} layer types of Caffe, by family. N is the number of items in a batch, C of channels or classes, H and W
+are height and width; Σ is a sum, Π a product. A setting that a type ignores may be given, and changes nothing. How the
+engine differs from BVLC Caffe is in [differences.md](differences.md).
 """
 
 MESSAGES_HEADER = """\
@@ -44,6 +44,9 @@ MESSAGES_HEADER = """\
 
 A setting whose type is a message is one of these, in braces: `weight_filler { type: "xavier" }`.
 """
+
+WAITS_FOR_ARRAYS = "MemoryDataLayer needs to be initialized"
+"""The refusal of a case whose net is right, but has no numbers yet."""
 
 ENTRIES = {"bottom": "Bottoms", "top": "Tops", "blobs": "Parameters learned or kept", "parameters": "Settings"}
 _ENTRY = re.compile(r"(bottom|top|blobs|parameters|restrictions|source): ")
@@ -93,12 +96,8 @@ def page() -> str:
     lines = [HEADER.format(count=len(REGISTRY))]
     lines += [f"- {_title(module)}: {_links(families[module])}" for module in sorted(families)]
     for module in sorted(families):
-        lines += [
-            "",
-            f"## {_title(module)}",
-            "",
-            " ".join((sys.modules[module].__doc__ or "").split("\n\n")[0].split()),
-        ]
+        about, _, _ = (sys.modules[module].__doc__ or "").partition("\n\n")
+        lines += ["", f"## {_title(module)}", "", " ".join(about.split())]
         for name in sorted(families[module]):
             lines += ["", *_section(REGISTRY[name], examples.get(name))]
     lines += ["", MESSAGES_HEADER.rstrip()]
@@ -108,7 +107,8 @@ def page() -> str:
 
 
 def _title(module: str) -> str:
-    return module.rpartition(".")[2].replace("_", " ").capitalize().replace("Hdf5", "HDF5")
+    words = module.rpartition(".")[2].removesuffix("_layer").replace("_", " ")
+    return f"{words.capitalize().replace('Hdf5', 'HDF5')} layers"
 
 
 def _links(names: list[str]) -> str:
@@ -213,22 +213,23 @@ def _messages_within() -> list[Any]:
 
 
 def _examples() -> dict[str, str]:
-    """For each type a layer from the table of test cases: the first with settings, else the first."""
+    """For each type a layer from the table of test cases: the first with settings and blobs, if there is one."""
     chosen: dict[str, Any] = {}
     for case in all_cases():
-        if case.refused is not None or re.search(r"\blayers\s*\{", case.text):
+        builds = case.refused is None or case.refused.startswith(WAITS_FOR_ARRAYS)
+        if not builds or re.search(r"\blayers\s*\{", case.text):
             continue
         net = prototxt.parse(case.text, caffe_pb2.NetParameter(), case.id)
         for layer in net.layer:
-            if layer.type in REGISTRY and _has_settings(layer) > _has_settings(chosen.get(layer.type)):
+            if layer.type in REGISTRY and _shows(layer) > _shows(chosen.get(layer.type)):
                 chosen[layer.type] = layer
     return {name: _as_text(layer) for name, layer in chosen.items()}
 
 
-def _has_settings(layer: Any) -> int:
+def _shows(layer: Any) -> int:
     if layer is None:
-        return -1
-    return int(any(layer.HasField(name) for name in settings_of(REGISTRY[layer.type])))
+        return 0
+    return 1 + bool(layer.bottom or layer.top) + any(layer.HasField(name) for name in settings_of(REGISTRY[layer.type]))
 
 
 def _as_text(layer: Any) -> str:

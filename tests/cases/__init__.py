@@ -24,9 +24,9 @@ tops       number of tops (default 1; 0 is allowed)
 phase      "TRAIN" (default) or "TEST"
 backward   False: no backward pass (the default for types whose backward Caffe refuses: Accuracy, ArgMax, Threshold)
 smooth     False: no finite differences (ties, kinks hit by the inputs)
-forwards   how many forward passes are recorded (data layers: one batch each; layers that remember the last pass)
-before     other shapes of the bottoms: the net is built and run with them first, then reshaped (the only way to an empty
-           batch: real Caffe refuses a blob that never held anything)
+forwards   how many forward passes are recorded (for data layers, and layers with a memory)
+before     other shapes of the bottoms: the net is built and run with them first, then reshaped (the only way to an
+           empty batch: real Caffe refuses a blob that never held anything)
 in_place   True: the first top is the first bottom
 refused    words of Caffe's own error: the net must be refused, in real Caffe and here, with these words ("" = any)
 random     True: the values are random by nature: only shapes are recorded

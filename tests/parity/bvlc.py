@@ -68,7 +68,7 @@ def make() -> None:
     if missing() is None:
         return
     if os.geteuid() != 0:
-        raise BvlcError("real Caffe runs in a chroot, which needs root")
+        raise BvlcError("it runs in a chroot, which needs root")
     if not (CHROOT / "usr/bin/apt-get").exists() or (CHROOT / "debootstrap").exists():
         if shutil.which("debootstrap") is None:
             _say("apt-get install debootstrap")
@@ -176,7 +176,8 @@ def _environment(job: Path) -> dict[str, str]:
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
-        "HOME": "/tmp",
+        "HOME": _inside(job),
+        "TMPDIR": _inside(job),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

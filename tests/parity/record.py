@@ -5,6 +5,7 @@ Only cases that are new or changed run, unless --all; words choose by family or 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.cases import families
 from tests.cases.case import Case
 from tests.parity import bvlc, recording
 from tests.parity.recording import Recording
+
+CHANGING = re.compile(r"0x[0-9a-f]+|/\S*/tmp\w+\.prototxt")  # addresses and temporary files in Caffe's words
 
 
 def record(words: list[str], everything: bool) -> list[str]:
@@ -35,7 +38,7 @@ def record(words: list[str], everything: bool) -> list[str]:
             if complaint:
                 complaints.append(f"{family}: {case.id}: {complaint}")
             elif isinstance(result, bvlc.Refused):
-                kept[case.id] = Recording(case.fingerprint(), {}, result.words)
+                kept[case.id] = Recording(case.fingerprint(), {}, CHANGING.sub("…", result.words))
             else:
                 kept[case.id] = Recording(case.fingerprint(), result)
         recording.write(family, kept)

@@ -52,7 +52,7 @@ def write(family: str, recordings: dict[str, Recording]) -> None:
         index[case_id] = {"fingerprint": recording.fingerprint, "arrays": places}
         if recording.refused is not None:
             index[case_id]["refused"] = recording.refused
-    text = json.dumps(index, separators=(",", ":")).encode()
+    text = json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode()
     FOLDER.mkdir(exist_ok=True)
     np.savez_compressed(
         FOLDER / f"{family}.npz",

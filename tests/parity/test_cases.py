@@ -21,4 +21,4 @@ def test_real_caffe_still_computes_what_is_recorded_and_what_is_computed_here(fa
         assert refused == (case.refused is not None), case.id
         lines = [] if refused else differences(result, recorded[case.id].arrays, case)
         wrong += [f"{case.id}: {line}" for line in [*lines, *judge(case, result)]]
-    assert not wrong
+    assert not wrong, "\n".join(wrong)

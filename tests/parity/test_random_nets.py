@@ -7,4 +7,4 @@ NETS = 500
 
 def test_random_nets_are_the_same_in_real_caffe():
     wrong = {f"random net {seed}": lines[:3] for seed, lines in compare(range(NETS)).items()}
-    assert not wrong
+    assert not wrong, "\n".join(f"{name}: {lines}" for name, lines in wrong.items())

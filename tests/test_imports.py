@@ -1,0 +1,150 @@
+"""Who may import whom, how long a module may be, and that each says what it is."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("caffe", "net_spec", "data_layers", "surgery", "tools")
+MOST_LINES = 500
+GENERATED = "caffe/proto/caffe_pb2.py"
+
+RANKS = """
+    __main__
+    cli
+    classifier detector
+    solver
+    snapshot tripwires
+    layer_state
+    solver_nets update_rules learning_rate parallel timer
+    net
+    net_debug net_outputs net_weights
+    net_graph
+    layer_types
+    data
+    layer
+    fillers
+    blob
+    device
+    coord_map draw io
+    net_spec passes backward_plan
+    formats
+    errors log proto
+"""
+"""The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
+RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}
+
+WITHOUT_TORCH = ("proto", "formats", "passes", "backward_plan", "net_spec", "coord_map", "io", "draw", "log", "errors")
+PROJECT = {"net_spec", "data_layers", "segdata", "voc_layers", "surgery", "tools", "benchmarks", "tests"}
+
+FILES = {str(path.relative_to(ROOT)): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
+ENGINE = [name for name in FILES if name.startswith("caffe/") and name not in ("caffe/__init__.py", GENERATED)]
+
+
+def module_of(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
+class Imports(ast.NodeVisitor):
+    """Every module that is imported, in functions too, but not for type checkers alone."""
+
+    def __init__(self):
+        self.found: set[str] = set()
+
+    def visit_If(self, node):
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node = ast.Module(node.orelse, [])
+        self.generic_visit(node)
+
+    def visit_Import(self, node):
+        self.found.update(alias.name for alias in node.names)
+
+    def visit_ImportFrom(self, node):
+        for alias in node.names:
+            inside = f"{node.module}.{alias.name}"
+            self.found.add(inside if inside in MODULES else node.module)
+
+
+@cache
+def imports(file: str) -> set[str]:
+    visitor = Imports()
+    visitor.visit(ast.parse(FILES[file].read_text(encoding="utf-8")))
+    return visitor.found
+
+
+def part(module: str) -> str:
+    return module.split(".")[1]
+
+
+def each(files):
+    return pytest.mark.parametrize("file", files)
+
+
+@each(ENGINE)
+def test_inside_caffe_imports_go_strictly_down(file):
+    here = part(module_of(file))
+    below = {part(name) for name in imports(file) if name.startswith("caffe.")} - {here}
+    wrong = {name for name in below if RANK[name] <= RANK[here]}
+    assert not wrong
+
+
+@each(ENGINE)
+def test_caffe_imports_nothing_of_the_project(file):
+    assert not {name for name in imports(file) if name.split(".")[0] in PROJECT}
+
+
+@each([file for file in ENGINE if part(module_of(file)) in WITHOUT_TORCH])
+def test_nets_and_files_need_no_torch(file):
+    seen, waiting = set(), [module_of(file)]
+    while waiting:
+        module = waiting.pop()
+        assert module.split(".")[0] != "torch", f"by way of {sorted(seen)}"
+        if module in MODULES and module not in seen and module != "caffe":
+            seen.add(module)
+            waiting += imports(MODULES[module])
+
+
+LAYER_FILES = [file for file in ENGINE if part(module_of(file)) == "layer_types"]
+FAMILIES = {
+    module_of(file) for file in LAYER_FILES if "\n@layer_type\nclass " in FILES[file].read_text(encoding="utf-8")
+}
+"""The modules that register layer types; the others are what families share."""
+
+
+@each(LAYER_FILES)
+def test_no_layer_family_imports_another(file):
+    assert not imports(file) & FAMILIES
+
+
+def test_there_are_families():
+    assert {"caffe.layer_types.loss", "caffe.layer_types.pooling"} <= FAMILIES
+    assert "caffe.layer_types.axes" not in FAMILIES
+
+
+@each([file for file in FILES if not file.startswith("caffe/")])
+def test_the_fcn_part_needs_no_torch(file):
+    assert "torch" not in {name.split(".")[0] for name in imports(file)}
+
+
+@each([file for file in FILES if file.startswith(("net_spec/", "data_layers/", "surgery/"))])
+def test_net_scripts_data_layers_and_surgery_import_no_tools(file):
+    assert "tools" not in {name.split(".")[0] for name in imports(file)}
+
+
+def test_import_caffe_imports_no_torch():
+    program = "import sys, caffe, caffe.net_spec, caffe.io; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+@each([file for file in FILES if file != GENERATED])
+def test_a_module_is_short_and_says_what_it_is(file):
+    text = FILES[file].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    assert ast.get_docstring(ast.parse(text)) or not text.strip()
