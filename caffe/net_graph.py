@@ -99,7 +99,7 @@ class Graph:
         self._append_automatic_tops(node)
         self._set_up(node)
         self._append_params(node)
-        # As Caffe has it, a layer that takes its parameters from the solver (BatchNorm) still counts as one that learns.
+        # As in Caffe, a layer that takes its parameters from the solver (BatchNorm) still counts as one that learns.
         node.learns = declared + [True] * (len(node.params) - len(declared))
 
     def _append_bottom(self, node: Node, index: int) -> None:
