@@ -173,7 +173,7 @@ class LossWatch:
                 self._suspects.discard(id(node))
                 yield (
                     f"{node.layer}: after {iterations} iterations the loss is {loss:g}: the training has diverged. "
-                    "Start again with a smaller base_lr (an unnormalised loss wants about 1e-10), or go back to a snapshot."
+                    "Start again with a smaller base_lr (an unnormalised loss wants about 1e-10), or from a snapshot."
                 )
             elif abs(loss - math.log(classes)) > self.NEAR * math.log(classes):
                 self._suspects.discard(id(node))

@@ -63,13 +63,13 @@ def accumulated(base_lr: float, max_iter: int, iterations: int) -> Recipe:
 
 
 # The rows of data sets and nets that nobody published, by the stride of the net.
-def online(base_lr: float, iterations: int, fall_at: int) -> Recipe:
-    """One image an update, summed loss, momentum as usual; from one iteration on at three tenths of the rate."""
-    policy = {"lr_policy": "multistep", "gamma": 0.3, "stepvalue": [fall_at]}
+def online(base_lr: float, iterations: int, *falls: int) -> Recipe:
+    """One image an update, summed loss, momentum as usual; at the iterations `falls` the rate falls to three tenths."""
+    policy = {"lr_policy": "multistep", "gamma": 0.3, "stepvalue": list(falls)}
     return Recipe(base_lr, iterations, iterations, momentum=0.9, snapshot=1000, policy=policy)
 
 
-SQUEEZENET = {16: online(5e-9, 7000, 5000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
+SQUEEZENET = {16: online(5e-9, 12000, 5000, 10000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
 SMALL_DATA = {
     32: heavy(1e-10, 20000, 20000, 1000),
     16: heavy(1e-12, 20000, 20000, 1000),
