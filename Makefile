@@ -8,7 +8,7 @@ STAMP  := $(VENV)/installed
 # Where the paper's data and weights are; see `make voc-fcn8s`.
 export VGG16_CAFFEMODEL
 
-VARIANTS := $(basename $(notdir $(wildcard solvers/*.prototxt)))
+VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/*.prototxt))))
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check docs nets parity parity-record clean $(VARIANTS)

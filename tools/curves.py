@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from tools import project, stages  # noqa: F401
+from tools import project, stages
+from tools.recorder import read_scores
 
 
 def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Iterations and loss per labelled pixel of a training."""
-    with open(stages.SNAPSHOTS / name / "loss.csv", newline="") as file:
+    """Iterations and loss per labelled pixel of a training. Raises FileNotFoundError if there was none."""
+    path = stages.SNAPSHOTS / name / "loss.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"'{path}' is missing, expected the losses of a training. Run `tools/solve.py {name}`.")
+    with open(path, newline="") as file:
         rows = [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in csv.DictReader(file)]
     iterations, losses = np.array(rows, float).reshape(-1, 2).T
     return iterations, losses
@@ -36,8 +39,10 @@ def smoothed(values: np.ndarray, window: int) -> np.ndarray:
 
 def draw_curves(names: list[str], path: Path) -> None:
     """One picture: the loss of each stage over its iterations, and every mean IU that was scored. Needs matplotlib."""
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise RuntimeError("curves: matplotlib is missing, expected for pictures: pip install matplotlib") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -46,13 +51,12 @@ def draw_curves(names: list[str], path: Path) -> None:
     for name in names:
         iterations, losses = read_losses(name)
         left.plot(begin + iterations, smoothed(losses, max(1, len(losses) // 50)), label=name)
-        entries = json.loads((stages.SNAPSHOTS / name / "scores.json").read_text())
         points = [
             (begin + entry["iteration"], next(v for k, v in entry.items() if k != "iteration")["mean_iu"])
-            for entry in entries
+            for entry in read_scores(stages.SNAPSHOTS / name)
         ]
-        right.plot(*zip(*points), marker="o", label=name)
-        begin += int(iterations[-1]) if len(iterations) else 0
+        right.plot(*np.array(points, float).reshape(-1, 2).T, marker="o", label=name)
+        begin += int(iterations[-1]) + 1 if len(iterations) else 0
     left.set(xlabel="iteration (stages one after another)", ylabel="loss per labelled pixel", yscale="log")
     right.set(xlabel="iteration (stages one after another)", ylabel="mean IU, validation")
     for axes in (left, right):
@@ -63,6 +67,7 @@ def draw_curves(names: list[str], path: Path) -> None:
     pyplot.close(figure)
 
 
+@project.tool
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variants", nargs="+", help="variants that were trained by tools/solve.py, in order")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from net_spec.catalogue import VARIANTS, adapt, files
+from net_spec.catalogue import ROWS, VARIANTS, adapt, files
 from net_spec.datasets import DataSet, Split, data_set
 from net_spec.generate import write
 from net_spec.nets import Variant
+
+USUAL_SPLITS = ("train", "val")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -20,70 +21,107 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--classes", type=int, help="number of classes of your own data set, background included")
     group.add_argument("--name", help="its name: voc-fcn8s becomes NAME-fcn8s (default: the name of --voc-dir)")
     group.add_argument(
-        "--splits", nargs=2, default=("train", "val"), metavar=("TRAIN", "VAL"), help="default: train val"
+        "--splits",
+        nargs=2,
+        metavar=("TRAIN", "VAL"),
+        help="its lists of images (default: train val); one with `train` in its name is taken in random order",
     )
 
 
+@dataclass(frozen=True)
 class Catalogue:
-    """The variants by name, and where the solver of each is."""
+    """The variants by name.
 
-    def __init__(self, options: argparse.Namespace):
-        self.rows = {row.name: row for row in VARIANTS}
-        self.root = ""
-        if options.classes:
-            self._adapt(options)
-        elif options.voc_dir or options.sbd_dir:
-            moved = {"voc_dir": options.voc_dir, "sbdd_dir": options.sbd_dir}
-            self.rows = {name: replace(row, data=_moved(row.data, moved)) for name, row in self.rows.items()}
-            self.root = "out/moved/"
+    root: what comes before `nets/` and `solvers/`; empty for the files that the checkout has.
+    own_names: what variants are called that were made for another data set (voc-fcn8s: camvid2-fcn8s).
+    """
 
-    def _adapt(self, options: argparse.Namespace) -> None:
-        if not options.voc_dir:
-            raise ValueError("--classes without --voc-dir: say where your data set is")
-        folder = Path(options.voc_dir)
-        self.prefix = options.name or folder.name.lower()
-        train, val = ((split, count_images(folder, split)) for split in options.splits)
-        own = {}
-        for name, row in self.rows.items():
-            if len(row.data.heads) == 1 and row.data.inputs == {"data": 3}:
-                data = data_set({"voc_dir": options.voc_dir}, train, val, row.data.heads[0])
-                starts = tuple(self.own_name(start) if start in self.rows else start for start in row.starts)
-                own[self.own_name(name)] = adapt(row, self.own_name(name), data, options.classes, starts)
-        self.rows, self.root = own, f"out/{self.prefix}/"
-
-    def own_name(self, name: str) -> str:
-        """voc-fcn8s → NAME-fcn8s."""
-        return f"{self.prefix}-{name.split('-', 1)[1]}"
+    rows: dict[str, Variant] = field(default_factory=lambda: {row.name: row for row in VARIANTS})
+    root: str = ""
+    own_names: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> Variant:
-        """A row by its name, or by the name of the variant it was made of."""
-        own = (
-            name
-            if name in self.rows or not self.root.startswith("out/") or "moved" in self.root
-            else self.own_name(name)
-        )
-        if own not in self.rows:
+        """A row by its name, or by the name of the variant it was made of. Raises ValueError with the names known."""
+        row = self.rows.get(self.own_names.get(name, name))
+        if row is None:
             raise ValueError(f"{name}: no such variant. There are {', '.join(self.rows)}.")
-        return self.rows[own]
+        return row
+
+    def net_file(self, row: Variant, phase: str) -> str:
+        """The path of a row's net."""
+        return f"{self.root}nets/{row.name}/{phase}.prototxt"
 
     def solver_file(self, row: Variant) -> str:
-        """The path of a row's solver; files of nets that are not the checkout's own are written first."""
+        """The path of a row's solver."""
+        return f"{self.root}solvers/{row.name}.prototxt"
+
+    def write(self, row: Variant) -> None:
+        """Write the row's nets and solver, unless the checkout has them."""
         if self.root:
             write(files((row,), self.root), "python tools/solve.py")
-        return f"{self.root}solvers/{row.name}.prototxt"
+
+
+def catalogue(options: argparse.Namespace) -> Catalogue:
+    """The catalogue as the options of `add_data_options`, and `variant`, ask for it. Raises ValueError if they do not
+    fit together."""
+    if options.classes is not None:
+        return _own(options)
+    for option in ("name", "splits"):
+        if getattr(options, option):
+            raise ValueError(f"--{option} without --classes, expected both: how many classes has your data set?")
+    moved = {"voc_dir": options.voc_dir, "sbdd_dir": options.sbd_dir}
+    if not any(moved.values()):
+        return Catalogue()
+    return Catalogue({row.name: replace(row, data=_moved(row.data, moved)) for row in VARIANTS}, "out/moved/")
+
+
+def _own(options: argparse.Namespace) -> Catalogue:
+    """The variants of one family (voc-… unless another is asked for) on a data set of one's own."""
+    if not options.voc_dir or options.sbd_dir:
+        raise ValueError("--classes needs --voc-dir, and no --sbd-dir: say where your data set in VOC's layout is")
+    if not 2 <= options.classes <= 255:
+        raise ValueError(f"--classes is {options.classes}, expected 2 to 255, the background included")
+    folder = Path(options.voc_dir)
+    prefix = options.name or folder.resolve().name.lower()
+    family = options.variant.split("-", 1)[0] if options.variant in ROWS else "voc"
+    names = {row.name: f"{prefix}-{row.name.split('-', 1)[1]}" for row in VARIANTS if _fits(row, family)}
+    taken = [own for own in names.values() if own in ROWS]
+    if taken:
+        raise ValueError(
+            f"--name {prefix}: the catalogue has a net {taken[0]} of its own, with its own recipe and snapshots. "
+            f"Train that one (without --classes), or give another --name."
+        )
+    splits = options.splits or USUAL_SPLITS
+    train, val = ((split, count_images(folder, split)) for split in splits)
+    rows = {}
+    for old, own in names.items():
+        row = ROWS[old]
+        data = data_set({"voc_dir": options.voc_dir, "n_classes": options.classes}, train, val, row.data.heads[0])
+        data = replace(data, val=replace(data.val, params={**data.val.params, "randomize": False}))
+        rows[own] = adapt(row, own, data, options.classes, tuple(names.get(start, start) for start in row.starts))
+    return Catalogue(rows, f"out/{prefix}/", names)
+
+
+def _fits(row: Variant, family: str) -> bool:
+    return row.name.split("-", 1)[0] == family and len(row.data.heads) == 1 and row.data.inputs == {"data": 3}
 
 
 def count_images(folder: Path, split: str) -> int:
-    """Lines of a split's list. Raises FileNotFoundError that names the splits there are."""
+    """Lines of a split's list; 0 without the folder. Raises FileNotFoundError that names the splits there are."""
     lists = folder / "ImageSets" / "Segmentation"
     path = lists / f"{split}.txt"
-    if not path.exists():
-        there = ", ".join(sorted(p.stem for p in lists.glob("*.txt"))) or "no lists at all"
-        raise FileNotFoundError(f"'{path}' is missing, expected the names of the split's images. There: {there}.")
+    if not folder.is_dir():
+        return 0
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in lists.glob("*.txt"))) or "none"
+        raise FileNotFoundError(
+            f"'{path}' is missing, expected the names of the split's images. Lists there: {there}. "
+            "Name two with --splits."
+        )
     return len(path.read_text().split())
 
 
-def _moved(data: DataSet, folders: dict[str, Any]) -> DataSet:
+def _moved(data: DataSet, folders: dict[str, str | None]) -> DataSet:
     def moved(split: Split) -> Split:
         new = {key: folders[key] for key in split.params if folders.get(key)}
         return replace(split, params={**split.params, **new})

@@ -20,13 +20,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from tools import project  # isort: skip  (it puts the data layers on the path)
 
 from PIL import Image
 
 import caffe
-from tools import infer, pictures, project, stages
+from tools import infer, pictures, stages
 from tools.curves import draw_curves
+from tools.recorder import read_scores
 
 OUT = Path("out/demo")
 STAGES = ("32s", "16s", "8s")
@@ -49,9 +52,7 @@ class Steps:
             code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=project.environment())
         if code:
             print(f"failed\n{''.join(path.read_text().splitlines(True)[-20:])}")
-            raise SystemExit(
-                f"demo: step {self.number} ({' '.join(command)}) failed with status {code}; all of it: {path}"
-            )
+            raise RuntimeError(f"step {self.number} ({' '.join(command)}) failed with status {code}; all of it: {path}")
         print(f"{time.time() - begin:.0f} s", flush=True)
 
 
@@ -64,7 +65,7 @@ def seeded_solver(seed: int) -> Path:
 
 def last_scores(name: str) -> dict[str, Any]:
     """What the training of a stage ended with."""
-    return json.loads((stages.SNAPSHOTS / name / "scores.json").read_text())[-1]["label"]
+    return read_scores(stages.SNAPSHOTS / name)[-1]["label"]
 
 
 def segmentations(names: list[str], voc: Path) -> list[list[Image.Image]]:
@@ -97,6 +98,7 @@ def table(scores: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+@project.tool
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the data set and of the training (default: 1)")

@@ -6,6 +6,11 @@ import argparse
 
 import caffe
 
+try:
+    from caffe.device import mode_is_gpu
+except ImportError:  # BVLC Caffe, which ends the process where there is no such GPU
+    mode_is_gpu = None
+
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
@@ -14,8 +19,11 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
 
 
 def use_device(options: argparse.Namespace) -> None:
+    """Raises RuntimeError if a GPU is asked for that is not there."""
     if options.gpu is None:
         caffe.set_mode_cpu()
-    else:
-        caffe.set_device(options.gpu)
-        caffe.set_mode_gpu()
+        return
+    caffe.set_device(options.gpu)
+    caffe.set_mode_gpu()
+    if mode_is_gpu is not None and not mode_is_gpu():
+        raise RuntimeError(f"--gpu {options.gpu}: this machine has no CUDA device that can be used. Give --cpu.")

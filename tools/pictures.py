@@ -61,5 +61,5 @@ def grid(rows: list[list[Image.Image]], titles: list[str], height: int = 120) ->
 
 def _to_height(picture: Image.Image, height: int) -> Image.Image:
     width = max(1, round(picture.width * height / picture.height))
-    resample = Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.BILINEAR
+    resample = Image.NEAREST if picture.mode == "P" else Image.BILINEAR
     return picture.resize((width, height), resample).convert("RGB")

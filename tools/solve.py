@@ -3,7 +3,7 @@
     python tools/solve.py voc-fcn8s --chain --resume     every stage that is not done yet, each from the stage before
     python tools/solve.py voc-fcn16s --gpu 0             one stage
     python tools/solve.py --list                         variants, what they start from, published and own scores
-    python tools/solve.py voc-fcn8s --chain --voc-dir data/camvid --classes 11       the same on your own data set
+    python tools/solve.py voc-fcn8s --chain --voc-dir data/mine --classes 11         the same on your own data set
 
 Snapshots, the loss of every iteration (loss.csv) and the scores (scores.json) go to snapshot/VARIANT/. SIGINT and
 SIGTERM save a snapshot before they stop the training; --resume goes on from the newest one.
@@ -12,205 +12,167 @@ SIGTERM save a snapshot before they stop the training; --resume goes on from the
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
+from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
-import surgery
 from net_spec.nets import Variant
-from tools import metrics, project, stages  # noqa: F401
-from tools.customise import Catalogue, add_data_options
+from tools import metrics, missing, stages
+from tools.customise import Catalogue, add_data_options, catalogue
 from tools.device import add_device_options, use_device
-from tools.missing import check_data
-from tools.score import confusion_of, report
+from tools.initial import initialise
+from tools.progress import progress
+from tools.recorder import Recorder, Stopped, read_scores, write_scores
+from tools.score import confusions, report
 
 
-class Stopped(Exception):
-    """A signal asked for the end of the training."""
-
-
-class Recorder:
-    """Writes the loss of every iteration, and ends the training where a signal asks for it."""
-
-    def __init__(self, solver: Any, row: Variant, folder: Path):
-        self.solver, self.stop = solver, False
-        self.losses = [head.loss for head in row.data.heads]
-        self.labels = [head.label for head in row.data.heads]
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = open(folder / "loss.csv", "a", newline="")  # noqa: SIM115  (closed by close)
-        self.rows = csv.writer(self.file)
-        if self.file.tell() == 0:
-            self.rows.writerow(["iteration", *self.losses, "loss_per_pixel"])
-        solver.add_callback(self.on_start, self.on_gradients)
-        self.handlers = {number: signal.signal(number, self.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def on_signal(self, number: int, frame: Any) -> None:
-        self.stop = True
-
-    def on_start(self) -> None:
-        if self.stop:
-            raise Stopped
-
-    def on_gradients(self) -> None:
-        blobs = self.solver.net.blobs
-        losses = [float(blobs[name].data) for name in self.losses]
-        pixels = sum(int(np.count_nonzero(blobs[name].data != 255)) for name in self.labels)
-        self.rows.writerow([self.solver.iter, *losses, sum(losses) / max(pixels, 1)])
-
-    def close(self) -> None:
-        self.file.close()
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-
-
-def initialise(solver: Any, row: Variant, weights: list[Path]) -> None:
-    """The weights of the stage before, and bilinear kernels in every deconvolution."""
-    net = solver.net
-    if row.late:
-        for start, path, suffix in zip(row.starts, weights, row.data.inputs):
-            surgery.transplant(net, caffe.Net(f"nets/{start}/deploy.prototxt", caffe.TEST, weights=str(path)), suffix)
-    else:
-        for path in weights:
-            net.copy_from(str(path))
-    if row.data.first:
-        _widen_first_convolution(net, row, weights)
-    surgery.interp(net, [name for name in net.params if "up" in name])
-
-
-def _widen_first_convolution(net: Any, row: Variant, weights: list[Path]) -> None:
-    """Give input channels that the trunk was not trained on the mean of the kernels it has."""
-    source = caffe.Net(f"nets/{row.starts[0]}/conv.prototxt", caffe.TEST, weights=str(weights[0]))
-    name = next(iter(source.params))
-    kernels, target = source.params[name][0].data, net.params[name + row.data.first]
-    target[0].data[:, : kernels.shape[1]] = kernels
-    target[0].data[:, kernels.shape[1] :] = kernels.mean(axis=1, keepdims=True)
-    target[1].data[...] = source.params[name][1].data
-
-
-def train(row: Variant, solver_file: str, options: argparse.Namespace) -> None:
-    """Run one stage to its end."""
+def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.Namespace) -> None:
+    """Run one stage to its end, from its newest snapshot or from `weights`, and score it."""
     iterations = options.iterations or row.recipe.iterations
-    done = stages.progress(row.name)
     folder = stages.SNAPSHOTS / row.name
-    if done and not (options.resume or options.restart):
-        raise ValueError(
-            f"{row.name}: '{folder}' holds a training at iteration {done.iteration}. --resume goes on from it, "
-            "--restart begins anew."
-        )
-    if done and options.resume and done.iteration >= iterations:
-        print(f"{row.name}: done ({done.weights})")
+    if is_done(row, options):
+        print(f"{row.name}: done ({stages.weights_of(row.name)})")
         return
-    if options.restart:
-        for old in folder.glob("*"):
-            old.unlink()
+    resumed = stages.progress(row.name) if options.resume else None
+    if options.seed is not None:
+        caffe.set_random_seed(options.seed)
+    nets.write(row)
     folder.mkdir(parents=True, exist_ok=True)
-    resumed = done if options.resume else None
-    weights = [Path(file) for file in options.weights] if options.weights else []
-    if resumed is None and not weights:
-        weights = stages.starting_weights(row)
-    solver = caffe.get_solver(solver_file)
+    solver = caffe.get_solver(nets.solver_file(row))
     if resumed:
-        print(f"{row.name}: going on from {resumed.state}")
+        print(f"{row.name}: going on from {resumed.state}", flush=True)
         solver.restore(str(resumed.state))
     else:
-        print(f"{row.name}: starting from {', '.join(map(str, weights))}")
-        initialise(solver, row, weights)
-    recorder = Recorder(solver, row, folder)
+        weights = weights or [stages.weights_of(start) for start in row.starts]
+        print(f"{row.name}: starting from {', '.join(map(str, weights))}", flush=True)
+        initialise(solver.net, row, nets.rows, weights, options.allow_zero_init)
+    if options.allow_zero_init:
+        solver.allow_zero_init = True
+    _run(solver, row, folder, iterations, options)
+    score(solver, row, folder)
+    print(
+        f"{row.name}: done. To use it: python tools/infer.py --net {nets.net_file(row, 'deploy')} "
+        f"--weights {stages.weights_of(row.name)} IMAGE …",
+        flush=True,
+    )
+
+
+def _run(solver: Any, row: Variant, folder: Path, iterations: int, options: argparse.Namespace) -> None:
+    """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
+    begin, every = solver.iter, options.score_every or iterations
+    recorder = Recorder(solver, row, folder, options.restart)
     try:
         while solver.iter < iterations:
-            rest = iterations - solver.iter
-            solver.step(
-                min(rest, options.score_every - solver.iter % options.score_every) if options.score_every else rest
-            )
-            if options.score_every and solver.iter < iterations:
+            if solver.iter > begin and solver.iter % every == 0:
                 score(solver, row, folder)
+            with progress(row.name, "iterations", iterations, solver.iter) as recorder.after_iteration:
+                solver.step(min(iterations - solver.iter, every - solver.iter % every))
     except Stopped:
-        solver.snapshot()
-        raise SystemExit(
-            f"{row.name}: stopped at iteration {solver.iter}, snapshot written; --resume goes on"
-        ) from None
-    except BaseException:
-        if solver.iter:
-            solver.snapshot()
+        raise RuntimeError(f"{row.name}: stopped at iteration {solver.iter}; --resume goes on from there") from None
+    except KeyboardInterrupt:
+        begin = solver.iter  # perhaps in the midst of an update: nothing to keep
         raise
     finally:
         recorder.close()
-    solver.snapshot()
-    score(solver, row, folder)
+        if solver.iter > begin:
+            solver.snapshot()
 
 
 def score(solver: Any, row: Variant, folder: Path) -> None:
     """Score the net as it is on the validation images; scores.json keeps every scoring."""
     net = solver.test_nets[0]
     net.share_with(solver.net)
-    file = folder / "scores.json"
-    history = json.loads(file.read_text()) if file.exists() else []
     entry: dict[str, Any] = {"iteration": solver.iter}
-    for head in row.data.heads:
-        hist = confusion_of(net, row.data.val.images, "score" + head.suffix, head.label)
-        entry[head.label] = metrics.scores(hist).as_dict()
-        print(f"{row.name}{head.suffix}: iteration {solver.iter}\n{report(hist)}", flush=True)
-    file.write_text(json.dumps([*history, entry], indent=1) + "\n")
+    heads = {head.label: "score" + head.suffix for head in row.data.heads}
+    for label, hist in confusions(net, heads, row.data.val.images).items():
+        entry[label] = metrics.scores(hist).as_dict()
+        print(f"{row.name} ({label}): iteration {solver.iter}\n{report(hist)}", flush=True)
+    write_scores(folder, [*read_scores(folder), entry])
+
+
+def is_done(row: Variant, options: argparse.Namespace) -> bool:
+    """Whether a resumed training has nothing to do: trained and scored."""
+    found = stages.progress(row.name) if options.resume else None
+    if found is None or found.iteration < (options.iterations or row.recipe.iterations):
+        return False
+    return any(entry["iteration"] >= found.iteration for entry in read_scores(stages.SNAPSHOTS / row.name))
+
+
+def check_nothing_is_overwritten(todo: list[Variant], options: argparse.Namespace) -> None:
+    for row in todo:
+        found = stages.progress(row.name)
+        if found and not (options.resume or options.restart):
+            raise ValueError(
+                f"{row.name}: '{found.weights.parent}' holds a training at iteration {found.iteration}. --resume goes "
+                "on from it, --restart begins anew and removes it."
+            )
 
 
 def listing(rows: dict[str, Variant]) -> str:
     """One line a variant: what it starts from, its data, published and own mean IU in percent."""
-    lines = [f"{'variant':26} {'starts from':38} {'data':20} {'published':>9} {'ours':>6}"]
+    lines = [f"{'variant':26} {'starts from':38} {'data':25} {'published':>9} {'ours':>6}"]
     for row in rows.values():
-        file = stages.SNAPSHOTS / row.name / "scores.json"
-        own = json.loads(file.read_text())[-1][row.data.heads[0].label]["mean_iu"] if file.exists() else None
+        scores = read_scores(stages.SNAPSHOTS / row.name)
+        own = scores[-1][row.data.heads[0].label]["mean_iu"] if scores else None
         lines.append(
-            f"{row.name:26} {' + '.join(row.starts):38} {row.data.train.layer[:20]:20} "
+            f"{row.name:26} {' + '.join(row.starts):38} {row.data.train.layer:25} "
             f"{'' if row.published is None else format(row.published, '.1f'):>9} "
             f"{'' if own is None else format(100 * own, '.1f'):>6}"
         )
     return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variant", nargs="?", help="a net of the catalogue")
     parser.add_argument("--list", action="store_true", help="list the variants")
     parser.add_argument(
         "--chain", action="store_true", help="train the stages before it first, where they are not done"
     )
-    parser.add_argument("--weights", nargs="+", help="start from these weights instead of the stage before")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
-    parser.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
+    parser.add_argument(
+        "--weights", nargs="+", type=Path, default=[], help="start the (first) stage from these weights instead"
+    )
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
+    begin.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
     parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")
     parser.add_argument(
         "--score-every", type=int, default=0, metavar="N", help="score every N iterations, not only at the end"
     )
     parser.add_argument("--seed", type=int, help="seed of dropout and fillers")
+    parser.add_argument(
+        "--allow-zero-init", action="store_true", help="train a net even where zero weights keep it from learning"
+    )
     add_data_options(parser)
     add_device_options(parser)
+    return parser
+
+
+@project.tool
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
     options = parser.parse_args(arguments)
-    try:
-        catalogue = Catalogue(options)
-        if options.list:
-            print(listing(catalogue.rows))
-            return 0
-        if not options.variant:
-            parser.error("give a variant, or --list")
-        use_device(options)
-        if options.seed is not None:
-            caffe.set_random_seed(options.seed)
-        target = catalogue.find(options.variant)
-        todo = stages.chain(target, catalogue.rows) if options.chain else [target]
-        check_data(target)
-        for row in todo:
-            train(row, catalogue.solver_file(row), options)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"solve: {error}", file=sys.stderr)
-        return 1
+    nets = catalogue(options)
+    if options.list:
+        print(listing(nets.rows))
+        return 0
+    if not options.variant:
+        parser.error("give a variant, or --list")
+    if (options.iterations is not None and options.iterations < 1) or options.score_every < 0:
+        parser.error("--iterations and --score-every count iterations: give a positive number")
+    target = nets.find(options.variant)
+    todo = stages.chain(target, nets.rows) if options.chain else [target]
+    check_nothing_is_overwritten(todo, options)
+    left = [row for row in todo if not is_done(row, options)]
+    missing.check(left, options.resume, options.weights)
+    use_device(options)
+    for row in todo:
+        train(row, nets, options.weights if row in left[:1] else [], options)
     return 0
 
 

@@ -1,0 +1,71 @@
+"""tools/pictures.py, tools/curves.py and tools/progress.py: what people look at."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools import curves, pictures
+from tools import progress as progress_module
+from tools.progress import progress
+from tools.recorder import write_scores
+
+
+def test_palette_is_vocs():
+    assert pictures.palette()[[0, 1, 2, 15, 255]].tolist() == [
+        *([0, 0, 0], [128, 0, 0], [0, 128, 0], [192, 128, 128]),
+        [224, 224, 192],
+    ]
+
+
+def test_overlay_leaves_class_0():
+    image = Image.new("RGB", (4, 2), (10, 20, 30))
+    labels = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
+    mixed = np.asarray(pictures.overlay(image, labels, strength=1.0))
+    assert mixed[0, 0].tolist() == [10, 20, 30]
+    assert mixed[0, 3].tolist() == [128, 0, 0]
+
+
+def test_grid_holds_every_picture():
+    rows = [[Image.new("RGB", size) for size in ((30, 20), (20, 40))] for _ in range(3)]
+    grid = pictures.grid(rows, ["a", "b"], height=40)
+    assert grid.size == (60 + 20 + 3 * 6, 20 + 3 * 46 + 6)
+
+
+def test_curves(empty, capsys):
+    for name in ("one", "two"):
+        (empty / "snapshot" / name).mkdir(parents=True)
+        lines = "".join(f"{i},{9 - i},{1 / (i + 1)}\n" for i in range(5))
+        (empty / "snapshot" / name / "loss.csv").write_text("iteration,loss,loss_per_pixel\n" + lines)
+        write_scores(empty / "snapshot" / name, [{"iteration": 5, "label": {"mean_iu": 0.5}}])
+    assert curves.main(["one", "two", "--out", "out/c.png"]) == 0
+    assert Image.open("out/c.png").width > 500
+    assert curves.main(["three"]) == 1
+    assert "snapshot/three/loss.csv" in capsys.readouterr().err
+
+
+def test_smoothed():
+    assert curves.smoothed(np.array([1.0, 3.0, 5.0]), 2).tolist() == pytest.approx([1, 2, 4])
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("net", "images", 10, done=4) as advance:
+        print("between", file=sys.stderr)
+        for _ in range(6):
+            advance()
+    assert sys.stderr is terminal
+    assert "between\n" in terminal.getvalue()
+    assert "10/10" in terminal.getvalue()
+
+
+def test_progress_is_lines_elsewhere(monkeypatch, capsys):
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
+    with progress("net", "images", 10, done=8) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err.splitlines() == ["net: 9 of 10 images", "net: 10 of 10 images"]

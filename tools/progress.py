@@ -1,0 +1,52 @@
+"""How far long work has come: a bar where a person looks on, a line from time to time where not."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+@contextlib.contextmanager
+def progress(title: str, unit: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
+    """Gives a function to call after each of `total` units, of which some may be done already.
+
+    While the bar is there (on a terminal, with tqdm), everything that Python prints appears above it.
+    """
+    bar = _bar(title, unit, total, done)
+    if bar is None:
+        yield _Lines(title, unit, total, done)
+        return
+    from tqdm.contrib import DummyTqdmFile
+
+    with (
+        bar,
+        contextlib.redirect_stderr(DummyTqdmFile(sys.stderr)),
+        contextlib.redirect_stdout(DummyTqdmFile(sys.stdout)),
+    ):
+        yield bar.update
+
+
+def _bar(title: str, unit: str, total: int, done: int):
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(desc=title, unit=f" {unit}", total=total, initial=done, file=sys.stderr, dynamic_ncols=True)
+
+
+class _Lines:
+    def __init__(self, title: str, unit: str, total: int, done: int):
+        self.title, self.unit, self.total, self.done = title, unit, total, done
+        self.last = time.monotonic()
+
+    def __call__(self) -> None:
+        self.done += 1
+        if time.monotonic() - self.last >= SECONDS_BETWEEN_LINES:
+            self.last = time.monotonic()
+            print(f"{self.title}: {self.done} of {self.total} {self.unit}", file=sys.stderr, flush=True)
