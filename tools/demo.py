@@ -103,6 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the data set and of the training (default: 1)")
     seed = parser.parse_args(arguments).seed
+    project.quiet(caffe)
     begin, run = time.time(), Steps(8)
     python, data = sys.executable, OUT / "data"
     snapshots = stages.SNAPSHOTS / CLASSIFIER

@@ -107,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         weights = weights or str(stages.trained_weights(row.name))
     if not weights or not images:
         parser.error("give --weights with --net, and at least one image")
+    project.quiet(caffe)
     use_device(options)
     net = deploy_net(net_file, weights, options.score)
     options.out.mkdir(parents=True, exist_ok=True)

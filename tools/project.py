@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +22,12 @@ def environment() -> dict[str, str]:
     """The environment for a program that must find the data layers, such as `caffe train`."""
     paths = [str(ROOT), str(ROOT / "data_layers"), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def quiet(caffe: Any) -> None:
+    """Leave out Caffe's account of how it builds nets; warnings stay. (BVLC Caffe 1.0 has no switch for it.)"""
+    if hasattr(caffe, "init_log"):
+        caffe.init_log(1)
 
 
 def tool(main: Callable[[list[str] | None], int]) -> Main:

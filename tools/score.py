@@ -122,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
             heads = {head.label: "score" + head.suffix for head in row.data.heads}
     elif not (net_file and weights):
         parser.error("give a variant, or --net and --weights")
+    project.quiet(caffe)
     use_device(options)
     net = caffe.Net(net_file, caffe.TEST, weights=weights)
     hists = confusions(net, heads, options.images, options.save_dir)
