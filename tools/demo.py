@@ -24,10 +24,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from tools import project  # isort: skip  (it puts the data layers on the path)
 
-from PIL import Image
-
 import caffe
-from tools import infer, pictures, stages
+from tools import compare, pictures, stages
 from tools.curves import draw_curves
 from tools.recorder import read_scores
 
@@ -66,23 +64,6 @@ def seeded_solver(seed: int) -> Path:
 def last_scores(name: str) -> dict[str, Any]:
     """What the training of a stage ended with."""
     return read_scores(stages.SNAPSHOTS / name)[-1]["label"]
-
-
-def segmentations(names: list[str], voc: Path) -> list[list[Image.Image]]:
-    """Image, truth, and the labels of each stage, for every name."""
-    nets = [
-        caffe.Net(
-            f"nets/demo-fcn{stage}/deploy.prototxt", caffe.TEST, weights=str(stages.weights_of(f"demo-fcn{stage}"))
-        )
-        for stage in STAGES
-    ]
-    rows = []
-    for name in names:
-        image = Image.open(voc / "JPEGImages" / f"{name}.jpg")
-        truth = Image.open(voc / "SegmentationClass" / f"{name}.png").convert("RGB")
-        found = [pictures.label_image(infer.segment(net, image).argmax(0)).convert("RGB") for net in nets]
-        rows.append([image, truth, *found])
-    return rows
 
 
 def table(scores: dict[str, dict[str, Any]]) -> str:
@@ -140,7 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
         *(str(data / "VOC/JPEGImages" / f"{name}.jpg") for name in names),
         log="infer.log",
     )
-    pictures.grid(segmentations(names, data / "VOC"), ["image", "truth", *STAGES]).save(OUT / "grid.png")
+    seen = compare.rows([f"demo-fcn{stage}" for stage in STAGES], len(names))
+    pictures.grid(seen, ["image", "truth", *STAGES]).save(OUT / "grid.png")
     draw_curves([f"demo-fcn{stage}" for stage in STAGES], OUT / "curves.png")
     results = {"stages": scores, "seed": seed, "seconds": round(time.time() - begin, 1)}
     (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")

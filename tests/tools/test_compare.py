@@ -1,0 +1,43 @@
+import pytest
+from PIL import Image
+
+import caffe
+from tests.tools.conftest import write_voc
+from tools import compare
+
+
+@pytest.fixture
+def trained(empty):
+    write_voc(empty / "out/demo/data/VOC", n_classes=6)
+    for stride in (32, 16):
+        folder = empty / f"snapshot/demo-fcn{stride}s"
+        folder.mkdir(parents=True)
+        caffe.Net(f"nets/demo-fcn{stride}s/deploy.prototxt", caffe.TEST).save(str(folder / "train_iter_1.caffemodel"))
+        (folder / "train_iter_1.solverstate").touch()
+    return empty
+
+
+def test_every_row_has_image_truth_and_each_net(trained):
+    rows = compare.rows(["demo-fcn32s", "demo-fcn16s"], images=2)
+    assert [len(row) for row in rows] == [4, 4]
+    for row in rows:
+        assert len({picture.size for picture in row}) == 1
+    original = Image.open(sorted((trained / "out/demo/data/VOC/JPEGImages").iterdir())[0])
+    assert rows[0][0].mode == original.convert("RGB").mode
+
+
+def test_images_that_are_skipped_are_left_out(trained):
+    all_of_them = compare.rows(["demo-fcn32s"], images=3)
+    second, *_ = compare.rows(["demo-fcn32s"], images=2, skip=1)[1:]
+    assert second[0].tobytes() == all_of_them[2][0].tobytes()
+    assert second[0].tobytes() != all_of_them[1][0].tobytes()
+
+
+def test_the_command_writes_the_picture(trained, capsys):
+    assert compare.main(["demo-fcn32s", "--images", "1", "--out", "seen/grid.png"]) == 0
+    assert Image.open("seen/grid.png").width > 0
+
+
+def test_a_net_that_was_not_trained_is_named(empty, capsys):
+    assert compare.main(["demo-fcn32s"]) == 1
+    assert "compare: demo-fcn32s: no snapshot in 'snapshot/demo-fcn32s'" in capsys.readouterr().err
