@@ -1,0 +1,100 @@
+"""The contract of a blob: what NumPy and torch see of each other's values."""
+
+import numpy as np
+import pytest
+import torch
+
+from caffe.blob import Blob
+from caffe.errors import ShapeError
+
+
+def test_begins_as_zeros_of_its_shape():
+    blob = Blob((2, 3))
+    assert blob.shape == (2, 3)
+    assert blob.count == 6
+    assert not blob.data.any()
+    assert not blob.diff.any()
+
+
+def test_numpy_and_torch_share_memory():
+    blob = Blob((2, 3))
+    blob.data[0, 1] = 5
+    assert blob.tensor[0, 1] == 5
+    blob.tensor[1, 2] = 7
+    assert blob.data[1, 2] == 7
+
+
+def test_data_and_diff_are_apart():
+    blob = Blob((2,))
+    blob.diff[...] = 1
+    assert not blob.data.any()
+
+
+def test_a_view_that_somebody_holds_sees_new_values():
+    blob = Blob((2,))
+    held = blob.data
+    blob.tensor = torch.tensor([1.0, 2.0])
+    assert held.tolist() == [1, 2]
+
+
+def test_a_part_of_a_view_counts_as_one():
+    blob = Blob((2, 2))
+    held = blob.data[1]
+    assert blob.viewed
+    blob.tensor = torch.full((2, 2), 3.0)
+    assert held.tolist() == [3, 3]
+
+
+def test_without_a_view_a_new_tensor_takes_the_place():
+    blob = Blob((2,))
+    assert not blob.viewed
+    values = torch.tensor([1.0, 2.0])
+    blob.tensor = values
+    assert blob.tensor.data_ptr() == values.data_ptr()
+
+
+def test_stable_memory_never_moves():
+    blob = Blob((2,), stable=True)
+    place = blob.tensor.data_ptr()
+    blob.tensor = torch.tensor([1.0, 2.0])
+    assert blob.tensor.data_ptr() == place
+    assert blob.data.tolist() == [1, 2]
+
+
+def test_numpy_sees_contiguous_values():
+    blob = Blob((2, 3))
+    blob.tensor = torch.arange(6.0).reshape(3, 2).t()
+    assert blob.data.flags.c_contiguous
+    assert blob.data.tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_reshape_keeps_values_of_the_same_count():
+    blob = Blob((2, 3))
+    blob.data[...] = np.arange(6).reshape(2, 3)
+    blob.reshape(3, 2)
+    assert blob.data.tolist() == [[0, 1], [2, 3], [4, 5]]
+    blob.reshape(4)
+    assert not blob.data.any()
+
+
+def test_reshape_refuses_what_is_no_shape():
+    with pytest.raises(ShapeError, match="none of them negative"):
+        Blob().reshape(2, -1)
+    with pytest.raises(ShapeError, match="at most 32 axes"):
+        Blob().reshape(*[1] * 33)
+
+
+def test_shared_data_is_one_memory_and_diffs_stay_apart():
+    one, other = Blob((2,)), Blob((2,))
+    one.share_data(other)
+    other.data[0] = 4
+    one.diff[0] = 9
+    assert one.data[0] == 4
+    assert not other.diff.any()
+
+
+def test_legacy_accessors():
+    blob = Blob((2, 3))
+    assert (blob.num, blob.channels, blob.height, blob.width) == (2, 3, 1, 1)
+    with pytest.raises(ShapeError, match="Cannot use legacy accessors on Blobs with > 4 axes"):
+        _ = Blob((1, 1, 1, 1, 1)).num
