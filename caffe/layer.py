@@ -141,6 +141,7 @@ class TorchLayer(NativeLayer):
 
     tensors: list[torch.Tensor]
     """The parameters, while `compute` runs."""
+    _params_added = 0
     differentiable: ClassVar[bool] = True
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
@@ -156,7 +157,8 @@ class TorchLayer(NativeLayer):
 
     def add_param(self, shape: Sequence[int], filler: Any) -> None:
         """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""
-        index = self._params_added = getattr(self, "_params_added", -1) + 1
+        index = self._params_added
+        self._params_added += 1
         if index < len(self.blobs):
             if index == 0:
                 log.info("Skipping parameter initialization")

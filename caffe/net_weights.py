@@ -11,7 +11,7 @@ from caffe.formats import caffemodel, hdf5, weights
 from caffe.formats.caffemodel import LayerWeights
 from caffe.layer import NativeLayer
 from caffe.log import log
-from caffe.net_graph import Param
+from caffe.net_graph import Node, Param
 
 if TYPE_CHECKING:
     from caffe.net import Net
@@ -22,15 +22,16 @@ def copy_from(net: "Net", file: str) -> None:
     sources = weights.read(file)
     problems: list[str] = []
     copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
+    nodes = {node.layer.name: node for node in reversed(net.nodes)}
     for source in sources:
-        if source.name not in net.layer_dict:
+        node = nodes.get(source.name)
+        if node is None:
             log.info("Ignoring source layer %s", source.name)
             continue
-        layer = net.nodes[net._layer_names.index(source.name)].layer
-        if len(source.blobs) > len(layer.blobs):
-            problems.append(_incompatible(source, layer))
+        if len(source.blobs) > len(node.layer.blobs):
+            problems.append(_incompatible(source, node.layer))
             continue
-        copies += _matched(net, source, problems)
+        copies += _matched(node, source, problems)
     if problems:
         raise WeightsError(
             f"weights in '{file}' do not fit net '{net.name}': "
@@ -43,9 +44,8 @@ def copy_from(net: "Net", file: str) -> None:
             np.copyto(blob.diff, diff.reshape(blob.shape))
 
 
-def _matched(net: "Net", source: LayerWeights, problems: list[str]) -> list[tuple[Blob, np.ndarray, np.ndarray | None]]:
+def _matched(node: Node, source: LayerWeights, problems: list[str]) -> list[tuple[Blob, np.ndarray, np.ndarray | None]]:
     """Parameter, its new data and diff, for one layer. A file may leave out what another layer of the net owns."""
-    node = net.nodes[net._layer_names.index(source.name)]
     found = []
     for index, param in enumerate(node.params):
         values, diff = (side[index] if index < len(side) else None for side in (source.blobs, source.diffs))

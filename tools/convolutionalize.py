@@ -13,12 +13,15 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from tools import project  # isort: skip  (it puts the project's packages on the path)
 
 import caffe
 from surgery import convolutionalize
 
 
+@project.tool
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", required=True, help="prototxt of the classification net")
@@ -34,11 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"there is no file '{path}'")
     net = caffe.Net(options.net, caffe.TEST, weights=options.weights)
     conv_net = caffe.Net(options.conv_net, caffe.TEST)
-    try:
-        convolutionalize(conv_net, net, suffix=options.suffix)
-    except ValueError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+    convolutionalize(conv_net, net, suffix=options.suffix)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     conv_net.save(str(options.out))
     print(f"wrote {options.out}")

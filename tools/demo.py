@@ -87,7 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
     project.quiet(caffe)
     begin, run = time.time(), Steps(8)
     python, data = sys.executable, OUT / "data"
-    snapshots = stages.SNAPSHOTS / CLASSIFIER
     run("drawing the data set", python, "tools/demo_data.py", "--out", str(data), "--seed", str(seed), log="data.log")
     run(
         "training the classifier (caffe train)",
@@ -97,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     run(
         "convolutionalizing it",
         *(python, "tools/convolutionalize.py", "--net", f"nets/{CLASSIFIER}/deploy.prototxt"),
-        *("--weights", str(_newest(snapshots)), "--conv-net", f"nets/{CLASSIFIER}/conv.prototxt"),
+        *("--weights", str(stages.trained_weights(CLASSIFIER)), "--conv-net", f"nets/{CLASSIFIER}/conv.prototxt"),
         *("--out", str(stages.weights_of(CLASSIFIER))),
         log="surgery.log",
     )
@@ -130,10 +129,6 @@ def main(arguments: list[str] | None = None) -> int:
         f"\n{table(scores)}\n\n{results['seconds']:.0f} s; {OUT}/results.json, grid.png, curves.png, segmented/, logs/"
     )
     return 0
-
-
-def _newest(folder: Path) -> Path:
-    return max(folder.glob("train_iter_*.caffemodel"), key=lambda path: int(path.stem.rsplit("_", 1)[1]))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def weights_of(name: str) -> Path:
 
 
 def trained_weights(name: str) -> Path:
-    """The newest weights of a segmentation net. Raises FileNotFoundError if it was not trained."""
+    """The newest weights of a net that was trained here. Raises FileNotFoundError if it was not."""
     found = progress(name)
     if found is None:
         raise FileNotFoundError(
