@@ -6,13 +6,14 @@ newest values to the host and make the host the newest side; on the CPU they are
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from caffe import device
 from caffe.errors import ShapeError
+from caffe.plan.border import Shorts, lengthen
 
 MAX_AXES = 32
 
@@ -28,7 +29,13 @@ class Storage:
         self.count = count
         self.stable = stable
         self._tensor: torch.Tensor | None = None
+        self._lacks: Shorts | None = None
+        """Rows and columns that `_tensor` leaves out, because they are like others (see caffe/plan/border.py)."""
+        self._room: torch.Tensor | None = None
+        """After a resize, the whole memory, of which `_tensor` is the first part."""
         self._view: weakref.ref[np.ndarray] | None = None
+        self._times_shown = 0
+        self._derived: tuple[object, torch.Tensor] | None = None
         self._host: np.ndarray | None = None
         self._host_is_newest = False
 
@@ -41,7 +48,8 @@ class Storage:
         """The newest values, on the current device."""
         where = device.current()
         if self._tensor is None:
-            self._tensor = torch.zeros(tuple(shape), device=where)
+            self._tensor = device.zeros(shape)
+        self._make_whole()
         if self._tensor.device != where:
             self._move(where)
         if self._host_is_newest and self._host is not None:
@@ -49,8 +57,19 @@ class Storage:
             self._host_is_newest = False
         return self._tensor if self._tensor.shape == tuple(shape) else self._tensor.reshape(tuple(shape))
 
+    def _make_whole(self) -> None:
+        if self._tensor is not None and self._lacks:
+            self._tensor, self._lacks = lengthen(self._tensor, self._lacks), None
+
+    def short_tensor(self, lacks: Shorts) -> torch.Tensor | None:
+        """The newest values without the rows and columns that `lacks` names; None where they are kept whole."""
+        if self._tensor is None or self._lacks is None or self._tensor.device != device.current():
+            return None
+        return lengthen(self._tensor, self._lacks, lacks)
+
     def _move(self, where: torch.device) -> None:
         assert self._tensor is not None
+        self._room = None
         if where.type == "cpu" and self._host is not None:
             host = torch.from_numpy(self._host)
             if not self._host_is_newest:
@@ -66,11 +85,22 @@ class Storage:
             held = self._synced_host_array(shape)
         elif held is None or held.shape != tuple(shape):
             tensor = self.tensor(shape)
-            if not tensor.is_contiguous():
-                tensor = self._tensor = tensor.contiguous()
+            if not tensor.is_contiguous() or tensor.dtype != torch.float32:
+                tensor = self._tensor = tensor.float().contiguous()
             held = tensor.numpy()
             self._view = weakref.ref(held)
+        self._times_shown += 1
         return held
+
+    def derived(self, shape: Sequence[int], make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
+        """make(newest values, *settings), kept until the values may have changed."""
+        newest = self.tensor(shape)
+        stamp = (make, settings, newest.data_ptr(), newest._version, self._times_shown)
+        if self._derived is not None and self._derived[0] == stamp:
+            return self._derived[1]
+        made = make(newest, *settings)
+        self._derived = None if self.viewed else (stamp, made)  # whoever holds a view may write at any time
+        return made
 
     def _synced_host_array(self, shape: Sequence[int]) -> np.ndarray:
         if not self._host_is_newest:
@@ -82,22 +112,36 @@ class Storage:
         assert self._host is not None
         return self._host.reshape(tuple(shape))
 
-    def put(self, values: torch.Tensor) -> None:
-        """Replace the values by those of a tensor on the current device (of the same count)."""
-        if self.stable or self.viewed:
+    def put(self, values: torch.Tensor, lacks: Shorts | None = None) -> None:
+        """Replace the values by those of a tensor on the current device, of the same count but for what it `lacks`.
+
+        Where no memory is taken yet, the tensor's becomes this side's own: give one that nobody else writes to.
+        """
+        if self._tensor is not None and (self.stable or self.viewed):
+            values = lengthen(values, lacks) if lacks else values
             self.tensor(values.shape).copy_(values)
         else:
-            self._tensor, self._host_is_newest = values, False
+            self._tensor, self._lacks, self._room, self._host_is_newest = values, lacks, None, False
 
     def resize(self, count: int) -> None:
-        """Hold `count` values; they become zeros when the count changes."""
-        if count != self.count:
-            self.count = count
-            self.release()
+        """Hold `count` values, which may be of another shape now.
+
+        They are the first of those that the memory holds, if it has room for so many; else zeros.
+        """
+        self._make_whole()
+        if count == self.count:
+            return
+        room = self._room
+        if room is None and self._tensor is not None and self._tensor.is_contiguous():
+            room = self.tensor((self.count,))
+        self.count = count
+        self.release()
+        if room is not None and count <= len(room):
+            self._room, self._tensor = room, room[:count]
 
     def release(self) -> None:
         """Give the memory back; the values become zeros."""
-        self._tensor = self._view = self._host = None
+        self._tensor = self._lacks = self._room = self._derived = self._view = self._host = None
         self._host_is_newest = False
 
 
@@ -129,6 +173,18 @@ class Blob:
     def tensor(self, values: torch.Tensor) -> None:
         self._data.put(values)
 
+    def derived(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
+        """make(tensor, *settings), to be read only; kept until the values may have changed."""
+        return self._data.derived(self._shape, make, *settings)
+
+    def short_tensor(self, lacks: Shorts) -> torch.Tensor | None:
+        """`tensor` without the rows and columns that `lacks` names; None where it is kept whole."""
+        return self._data.short_tensor(lacks)
+
+    def put_short(self, values: torch.Tensor, lacks: Shorts) -> None:
+        """Replace `tensor` by a map that lacks some rows and columns; whoever asks for it sees it whole."""
+        self._data.put(values, lacks)
+
     @property
     def grad(self) -> torch.Tensor:
         return self._diff.tensor(self._shape)
@@ -151,7 +207,7 @@ class Blob:
         return self._data.count
 
     def reshape(self, *dims: int) -> None:
-        """Take a new shape; values stay when the count does."""
+        """Take a new shape. The first values stay; they become zeros where the new shape needs more memory."""
         shape = tuple(int(dim) for dim in dims)
         if shape == self._shape:
             return

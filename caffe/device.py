@@ -1,21 +1,32 @@
-"""CPU or GPU, and the random generators: the engine's only global state.
+"""CPU or GPU, precision, and the random generators: the engine's only global state.
 
 Caffe::set_mode, SetDevice and set_random_seed (src/caffe/common.cpp).
 """
 
+import math
 import os
+from collections.abc import Sequence
 
 # oneDNN keeps what it compiled for a shape; a net on images of many sizes needs more room than the default of 1024, or
 # it compiles every kernel anew at every iteration. Read when torch computes its first convolution.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
+import numpy as np
 import torch
 
 from caffe.errors import UsageError
 from caffe.log import log
+from caffe.plan import memory
+
+memory.keep()
+
+CACHE_LINE = 64
+"""Bytes; torch's own memory begins at such a boundary."""
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 _device = torch.device("cpu")
 _gpu_id = 0
+_precision = "fp32"
 _generators: dict[torch.device, torch.Generator] = {}
 
 
@@ -56,6 +67,15 @@ def mode_is_gpu() -> bool:
     return _device.type == "cuda"
 
 
+def zeros(shape: Sequence[int]) -> torch.Tensor:
+    """Float32 zeros on the current device; on the CPU, memory that the system gives when it is first written."""
+    if mode_is_gpu():
+        return torch.zeros(tuple(shape), device=_device)
+    memory = torch.from_numpy(np.zeros(math.prod(shape) + CACHE_LINE // 4, np.float32))
+    first = -memory.data_ptr() % CACHE_LINE // 4
+    return memory[first : first + math.prod(shape)].view(tuple(shape))
+
+
 def set_random_seed(seed: int) -> None:
     """Seed every generator that fillers, Dropout and data layers of the engine draw from."""
     _generators.clear()
@@ -68,3 +88,31 @@ def generator(device: torch.device | None = None) -> torch.Generator:
     if device not in _generators:
         _generators[device] = torch.Generator(device).manual_seed(torch.initial_seed() % 2**63)
     return _generators[device]
+
+
+def set_precision(precision: str) -> None:
+    """How convolutions and inner products multiply: "fp32" (the default), "tf32" or "bf16".
+
+    tf32: on GPUs that have it, factors are rounded to 10 bits of mantissa; elsewhere as fp32. bf16: factors have 7
+    bits, sums are float32, and what lies between the layers is bf16 too. Parameters, their diffs, the solver's history
+    and losses are float32 whatever the precision. Not in BVLC Caffe; CAFFE_PRECISION in the environment says the same.
+    Raises UsageError for another word.
+    """
+    global _precision
+    if precision not in PRECISIONS:
+        raise UsageError(f"set_precision: '{precision}', expected one of {', '.join(PRECISIONS)}. Choose one of them.")
+    _precision = precision
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def precision() -> str:
+    """How convolutions and inner products multiply."""
+    return _precision
+
+
+def factor_type() -> torch.dtype:
+    """The type of what is multiplied."""
+    return torch.bfloat16 if _precision == "bf16" else torch.float32
+
+
+set_precision(os.environ.get("CAFFE_PRECISION") or "fp32")

@@ -4,16 +4,17 @@ Caffe's Layer (include/caffe/layer.hpp). A TorchLayer answers three questions, i
 autograd is local to the layer, blobs are the boundary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import torch
 
-from caffe import fillers
+from caffe import device, fillers
 from caffe.blob import Blob, BlobVec
 from caffe.errors import NetError, ShapeError
 from caffe.formats.binaryproto import blobproto_to_array
 from caffe.log import log
+from caffe.plan.border import Reach
 
 Shape = tuple[int, ...]
 Count = int | tuple[int, int | None]
@@ -81,6 +82,8 @@ class NativeLayer(Layer):
     """The message (or messages) of LayerParameter that this type reads."""
     ignored: ClassVar[dict[str, str]] = {}
     """Fields of it that are not read, and why."""
+    forgets_tops: ClassVar[bool] = False
+    """Its gradient does not need the values of its tops: a layer in place after it may write over them."""
 
     def __init__(self, layer_param: Any):
         super().__init__(layer_param)
@@ -90,6 +93,10 @@ class NativeLayer(Layer):
         self.records = False
         """Whether forward keeps what backward needs; Net decides."""
         self.in_place = False
+        self.needs_record = True
+        """Whether backward needs more than the blobs hold."""
+        self.overwrites = False
+        """In place, over values that nobody needs; Net decides."""
 
     @property
     def shown(self) -> Layer:
@@ -142,6 +149,10 @@ class TorchLayer(NativeLayer):
     tensors: list[torch.Tensor]
     """The parameters, while `compute` runs."""
     _params_added = 0
+    factors: ClassVar[bool] = False
+    """Multiplies bottoms by parameters (which come as float32), in the precision that the user chose."""
+    any_precision: ClassVar[bool] = False
+    """Takes bottoms in whatever precision they come; otherwise they are made float32."""
     differentiable: ClassVar[bool] = True
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
@@ -155,6 +166,19 @@ class TorchLayer(NativeLayer):
         """The tops. Pure: never writes its inputs, may be run again, knows no device."""
         raise NotImplementedError
 
+    def compute_over(self, x: torch.Tensor) -> torch.Tensor:
+        """The top, written over the bottom where that is easily done; only for layers that need no record."""
+        top = self.compute(x)
+        return top if isinstance(top, torch.Tensor) else top[0]
+
+    def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
+        """`compute` of a bottom that has its pad already; for layers that pad."""
+        raise NotImplementedError
+
+    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
+        """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""
+        return ()
+
     def add_param(self, shape: Sequence[int], filler: Any) -> None:
         """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""
         index = self._params_added
@@ -166,17 +190,44 @@ class TorchLayer(NativeLayer):
                 raise ShapeError(f"{self}: parameter {index} is {self.blobs[index].shape} in the net, not {shape}")
             return
         self.blobs.add_blob(*shape)
-        self.blobs[-1].tensor.copy_(fillers.fill(filler, tuple(shape), str(self)))
+        self.blobs[-1].tensor = fillers.fill(filler, tuple(shape), str(self))
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
         for blob, shape in zip(top, self.top_shapes(*(b.shape for b in bottom)), strict=False):
             blob.reshape(*shape)
 
+    def made_of(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
+        """make(parameter, *settings); kept until the parameter may have changed, unless a gradient is recorded."""
+        values, blob = self.tensors[index], self.blobs[index]
+        if torch.is_grad_enabled() or values.data_ptr() != blob.tensor.data_ptr():
+            return make(values, *settings)
+        return blob.derived(make, *settings)
+
+    def evaluate(self, x: torch.Tensor, *, bordered: bool = False) -> torch.Tensor:
+        """The one top of one bottom, with nothing kept for a backward pass."""
+        compute = self.compute_bordered if bordered else self.compute_over if self.overwrites else self.compute
+        self._record = None
+        self.tensors = [blob.tensor for blob in self.blobs]
+        with torch.no_grad():
+            top = compute(*self._cast([x]))
+        self.tensors = []
+        return top if isinstance(top, torch.Tensor) else top[0]
+
+    def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The bottoms in the precision that the layer computes in."""
+        if self.any_precision:
+            return inputs
+        kind = device.factor_type() if self.factors else torch.float32
+        return [x.to(kind) for x in inputs]
+
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        if self.overwrites and not self.records:
+            top[0].tensor = self.evaluate(bottom[0].tensor)
+            return
         inputs = [b.tensor.clone() if self.in_place and b.viewed else b.tensor for b in bottom]
         outputs = self._run(inputs, record=self.records)
         for blob, values in zip(top, outputs, strict=False):
-            blob.tensor = values.detach()
+            blob.tensor = values.data  # not detach(): a layer in place may write over it
 
     def _run(self, inputs: list[torch.Tensor], *, record: bool) -> Sequence[torch.Tensor]:
         self._record = None
@@ -186,7 +237,7 @@ class TorchLayer(NativeLayer):
             params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
         with torch.set_grad_enabled(record):
-            tops = self.compute(*inputs)
+            tops = self.compute(*self._cast(inputs))
         outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
         self.tensors = []
         if record:
@@ -206,7 +257,7 @@ class TorchLayer(NativeLayer):
         assert self._record is not None
         inputs, params, outputs = self._record
         sources = [x for x in (*inputs, *params) if x.requires_grad]
-        reached = [(out, blob.grad) for out, blob in zip(outputs, top, strict=False) if out.requires_grad]
+        reached = [(out, blob.grad.to(out.dtype)) for out, blob in zip(outputs, top, strict=False) if out.requires_grad]
         gradients: dict[int, torch.Tensor] = {}
         if sources and reached:
             ends, seeds = zip(*reached, strict=True)

@@ -17,6 +17,7 @@ from caffe.layer import Layer
 from caffe.log import log
 from caffe.net_graph import Graph, Node, reseed_loss
 from caffe.passes import filter_net, insert_splits
+from caffe.plan.elision import Elision
 from caffe.proto import caffe_pb2
 
 Hook = Callable[[int], object]
@@ -75,6 +76,7 @@ class Net:
         self.name: str = self._param.name
         self.phase: int = param.state.phase
         self._graph = Graph(self._param)
+        self._elision = Elision(self._graph.nodes)
         self._debug_info: bool = self._param.debug_info
         self._hooks: dict[str, list[Hook]] = {
             when: [] for when in ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -147,7 +149,8 @@ class Net:
             self._call("before_forward", index)
             node = self.nodes[index]
             node.layer.reshape(node.bottom, node.top)
-            node.layer.forward(node.bottom, node.top)
+            if not self._elision.forward(index):
+                node.layer.forward(node.bottom, node.top)
             if any(node.loss_weights):
                 reseed_loss(node)
                 loss = loss + _weighted_loss(node)
@@ -355,7 +358,7 @@ def _weighted_loss(node: Node) -> torch.Tensor:
     total = torch.zeros(())
     for blob, weight in zip(node.top, node.loss_weights, strict=True):
         if weight:
-            total = total + torch.dot(blob.tensor.reshape(-1), blob.grad.reshape(-1))
+            total = total + torch.dot(blob.tensor.reshape(-1).float(), blob.grad.reshape(-1).float())
     return total
 
 

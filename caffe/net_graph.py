@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from caffe import backward_plan, layer_types
+from caffe import backward_plan, layer_types, plan
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import NativeLayer, create
@@ -78,6 +78,7 @@ class Graph:
         for name in sorted(self._available):
             log.info("This network produces output %s", name)
         self._plan_backward(force_backward=param.force_backward)
+        self._plan_overwriting()
 
     def _add_layer(self, layer_param: Any, phase: int) -> None:
         if not layer_param.HasField("phase"):
@@ -230,14 +231,23 @@ class Graph:
             )
             for node in self.nodes
         ]
-        for node, plan in zip(self.nodes, backward_plan.plan(facts, force_backward=force_backward), strict=True):
+        for node, planned in zip(self.nodes, backward_plan.plan(facts, force_backward=force_backward), strict=True):
             layer = node.layer
-            node.runs_backward = plan.runs
-            layer.propagate_down, layer.param_propagate_down = plan.bottoms, plan.params
+            node.runs_backward = planned.runs
+            layer.propagate_down, layer.param_propagate_down = planned.bottoms, planned.params
             training = layer.phase == caffe_pb2.TRAIN or force_backward or layer.in_place
-            layer.records = plan.runs and training
-            verb = "needs" if plan.runs else "does not need"
+            layer.records = planned.runs and training and layer.needs_record
+            verb = "needs" if planned.runs else "does not need"
             log.info("%s %s backward computation.", layer.name, verb)
+
+    def _plan_overwriting(self) -> None:
+        """A layer in place may write over its bottom where neither it nor the layer before needs the old values."""
+        writer: dict[int, NativeLayer] = {}
+        for node in self.nodes:
+            layer = node.layer
+            if layer.in_place and not layer.needs_record:
+                layer.overwrites = not plan.PLAIN and writer[node.bottom_ids[0]].forgets_tops
+            writer.update(dict.fromkeys(node.top_ids, layer))
 
 
 def reseed_loss(node: Node) -> None:

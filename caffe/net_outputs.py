@@ -33,7 +33,8 @@ def outputs(net: "Net") -> list[Output]:
     weights = net.blob_loss_weights
     blobs = [(name, net.blobs[name]) for name in net.outputs]
     return [
-        Output(name, weights[name], blob.count, blob.tensor.reshape(-1)[:MOST_VALUES].clone()) for name, blob in blobs
+        Output(name, weights[name], blob.count, blob.tensor.reshape(-1)[:MOST_VALUES].to(torch.float32, copy=True))
+        for name, blob in blobs
     ]
 
 

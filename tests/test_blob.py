@@ -73,7 +73,7 @@ def test_reshape_keeps_values_of_the_same_count():
     blob.data[...] = np.arange(6).reshape(2, 3)
     blob.reshape(3, 2)
     assert blob.data.tolist() == [[0, 1], [2, 3], [4, 5]]
-    blob.reshape(4)
+    blob.reshape(7)
     assert not blob.data.any()
 
 
@@ -98,3 +98,14 @@ def test_legacy_accessors():
     assert (blob.num, blob.channels, blob.height, blob.width) == (2, 3, 1, 1)
     with pytest.raises(ShapeError, match="Cannot use legacy accessors on Blobs with > 4 axes"):
         _ = Blob((1, 1, 1, 1, 1)).num
+
+
+def test_reshape_within_the_memory_keeps_the_first_values():
+    blob = Blob((2, 3, 2, 4))
+    blob.data[...] = np.arange(48).reshape(2, 3, 2, 4)
+    blob.reshape(1, 3, 2, 4)
+    assert blob.data.ravel().tolist() == list(range(24))
+    blob.reshape(2, 3, 2, 4)
+    assert blob.data.ravel().tolist() == list(range(48))
+    blob.reshape(3, 3, 2, 4)
+    assert not blob.data.any()

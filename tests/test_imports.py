@@ -17,10 +17,13 @@ RANKS = """
     __main__
     cli
     classifier detector
+    pycaffe
+    _caffe
     solver
     snapshot tripwires
     layer_state
-    solver_nets update_rules learning_rate parallel timer
+    machine work
+    solver_nets update_rules learning_rate timer
     net
     net_debug net_outputs net_weights
     net_graph
@@ -29,7 +32,9 @@ RANKS = """
     layer
     fillers
     blob
+    parallel
     device
+    plan
     coord_map draw io
     net_spec passes backward_plan
     formats
@@ -39,7 +44,21 @@ RANKS = """
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}
 
 WITHOUT_TORCH = ("proto", "formats", "passes", "backward_plan", "net_spec", "coord_map", "io", "draw", "log", "errors")
-PROJECT = {"net_spec", "data_layers", "segdata", "voc_layers", "surgery", "tools", "benchmarks", "tests"}
+PROJECT = {
+    "net_spec",
+    "data_layers",
+    "segdata",
+    "voc_layers",
+    "nyud_layers",
+    "siftflow_layers",
+    "pascalcontext_layers",
+    "camvid_layers",
+    "folder_layers",
+    "surgery",
+    "tools",
+    "benchmarks",
+    "tests",
+}
 
 FILES = {str(path.relative_to(ROOT)): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
 ENGINE = [name for name in FILES if name.startswith("caffe/") and name not in ("caffe/__init__.py", GENERATED)]

@@ -1,6 +1,7 @@
 """What every layer type promises, each promise written once and kept for every case in tests/cases."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import torch
 
 import caffe
+from caffe import plan
 from caffe.errors import CaffeError
 from caffe.layer import TorchLayer
+from caffe.plan import matrix, winograd
 from tests.cases import families
 from tests.cases import run as runner
 from tests.cases.case import Case
@@ -38,6 +41,8 @@ IN_PLACE_TYPES = {
     "Sigmoid",
     "TanH",
 }
+
+PLANNED_TYPES = {"Concat", "Convolution", "Crop", "Deconvolution", "InnerProduct", "Pooling", "ReLU", "Split"}
 
 SHAPED_BY_VALUES = {"Filter"}
 NO_AUTOGRAD = {"Python", "Silence"}
@@ -107,6 +112,37 @@ def test_forward_is_real_caffes(case):
 @each(lambda case: accepted(case) and case.backward)
 def test_gradients_are_real_caffes(case):
     lines = differences(only(result(case.id), True), only(recorded(case).arrays, True), case)
+    assert not lines
+
+
+@each(accepted)
+def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
+    monkeypatch.setattr(plan, "PLAIN", True)
+    with runner.folder_of(case):
+        lines = differences(runner.run_case(case), recorded(case).arrays, case)
+    assert not lines
+
+
+@pytest.fixture
+def whole_plan(monkeypatch):
+    """Layers take the plan's ways where they are too small for them to pay."""
+    monkeypatch.setattr(matrix, "FEWEST_INPUTS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 0)
+
+
+@each(lambda case: accepted(case) and not PLANNED_TYPES.isdisjoint(re.findall(r'type: "(\w+)"', case.text)))
+def test_with_the_whole_plan_all_is_real_caffes(case, whole_plan):
+    with runner.folder_of(case):
+        lines = differences(runner.run_case(case), recorded(case).arrays, case)
+    assert not lines
+
+
+@each(lambda case: accepted(case) and case.type in PLANNED_TYPES and not case.random)
+def test_with_the_whole_plan_and_nothing_kept_for_backward_forward_is_real_caffes(case, whole_plan):
+    case_of_test = replace(case, phase="TEST", force_backward=False, backward=False)
+    with runner.folder_of(case):
+        lines = differences(runner.run_case(case_of_test), only(recorded(case).arrays, False), case)
     assert not lines
 
 

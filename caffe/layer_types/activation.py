@@ -10,6 +10,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import TorchLayer, layer_type
 from caffe.layer_types.axes import refuse_in_place
+from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
 
 
@@ -92,6 +93,7 @@ class Dropout(Elementwise):
     """
 
     settings = "dropout_param"
+    any_precision = True
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.ratio = self.layer_param.dropout_param.dropout_ratio
@@ -106,7 +108,7 @@ class Dropout(Elementwise):
         super().forward(bottom, top)
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        return x if self.mask is None else x * self.mask
+        return x if self.mask is None else x * self.mask.to(x.dtype)
 
 
 @layer_type
@@ -237,13 +239,27 @@ class ReLU(Elementwise):
     """
 
     settings = "relu_param"
+    any_precision = True
     ignored = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.negative_slope = self.layer_param.relu_param.negative_slope
+        self.needs_record = self.negative_slope != 0
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         return F.leaky_relu(x, self.negative_slope) if self.negative_slope else torch.relu(x)
+
+    def compute_over(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu_()
+
+    def reaches(self) -> tuple[Reach, Reach]:
+        return Reach(), Reach()
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        if self.needs_record:
+            super().backward(top, propagate_down, bottom)
+        elif propagate_down[0]:
+            bottom[0].grad = torch.ops.aten.threshold_backward(top[0].grad, top[0].tensor, 0)
 
 
 @layer_type

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -12,6 +14,8 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
 from caffe.layer_types.axes import canonical
 from caffe.layer_types.spatial import Windows, check_some_fit, read_windows
+from caffe.plan import convolution, upsampling
+from caffe.plan.border import Reach
 
 ONE_IMPLEMENTATION = {"engine": "one implementation", "force_nd_im2col": "one implementation for any number of axes"}
 CONVOLVE: dict[int, Callable[..., torch.Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -28,6 +32,8 @@ class _Convolving(TorchLayer):
     bottoms = (1, None)
     tops = (1, None)
     equal_bottoms_and_tops = True
+    forgets_tops = True
+    factors = True
     settings = "convolution_param"
     ignored: ClassVar[dict[str, str]] = ONE_IMPLEMENTATION
 
@@ -54,7 +60,7 @@ class _Convolving(TorchLayer):
         """The spatial sizes of the top, from those of the bottom."""
         raise NotImplementedError
 
-    def convolved(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         """(N, channels, sizes…) → (N, num_output, sizes…)."""
         raise NotImplementedError
 
@@ -109,11 +115,10 @@ class _Convolving(TorchLayer):
         return [(*first[: self.axis], self.num_output, *outputs)] * len(bottoms)
 
     def compute(self, *bottoms: torch.Tensor) -> Sequence[torch.Tensor]:
-        weight, bias = self.tensors[0], self.tensors[1] if len(self.tensors) > 1 else None
         outer = bottoms[0].shape[: self.axis]
         tops = []
         for x in bottoms:
-            y = self.convolved(x.reshape(math.prod(outer), *x.shape[self.axis :]), weight, bias)
+            y = self.convolved(x.reshape(math.prod(outer), *x.shape[self.axis :]), self.tensors)
             tops.append(y.reshape(*outer, *y.shape[1:]))
         return tops
 
@@ -140,19 +145,28 @@ class Convolution(_Convolving):
     def top_sizes(self, sizes: Shape) -> Shape:
         return self.windows.positions(sizes)
 
-    def convolved(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        windows, direct = self.windows, _direct(CONVOLVE, self.windows)
-        if direct is None or not windows.fit(x.shape[2:]):
+    def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
+        return self._slid(x, params, self.windows)
+
+    def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
+        return self._slid(x, self.tensors, replace(self.windows, pad=(0, 0)))
+
+    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
+        windows = self.windows
+        if self.axis != 1 or len(windows.kernel) != 2 or 0 in windows.dilation:
+            return ()
+        rows, columns = map(Reach, windows.extent, windows.stride, windows.pad)
+        return rows, columns
+
+    def _slid(self, x: torch.Tensor, params: list[torch.Tensor], windows: Windows) -> torch.Tensor:
+        direct, fits = _direct(CONVOLVE, windows), windows.fit(x.shape[2:])
+        stride, pad, dilation = windows.stride, windows.pad, windows.dilation
+        if direct is F.conv2d and fits:
+            return convolution.convolve(x, params, partial(self.made_of, 0), stride, pad, dilation, self.group)
+        weight, bias = _weight_and_bias(x, params)
+        if direct is None or not fits:
             return _with_bias(_multiply_patches(x, weight, windows, self.group), bias)
-        return direct(
-            x,
-            weight,
-            bias,
-            stride=windows.stride,
-            padding=windows.pad,
-            dilation=windows.dilation,
-            groups=self.group,
-        )
+        return direct(x, weight, bias, stride=stride, padding=pad, dilation=dilation, groups=self.group)
 
 
 @layer_type
@@ -171,6 +185,8 @@ class Deconvolution(_Convolving):
     source: src/caffe/layers/base_conv_layer.cpp, src/caffe/layers/deconv_layer.cpp
     """
 
+    factors = False  # scores are spread in full precision
+
     def weight_rows_and_columns(self) -> tuple[int, int]:
         return self.channels, self.num_output
 
@@ -179,8 +195,14 @@ class Deconvolution(_Convolving):
         spans = zip(sizes, windows.stride, windows.extent, windows.pad, strict=True)
         return tuple((n - 1) * s + e - 2 * p for n, s, e, p in spans)
 
-    def convolved(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         windows, direct = self.windows, _direct(CONVOLVE_TRANSPOSED, self.windows)
+        weight, bias = _weight_and_bias(x, params)
+        ordinary = direct is F.conv_transpose2d and set(windows.dilation) == {1} and self.group == 1
+        if ordinary and not weight.requires_grad:
+            factors = self.made_of(0, upsampling.factors)
+            if len(factors):
+                return _with_bias(upsampling.spread(x, factors, windows.stride, windows.pad), bias)
         if direct is None:
             top = x.new_zeros(len(x), self.num_output, *self.top_sizes(tuple(x.shape[2:])))
             transposed = torch.func.vjp(lambda y: _multiply_patches(y, weight, windows, self.group), top)[1]
@@ -247,6 +269,11 @@ class Im2col(TorchLayer):
 def _direct(functions: dict[int, Callable[..., torch.Tensor]], windows: Windows) -> Callable[..., torch.Tensor] | None:
     """torch's own function for these windows, if it has one."""
     return functions.get(len(windows.kernel)) if 0 not in windows.dilation else None
+
+
+def _weight_and_bias(x: torch.Tensor, params: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    weight, *bias = [param.to(x.dtype) for param in params]
+    return weight, bias[0] if bias else None
 
 
 def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: Windows, group: int) -> torch.Tensor:

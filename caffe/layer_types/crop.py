@@ -22,6 +22,7 @@ class Crop(TorchLayer):
     bottoms = 2
     tops = 1
     settings = "crop_param"
+    any_precision = True
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.crop_param

@@ -29,7 +29,8 @@ class PrefetchingLayer(SourceLayer):
             top[1].reshape(source.shape[0])
         transformer.start_random()
         random.new_seed()  # real Caffe seeds its thread here: layers after this one draw what they draw there
-        self._batches = Prefetcher(source.batches(), self.layer_param.data_param.prefetch)
+        ahead = self.layer_param.data_param.prefetch
+        self._batches = Prefetcher(source.batches(threads=ahead > 0), ahead)
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         fill(top, self._batches.next()[: len(top)])
@@ -40,8 +41,8 @@ class Data(PrefetchingLayer):
     """Images and labels from a database of Datum messages: LMDB or LevelDB.
 
     top: data: batch_size × channels × height × width; optional labels: batch_size
-    parameters: source, backend (LEVELDB unless said otherwise), batch_size, prefetch (batches read ahead);
-        transform_param
+    parameters: source, backend (LEVELDB unless said otherwise), batch_size, prefetch (batches
+        read ahead; 0: no threads); transform_param
     source: src/caffe/layers/data_layer.cpp
     """
 

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 
+from caffe import parallel
 from caffe.blob import Blob
 from caffe.data.random import Random, new_seed
 from caffe.data.source_layer import SourceLayer, fill
@@ -36,6 +37,7 @@ class HDF5Data(SourceLayer):
         self._shuffle(self._files)
         self._file = -1
         self._rows: list[int] = []
+        self._rows_seen = 0
         self._sets: list[np.ndarray] = []
         self._load_next_file()
         for blob, values in zip(top, self._sets, strict=True):
@@ -60,15 +62,17 @@ class HDF5Data(SourceLayer):
             self._random.shuffle(items)
 
     def _load_next_file(self) -> None:
-        """Make the next file the current one, and all of its rows those to come."""
+        """Make the next file the current one, and its rows those to come."""
         self._file += 1
         if self._file == len(self._files):
             self._file = 0
             self._shuffle(self._files)
         if not self._sets or len(self._files) > 1:
             self._sets = self._read(self._files[self._file])
-        self._rows = list(range(len(self._sets[0])))
-        self._shuffle(self._rows)
+        rows = list(range(len(self._sets[0])))
+        self._shuffle(rows)
+        self._rows = list(parallel.shared_out(iter(rows), self.phase, self._rows_seen))
+        self._rows_seen += len(rows)
 
     def _read(self, path: str) -> list[np.ndarray]:
         try:
@@ -112,7 +116,7 @@ class HDF5Data(SourceLayer):
                 batch[done : done + len(rows)] = values[rows]
             done += len(rows)
             self._rows = self._rows[len(rows) :]
-            if not self._rows:
+            while not self._rows:
                 self._load_next_file()
         fill(top, batches)
 

@@ -27,6 +27,8 @@ class InnerProduct(TorchLayer):
 
     bottoms = 1
     tops = 1
+    forgets_tops = True
+    factors = True
     settings = "inner_product_param"
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -49,7 +51,8 @@ class InnerProduct(TorchLayer):
         return [(*x[: self.axis], self.num_output)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        weight, bias = self.tensors[0], self.tensors[1] if len(self.tensors) > 1 else None
+        weight = self.made_of(0, torch.Tensor.to, x.dtype)
+        bias = self.tensors[1].to(x.dtype) if len(self.tensors) > 1 else None
         return F.linear(x.flatten(start_dim=self.axis), weight.t() if self.transpose else weight, bias)
 
 

@@ -161,7 +161,7 @@ class BatchNorm(TorchLayer):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         if not self.use_global_stats:
-            self._update_statistics(bottom[0].tensor)
+            self._update_statistics(bottom[0].tensor.float())
         super().forward(bottom, top)
 
     def _update_statistics(self, x: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
 from caffe.layer_types.spatial import check_image, check_some_fit
+from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
 
 Pair = tuple[int, int]
@@ -108,6 +109,7 @@ class Pooling(_Pools):
 
     tops = (1, 2)
     settings = "pooling_param"
+    any_precision = True
     ignored: ClassVar[dict[str, str]] = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -158,6 +160,12 @@ class Pooling(_Pools):
         self.check(x, window)
         shape = (*x[:2], *window.positions(x))
         return [shape, shape] if self.tells_where else [shape]
+
+    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
+        if self.tells_where or self.covers_map or self.method == STOCHASTIC:
+            return ()
+        rows, columns = map(Reach, self.window.kernel, self.window.stride, self.window.pad)
+        return rows, columns
 
     def compute(self, x: torch.Tensor) -> list[torch.Tensor]:
         if self.tells_where:
@@ -243,7 +251,7 @@ def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     apart = all(s >= k for s, k in zip(window.stride, window.kernel, strict=True))
     sliceable = apart and window.pad == (0, 0) and window.kernel != (1, 1)
     differentiated = x.requires_grad and torch.is_grad_enabled()
-    if sliceable and x.is_cpu and x.is_contiguous() and not differentiated:
+    if sliceable and x.is_cpu and not differentiated:
         largest = _largest_of_slices(x, window)
     else:
         largest = _slide(F.max_pool2d, x, window, border=-math.inf)
@@ -275,7 +283,7 @@ def max_pool_where(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, torch
     if any(2 * p > k for p, k in zip(window.pad, window.kernel, strict=True)):
         wide = width + 2 * window.pad[1]
         where = (where // wide - window.pad[0]) * width + where % wide - window.pad[1]
-    where = _resized(where.to(x.dtype), window, x, NO_PIXEL)
+    where = _resized(where.float(), window, x, NO_PIXEL)
     return _resized(values, window, x, LOWEST), where
 
 

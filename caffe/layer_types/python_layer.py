@@ -25,7 +25,7 @@ class Python(NativeLayer):
     """
 
     settings = "python_param"
-    ignored = {"share_in_parallel": "one process trains on one device"}
+    ignored = {"share_in_parallel": "Caffe 1.0 does not read it"}
 
     def __init__(self, layer_param: Any):
         super().__init__(layer_param)

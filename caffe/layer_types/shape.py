@@ -66,6 +66,7 @@ class Concat(TorchLayer):
     bottoms = (1, None)
     tops = 1
     settings = "concat_param"
+    any_precision = True
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.axis_setting = _one_axis(self, "axis", "concat_dim")
@@ -315,6 +316,7 @@ class Split(TorchLayer):
 
     bottoms = 1
     tops = (1, None)
+    any_precision = True
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         refuse_in_place(self)

@@ -1,0 +1,15 @@
+"""The plan: how a net computes what its layers say, faster. `CAFFE_PLAN=plain` in the environment turns all of it off.
+
+border.py       maps that leave out the rows and columns of a wide border, which are all alike
+elision.py      which layers of a net compute on such maps
+convolution.py  which way to convolve is the fastest, of
+    matrix.py       products of matrices, where there are few positions
+    winograd.py     a quarter of the multiplications, for 3 × 3 kernels in wide layers
+    packed.py       weights laid out once, for bfloat16
+upsampling.py   a fixed bilinear deconvolution as two products
+memory.py       memory kept for the next layer instead of given back to the system
+"""
+
+import os
+
+PLAIN = os.environ.get("CAFFE_PLAN", "") == "plain"

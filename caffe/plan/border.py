@@ -1,0 +1,126 @@
+"""The border of a map, where every row is like the next: computed once, not a hundred times.
+
+The first convolution of an FCN pads its image by 100 pixels of zeros. Between the rows that see the image and those
+that see the edge of the map (where later convolutions pad with zeros again) lies a run of rows that are all alike, and
+of columns likewise. A short map leaves most of such a run out; layers compute on short maps what they would compute on
+whole ones, and whoever asks for a blob gets it whole. A layer further down, which sees further, gets rows back.
+
+Everything here follows from kernels, strides and pads, one axis at a time, and is exact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a position of the top sees of the bottom along one axis: `extent` pixels from stride · position − pad on."""
+
+    extent: int = 1
+    stride: int = 1
+    pad: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """Rows start … end − 1 of a whole map, all alike."""
+
+    start: int
+    end: int
+
+    @property
+    def surplus(self) -> int:
+        """How many rows can be left out, so that one stays."""
+        return max(0, self.end - self.start - 1)
+
+    def through(self, reach: Reach) -> "Run":
+        """The rows of the top that see nothing but this run."""
+        start = -(-(self.start + reach.pad) // reach.stride)
+        return Run(start, (self.end + reach.pad - reach.extent) // reach.stride + 1)
+
+
+@dataclass(frozen=True)
+class Short:
+    """What a short map lacks along one axis, near its low and its high edge: `missing` rows like row `at`, after it."""
+
+    at: tuple[int, int]
+    missing: tuple[int, int]
+
+    @classmethod
+    def of(cls, runs: tuple[Run, Run], missing: tuple[int, int]) -> "Short":
+        low, high = runs
+        return cls((low.start, high.start - missing[0]), missing)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer along one axis: what its bottom and its top lack, and by how much its bottom is padded less."""
+
+    bottom: Short | None
+    top: Short
+    pad_less: tuple[int, int] = (0, 0)
+
+
+def plan(reaches: Sequence[Reach], size: int) -> list[Step]:
+    """A step for each layer of a chain on an image of `size` pixels along one axis, up to the first that lacks nothing.
+
+    The first layer pads with zeros. Up to the next stride all maps lack the same; only there, where maps are smaller,
+    rows come back.
+    """
+    runs = [(Run(-reaches[0].pad, 0), Run(size, size + reaches[0].pad))]
+    for reach in reaches:
+        runs.append((runs[-1][0].through(reach), runs[-1][1].through(reach)))
+    steps: list[Step] = []
+    missing = runs[1][0].surplus, runs[1][1].surplus
+    for first, last in _stages(reaches):
+        stride = reaches[last].stride if last else 1
+        low, high = (
+            _fewest(count, [run[side] for run in runs[max(first, 1) : last + 1]], runs[last + 1][side], stride)
+            for side, count in enumerate(missing)
+        )
+        if not low + high:
+            break
+        for index in range(first, last + 1):
+            missing = (low, high) if index < last else (low // stride, high // stride)
+            top = Short.of(runs[index + 1], missing)
+            if index:
+                steps.append(Step(Short.of(runs[index], (low, high)), top))
+            else:
+                steps.append(Step(None, top, (missing[0] * reaches[0].stride, missing[1] * reaches[0].stride)))
+    return steps
+
+
+def _fewest(missing: int, runs: Sequence[Run], top: Run, stride: int) -> int:
+    """How many rows a stage can do without: in its maps, and, a stride further, in its top."""
+    return min(min([missing, *(run.surplus for run in runs)]) // stride, top.surplus) * stride
+
+
+def _stages(reaches: Sequence[Reach]) -> list[tuple[int, int]]:
+    """First and last layer of each stage: one ends with every stride after the first layer's."""
+    ends = [index for index, reach in enumerate(reaches) if index and reach.stride > 1]
+    if not ends or ends[-1] < len(reaches) - 1:
+        ends.append(len(reaches) - 1)
+    return list(zip([0, *(end + 1 for end in ends)], ends, strict=False))
+
+
+Shorts = tuple[Short, Short]
+"""Of the rows and of the columns."""
+
+
+def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torch.Tensor:
+    """(…, H, W) with the rows and columns that it lacks, all of them or all but those that `wanted` lacks."""
+    for axis, short in zip((-2, -1), now, strict=True):
+        less = wanted[axis].missing if wanted else (0, 0)
+        pieces, begin = [], 0
+        for at, missing, left in zip(short.at, short.missing, less, strict=True):
+            pieces.append(x.narrow(axis, begin, at + 1 - begin))
+            again = list(x.shape)
+            again[axis] = missing - left
+            pieces.append(x.narrow(axis, at, 1).expand(again))
+            begin = at + 1
+        pieces.append(x.narrow(axis, begin, x.shape[axis] - begin))
+        if short.missing != less:
+            x = torch.cat(pieces, dim=axis)
+    return x

@@ -1,0 +1,38 @@
+"""The fastest way to compute a convolution of images: the one place that chooses."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from caffe.plan import matrix, packed, winograd
+from caffe.plan.matrix import Sizes
+
+MadeOf = Callable[..., torch.Tensor]
+
+
+def convolve(
+    x: torch.Tensor, params: list[torch.Tensor], made_of: MadeOf, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
+) -> torch.Tensor:
+    """(N, C, H, W) convolved with `params`, weights (O, C / group, h, w) and perhaps a bias (O).
+
+    made_of(function, …): what a function makes of the weights, which is kept as long as no gradient is recorded.
+    """
+    weight, bias = params[0], params[1].to(x.dtype) if len(params) > 1 else None
+    windows = (tuple(weight.shape[2:]), dilation, pad, stride)
+    recorded = torch.is_grad_enabled()
+    as_matrix = group == 1 and matrix.pays(x, weight, windows)
+    by_winograd = group == 1 and winograd.pays(x, weight, stride, dilation)
+    if packed.pays(x) and not recorded:
+        if as_matrix:
+            return matrix.correlate(x, made_of(packed.matrix), bias, windows)
+        kernels = made_of(packed.kernels, pad, stride, dilation, group)
+        return packed.convolve(x, kernels, bias, pad, stride, dilation, group)
+    if by_winograd and not recorded:
+        return winograd.correlate(x, made_of(winograd.at_points), bias, pad)
+    weight = made_of(torch.Tensor.to, x.dtype)
+    if as_matrix:
+        return matrix.convolve(x, weight, bias, windows)
+    if by_winograd:
+        return winograd.convolve(x, weight, bias, pad)
+    return F.conv2d(x, weight, bias, stride, pad, dilation, group)

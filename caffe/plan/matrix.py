@@ -1,0 +1,79 @@
+"""A convolution at few positions (fc6 made convolutional, say) as a product of matrices.
+
+Such a layer has more weights than the machine reads while it multiplies. torch lays all of them out anew for a
+convolution, every time; as a matrix they are multiplied as they lie. On a CPU, and only for float32 there, the product
+is oneDNN's: MKL's is less than half as fast on processors that are not Intel's.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from caffe import plan
+
+Sizes = tuple[int, ...]
+Windows = tuple[Sizes, Sizes, Sizes, Sizes]
+"""Kernel, dilation, pad and stride."""
+
+FEWEST_INPUTS = 1024
+
+_onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+
+
+def onednn_is_here() -> bool:
+    """Whether this torch multiplies matrices by oneDNN."""
+    return _onednn is not None
+
+
+def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
+    """Whether this is the faster way: weights (O, C, h, w) that outweigh what they are multiplied with."""
+    wide = weight[0].numel() >= FEWEST_INPUTS
+    return not plan.PLAIN and x.is_cpu and wide and len(x) * math.prod(_top(x, windows)) <= len(weight)
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
+    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d."""
+    return _Convolve.apply(x, weight, bias, windows)
+
+
+def correlate(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
+    """`convolve` without a gradient, with the weights as a matrix (O, C · h · w), which may be packed."""
+    rows = product(F.unfold(x, *windows).transpose(1, 2).flatten(0, 1), matrix, bias)
+    return rows.unflatten(0, (len(x), -1)).transpose(1, 2).reshape(len(x), len(matrix), *_top(x, windows))
+
+
+def _top(x: torch.Tensor, windows: Windows) -> list[int]:
+    """Rows and columns of the positions."""
+    return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(x.shape[2:], *windows, strict=True)]
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> Any:
+        ctx.save_for_backward(x, weight)
+        ctx.windows = windows
+        return correlate(x, weight.flatten(1), bias, windows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        rows = grad.flatten(2).transpose(1, 2).flatten(0, 1)
+        to_x = to_weight = to_bias = None
+        if ctx.needs_input_grad[0]:
+            patches = product(rows, weight.flatten(1).t()).unflatten(0, (len(x), -1)).transpose(1, 2)
+            to_x = F.fold(patches, x.shape[2:], *ctx.windows)
+        if ctx.needs_input_grad[1]:
+            patches = F.unfold(x, *ctx.windows).transpose(0, 1).flatten(1)
+            to_weight = product(rows.t(), patches).view_as(weight)
+        if ctx.needs_input_grad[2]:
+            to_bias = rows.sum(0)
+        return to_x, to_weight, to_bias, None
+
+
+def product(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """a · bᵀ + bias, of (M, K) and (N, K)."""
+    if _onednn is not None and a.is_cpu and (b.is_mkldnn or a.dtype == torch.float32):
+        return _onednn(a.contiguous(), b, bias, "none", [], "")
+    return F.linear(a, b, bias)

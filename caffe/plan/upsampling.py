@@ -1,0 +1,40 @@
+"""Upsampling by a deconvolution with a fixed kernel, such as FCN's bilinear one, as two products of matrices.
+
+Where every channel is spread by one and the same kernel, and that is a column times a row, rows and columns can be
+interpolated one after the other: the general way multiplies each channel with all others, by zeros.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from caffe import plan
+
+
+def factors(weight: torch.Tensor) -> torch.Tensor:
+    """Column and row, (2, k), of the kernel that (C, C, k, k) applies to each channel; empty if there is no such."""
+    channels, outputs, height, width = weight.shape
+    kernel = weight[0, 0]
+    pivot = int(kernel.abs().argmax())
+    column, row = kernel[:, pivot % width], kernel[pivot // width]
+    peak = row[pivot % width]
+    if plan.PLAIN or channels != outputs or height != width or not peak:
+        return weight.new_empty(0)
+    same = torch.equal(weight, torch.eye(channels, device=weight.device)[:, :, None, None] * kernel)
+    product = torch.outer(column, row / peak)
+    if not same or not torch.allclose(product, kernel, rtol=1e-6, atol=0):
+        return weight.new_empty(0)
+    return torch.stack([column, row / peak])
+
+
+def spread(x: torch.Tensor, factors: torch.Tensor, stride: Sequence[int], pad: Sequence[int]) -> torch.Tensor:
+    """(N, C, H, W) deconvolved with the kernel that `factors` found."""
+    rows, columns = map(_interpolation, x.shape[2:], factors, stride, pad)
+    return rows.t() @ (x @ columns)
+
+
+def _interpolation(size: int, factor: torch.Tensor, stride: int, pad: int) -> torch.Tensor:
+    """(size, size of the top): along one axis, what each position gives to each position of the top."""
+    ones = torch.eye(size, dtype=factor.dtype, device=factor.device)
+    return F.conv_transpose1d(ones[:, None], factor[None, None], stride=stride, padding=pad)[:, 0]

@@ -1,0 +1,78 @@
+"""Small nets for the tests of the plan, computed with it and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import caffe
+from caffe import plan
+from caffe.formats.prototxt import parse
+from caffe.proto import caffe_pb2
+from tests.cases.case import input_layer, layer
+from tests.cases.compare import difference
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """What is built and computed here has no plan, as with CAFFE_PLAN=plain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "PLAIN", True)
+        yield
+
+
+def build(text: str, phase: int = caffe.TEST, seed: int = 0) -> caffe.Net:
+    """A net with drawn parameters and inputs: the same for the same text."""
+    message = parse(text, caffe_pb2.NetParameter())
+    message.state.phase = phase
+    net = caffe.Net.from_message(message)
+    rng = np.random.default_rng(seed)
+    for blob in (blob for blobs in net.params.values() for blob in blobs):
+        blob.data[...] = rng.normal(size=blob.shape) / np.sqrt(max(1, blob.count // blob.shape[0]))
+    fill(net, seed)
+    return net
+
+
+def fill(net: caffe.Net, seed: int = 0) -> None:
+    rng = np.random.default_rng(seed + 1)
+    for name in net.inputs:
+        net.blobs[name].data[...] = rng.normal(size=net.blobs[name].shape)
+
+
+def values(net: caffe.Net) -> dict[str, np.ndarray]:
+    return {name: blob.data.copy() for name, blob in net.blobs.items()}
+
+
+def diffs(net: caffe.Net) -> dict[str, np.ndarray]:
+    found = {name: blob.diff.copy() for name, blob in net.blobs.items()}
+    for name, blobs in net.params.items():
+        found.update({f"{name}/{index}": blob.diff.copy() for index, blob in enumerate(blobs)})
+    return found
+
+
+def assert_alike(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], tolerance: float = 1e-6) -> None:
+    assert found.keys() == expected.keys()
+    lines = {name: difference(found[name], expected[name], tolerance) for name in expected}
+    assert not {name: line for name, line in lines.items() if line}
+
+
+def conv(name: str, bottom: str, outputs: int, size: int, pad: int = 0, **settings: int) -> str:
+    more = " ".join(f"{key}: {value}" for key, value in settings.items())
+    body = f"convolution_param {{ num_output: {outputs} kernel_size: {size} pad: {pad} {more} }}"
+    return layer(name, "Convolution", [bottom], [name], body)
+
+
+def relu(blob: str, settings: str = "") -> str:
+    return layer(f"relu_{blob}", "ReLU", [blob], [blob], settings)
+
+
+def pool(name: str, bottom: str, size: int = 2, stride: int = 2, method: str = "MAX") -> str:
+    body = f"pooling_param {{ pool: {method} kernel_size: {size} stride: {stride} }}"
+    return layer(name, "Pooling", [bottom], [name], body)
+
+
+def input(name: str, *shape: int) -> str:
+    return input_layer(name, shape)

@@ -1,0 +1,225 @@
+"""Every way to compute a convolution gives what torch's own gives, and each is taken where it should be."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import caffe
+from caffe.plan import matrix, packed, winograd
+from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values
+
+PACKS = packed._HERE
+only_where_packed = pytest.mark.skipif(not PACKS, reason="this torch has no oneDNN to pack weights for")
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def distance(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Of the largest expected value."""
+    assert found.shape == expected.shape
+    return float((found.double() - expected).abs().max() / expected.abs().max())
+
+
+def gradients(function, *given: torch.Tensor) -> list[torch.Tensor]:
+    """The value and, for a drawn diff of it, the gradients of all that is given."""
+    leaves = [value.clone().requires_grad_() for value in given]
+    value = function(*leaves)
+    return [value.detach(), *torch.autograd.grad(value, leaves, drawn(*value.shape).to(value.dtype))]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("size", [(7, 7), (9, 8), (12, 15)])
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "pad", "stride"),
+    [
+        ((7, 7), (1, 1), (0, 0), (1, 1)),
+        ((1, 1), (1, 1), (0, 0), (1, 1)),
+        ((3, 3), (1, 1), (1, 1), (1, 1)),
+        ((3, 2), (2, 1), (2, 0), (1, 2)),
+        ((2, 4), (1, 2), (0, 3), (3, 2)),
+    ],
+)
+class TestMatrix:
+    def test_values_and_gradients(self, kernel, dilation, pad, stride, size, batch):
+        x, weight, bias = drawn(batch, 5, *size), drawn(6, 5, *kernel), drawn(6)
+        windows = (kernel, dilation, pad, stride)
+
+        def reference(x, weight, bias):
+            return F.conv2d(x, weight, bias, stride, pad, dilation)
+
+        expected = gradients(reference, x.double(), weight.double(), bias.double())
+        found = gradients(lambda *given: matrix.convolve(*given, windows), x, weight, bias)
+        assert all(distance(*pair) < 1e-6 for pair in zip(found, expected, strict=True))
+        assert distance(matrix.correlate(x, weight.flatten(1), bias, windows), expected[0]) < 1e-6
+
+    def test_without_a_bias(self, kernel, dilation, pad, stride, size, batch):
+        x, weight, windows = drawn(batch, 5, *size), drawn(6, 5, *kernel), (kernel, dilation, pad, stride)
+        expected = gradients(lambda x, weight: F.conv2d(x, weight, None, stride, pad, dilation), x, weight)
+        found = gradients(lambda x, weight: matrix.convolve(x, weight, None, windows), x, weight)
+        assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
+
+    def test_in_bfloat16(self, kernel, dilation, pad, stride, size, batch):
+        given = [value.bfloat16() for value in (drawn(batch, 5, *size), drawn(6, 5, *kernel), drawn(6))]
+        found = gradients(lambda *given: matrix.convolve(*given, (kernel, dilation, pad, stride)), *given)
+        rounded = [value.double() for value in given]
+        expected = gradients(lambda *given: F.conv2d(*given, stride, pad, dilation), *rounded)
+        assert {value.dtype for value in found} == {torch.bfloat16}
+        assert all(distance(*pair) < 0.02 for pair in zip(found, expected, strict=True))
+
+    @only_where_packed
+    def test_packed(self, kernel, dilation, pad, stride, size, batch):
+        x, weight, bias = drawn(batch, 5, *size).bfloat16(), drawn(6, 5, *kernel), drawn(6).bfloat16()
+        found = matrix.correlate(x, packed.matrix(weight), bias, (kernel, dilation, pad, stride))
+        expected = F.conv2d(x.double(), weight.bfloat16().double(), bias.double(), stride, pad, dilation)
+        assert found.dtype == torch.bfloat16
+        assert distance(found, expected) < 2**-8
+
+
+def test_a_matrix_where_only_some_gradients_are_wanted():
+    x, weight, bias, windows = drawn(1, 2, 5, 5), drawn(3, 2, 5, 5), drawn(3), ((5, 5), (1, 1), (0, 0), (1, 1))
+    for wanted in range(3):
+        given = [x, weight, bias]
+        given[wanted] = given[wanted].clone().requires_grad_()
+        (found,) = torch.autograd.grad(matrix.convolve(*given, windows).sum(), given[wanted])
+        (expected,) = torch.autograd.grad(F.conv2d(*given).sum(), given[wanted])
+        assert distance(found, expected) < 1e-6
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (2, 2), (0, 2), (5, 4)])
+@pytest.mark.parametrize("size", [(3, 3), (7, 9), (16, 13), (31, 4), (18, 18)])
+class TestWinograd:
+    def test_values(self, size, pad, batch):
+        x, weight, bias = drawn(batch, 40, *size), drawn(24, 40, 3, 3), drawn(24)
+        expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=pad)
+        found = winograd.correlate(x, winograd.at_points(weight), bias, pad)
+        assert distance(found, expected) < 1e-5
+        no_bias = winograd.correlate(x, winograd.at_points(weight), None, pad)
+        assert distance(no_bias, expected - bias.double()[:, None, None]) < 1e-5
+
+    def test_gradients(self, size, pad, batch):
+        x, weight, bias = drawn(batch, 12, *size), drawn(9, 12, 3, 3), drawn(9)
+        found = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
+        expected = gradients(lambda *given: F.conv2d(*given, padding=pad), x.double(), weight.double(), bias.double())
+        assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
+
+
+def test_winograd_keeps_the_precision_it_promises():
+    x, weight = drawn(1, 256, 33, 41), drawn(256, 256, 3, 3)
+    expected = F.conv2d(x.double(), weight.double(), padding=1)
+    assert distance(winograd.correlate(x, winograd.at_points(weight), None, (1, 1)), expected) < 5e-6
+
+
+def test_a_recorded_forward_pass_breaks_no_ties():
+    """Where a border makes a map constant, the first of equal pixels gets the gradient of max pooling."""
+    x = torch.ones(1, 4, 20, 20)
+    y = winograd.convolve(x, drawn(3, 4, 3, 3), None, (0, 0))
+    assert all(len(channel.unique()) == 1 for channel in y[0])
+
+
+@only_where_packed
+@pytest.mark.parametrize(
+    ("kernel", "pad", "stride", "dilation", "group"),
+    [
+        ((3, 3), (1, 1), (1, 1), (1, 1), 1),
+        ((5, 3), (0, 2), (2, 1), (1, 1), 1),
+        ((1, 1), (0, 0), (1, 1), (1, 1), 1),
+        ((3, 3), (2, 2), (1, 1), (2, 2), 2),
+        ((11, 11), (5, 5), (4, 4), (1, 1), 1),
+        ((3, 3), (1, 1), (1, 1), (1, 1), 4),
+    ],
+)
+def test_packed_convolution(kernel, pad, stride, dilation, group):
+    x, weight, bias = drawn(2, 4, 17, 21).bfloat16(), drawn(8, 4 // group, *kernel), drawn(8).bfloat16()
+    kernels = packed.kernels(weight, pad, stride, dilation, group)
+    expected = F.conv2d(x.double(), weight.bfloat16().double(), bias.double(), stride, pad, dilation, group)
+    found = packed.convolve(x, kernels, bias, pad, stride, dilation, group)
+    assert found.dtype == torch.bfloat16
+    assert distance(found, expected) < 2**-8
+    found = packed.convolve(x, kernels, None, pad, stride, dilation, group)
+    assert distance(found, expected - bias.double()[:, None, None]) < 2**-8
+
+
+def test_zeros_in_zeros_out():
+    kernels = winograd.at_points(drawn(5, 6, 3, 3))
+    assert not winograd.correlate(torch.zeros(1, 6, 9, 9), kernels, None, (1, 1)).any()
+
+
+class TestChoice:
+    """Which way is taken, by the number of calls; and that a net computes the same by any."""
+
+    @pytest.fixture
+    def ways(self, monkeypatch):
+        taken = []
+        for module, name in [
+            (matrix, "convolve"),
+            (winograd, "convolve"),
+            (winograd, "correlate"),
+            (packed, "convolve"),
+        ]:
+            way = getattr(module, name)
+            label = f"{module.__name__.rpartition('.')[2]}.{name}"
+            monkeypatch.setattr(module, name, lambda *given, way=way, label=label: taken.append(label) or way(*given))
+        return taken
+
+    FC6 = input("data", 1, 32, 9, 8) + conv("fc6", "data", 40, 7)
+    WIDE = input("data", 1, 256, 16, 17) + conv("wide", "data", 256, 3, 1)
+    NARROW = input("data", 1, 8, 16, 17) + conv("narrow", "data", 8, 3, 1)
+
+    def test_few_positions(self, ways):
+        build(self.FC6).forward()
+        assert ways == ["matrix.convolve"]
+
+    def test_wide_layers(self, ways):
+        build(self.WIDE).forward()
+        assert ways == ["winograd.correlate"]
+
+    def test_wide_layers_that_learn(self, ways):
+        build("force_backward: true\n" + self.WIDE, caffe.TRAIN).forward()
+        assert ways == ["winograd.convolve"]
+
+    def test_bfloat16(self, ways):
+        caffe.set_precision("bf16")
+        for text in (self.WIDE, self.NARROW):
+            build(text).forward()
+        assert ways == ["packed.convolve"] * 2 * PACKS
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            NARROW,
+            input("data", 1, 256, 36, 36) + conv("strides", "data", 256, 3, 1, stride=2),
+            input("data", 1, 256, 20, 20) + conv("dilated", "data", 256, 3, 2, dilation=2),
+            input("data", 1, 256, 16, 17) + conv("groups", "data", 256, 3, 1, group=2),
+            input("data", 1, 256, 16, 17) + conv("larger", "data", 256, 5, 2),
+            input("data", 1, 256, 9, 9) + conv("few_tiles", "data", 16, 3, 1),
+        ],
+    )
+    def test_all_others(self, text, ways):
+        build(text).forward()
+        assert not ways
+
+    @pytest.mark.parametrize("text", [FC6, WIDE])
+    def test_without_the_plan(self, text, ways):
+        with plainly():
+            build(text).forward()
+        assert not ways
+
+    @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+    @pytest.mark.parametrize("text", [FC6, WIDE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
+    def test_a_net_computes_the_same(self, text, phase):
+        def step() -> caffe.Net:
+            net = build("force_backward: true\n" + text, phase)
+            net.forward()
+            top = net.blobs[net.outputs[0]]
+            top.diff[...] = drawn(*top.shape)
+            net.backward()
+            return net
+
+        found = step()
+        with plainly():
+            expected = step()
+        assert_alike(values(found), values(expected), 1e-5)
+        assert_alike(diffs(found), diffs(expected), 1e-5)
