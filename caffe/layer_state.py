@@ -1,7 +1,8 @@
 """What Caffe does not keep in a snapshot, so that a resumed run goes on as if it had never stopped.
 
 `<prefix>_iter_<n>.layerstate.json` beside the solverstate holds the state of the engine's random generator, which
-Dropout draws from, and the position of every layer that offers `state()` (JSON values) and `set_state(values)`.
+Dropout draws from, and the position of every layer that offers `state()` (JSON values) and `set_state(values)`. Of
+several solvers, the root writes the file; all take the positions from it, and the root alone the generator's state.
 """
 
 import base64
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from caffe import device
+from caffe import device, parallel
 from caffe.errors import FormatError
 from caffe.formats.atomic import open_atomic
 from caffe.log import log
@@ -54,7 +55,7 @@ def restore(solver: "Solver", state_path: str) -> None:
         nets = {name: dict(content["nets"].get(name, {})) for name in _nets(solver)}
         if content["iter"] != solver.iter:
             raise ValueError(f"it is of iteration {content['iter']}, the solverstate of {solver.iter}")
-        if content["random"]["device"] == device.current().type:
+        if content["random"]["device"] == device.current().type and parallel.solver_rank() == 0:
             state = bytearray(base64.b64decode(content["random"]["state"], validate=True))
             device.generator().set_state(torch.frombuffer(state, dtype=torch.uint8))
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:

@@ -1,10 +1,14 @@
 """Weights into a net and out of it: CopyTrainedLayersFrom, ShareTrainedLayersWith, ToProto (src/caffe/net.cpp)."""
 
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from caffe import device
 from caffe.blob import Blob
 from caffe.errors import WeightsError
 from caffe.formats import caffemodel, hdf5, weights
@@ -15,6 +19,9 @@ from caffe.net_graph import Node, Param
 
 if TYPE_CHECKING:
     from caffe.net import Net
+
+PIECE = 1 << 21
+"""Values that one thread copies at a time."""
 
 
 def copy_from(net: "Net", file: str) -> None:
@@ -38,10 +45,34 @@ def copy_from(net: "Net", file: str) -> None:
             + "; ".join(problems)
             + ". To learn this layer's parameters from scratch rather than copying from a saved net, rename the layer."
         )
-    for blob, values, diff in copies:
-        np.copyto(blob.data, values.reshape(blob.shape))
-        if diff is not None:
-            np.copyto(blob.diff, diff.reshape(blob.shape))
+    if device.mode_is_gpu():
+        for blob, values, diff in copies:
+            blob.tensor = _on_device(values, blob)
+            if diff is not None:
+                blob.grad = _on_device(diff, blob)
+    else:
+        _copy((blob.data, values) for blob, values, _ in copies)
+        _copy((blob.diff, diff) for blob, _, diff in copies if diff is not None)
+
+
+def _on_device(values: np.ndarray, blob: Blob) -> torch.Tensor:
+    return torch.from_numpy(np.array(values, np.float32).reshape(blob.shape)).to(device.current())
+
+
+def _copy(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Fill each first array with the second's values; by several threads, because the system is slow to give memory."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [
+            pool.submit(np.copyto, *piece)
+            for pair in pairs
+            for piece in zip(*(_pieces(array.reshape(-1)) for array in pair), strict=True)
+        ]
+    for job in jobs:
+        job.result()
+
+
+def _pieces(values: np.ndarray) -> list[np.ndarray]:
+    return [values[begin : begin + PIECE] for begin in range(0, values.size, PIECE)]
 
 
 def _matched(node: Node, source: LayerWeights, problems: list[str]) -> list[tuple[Blob, np.ndarray, np.ndarray | None]]:

@@ -1,45 +1,169 @@
-"""pycaffe's names for training on several GPUs. One process drives one device here."""
+"""Several solvers that train one net together, each in a process and on a device of its own (src/caffe/parallel.cpp).
 
-from typing import Any
+Every solver computes the gradients of its own batches; before each update they are averaged, so that the weights, equal
+at the start, stay equal. The batch size of the prototxt is that of one solver. Layers that share a source read turn
+about: of n solvers, solver r takes the records r, r + n, r + 2n, … Solver 0, the root, logs, tests and saves.
 
-from caffe.errors import UsageError
+The names are pycaffe's; behind NCCL stands torch.distributed: NCCL between GPUs, gloo between CPUs.
+"""
 
-_REFUSAL = "Multi-GPU execution not available: one process trains on one device. Choose it with caffe.set_device(id)."
+import itertools
+import logging
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed
+
+from caffe import device
+from caffe.errors import CaffeError, UsageError
+from caffe.log import log
+from caffe.proto import caffe_pb2
+
+T = TypeVar("T")
+
+BUCKET = 1 << 22
+"""Values that are sent at once, where single gradients are smaller."""
+PATIENCE = timedelta(days=1)
+"""How long solvers wait for each other: longer than the root ever tests or saves. One that ends is noticed at once."""
+
+_count, _rank = 1, 0
 
 
 def has_nccl() -> bool:
-    """Whether training on several GPUs is available."""
-    return False
+    """Whether several solvers can train together."""
+    return torch.distributed.is_available()
 
 
 def solver_count() -> int:
     """How many solvers train together."""
-    return 1
+    return _count
 
 
 def solver_rank() -> int:
     """Which of them this process is; 0 is the root, which logs, tests and saves."""
-    return 0
+    return _rank
 
 
 def set_solver_count(count: int) -> None:
-    if count != 1:
-        raise UsageError(f"set_solver_count({count}): {_REFUSAL}")
+    global _count
+    if count < 1:
+        raise UsageError(f"set_solver_count({count}): at least 1 was expected")
+    _count = count
 
 
 def set_solver_rank(rank: int) -> None:
-    if rank != 0:
-        raise UsageError(f"set_solver_rank({rank}): {_REFUSAL}")
+    """To be called before the solver is made: its data layers read accordingly."""
+    global _rank
+    if rank < 0:
+        raise UsageError(f"set_solver_rank({rank}): 0 to solver_count() - 1 was expected")
+    _rank = rank
 
 
 def set_multiprocess(multiprocess: bool) -> None:
-    """Whether each solver has its own process; with one solver it makes no difference."""
+    """Whether each solver has its own process: they always have."""
+
+
+def shared_out(records: Iterator[T], phase: int, seen: int = 0) -> Iterator[T]:
+    """Those of a source's records that this solver takes; all of them in phase TEST, where the root works alone.
+
+    seen: how many records there were before these.
+    """
+    return records if phase == caffe_pb2.TEST else itertools.islice(records, (_rank - seen) % _count, None, _count)
+
+
+def _root_or_urgent(record: logging.LogRecord) -> bool:
+    return _rank == 0 or record.levelno > logging.INFO
+
+
+log.logger.addFilter(_root_or_urgent)
 
 
 class NCCL:
-    def __init__(self, solver: Any, uid: str):
-        raise UsageError(f"NCCL: {_REFUSAL}")
+    """What binds this process's solver to the others. It is a callback: `solver.add_callback(nccl)`.
+
+    uid: where the solvers meet: what new_uid() gave in one process, the same for all, or "env://" under torchrun.
+    """
+
+    def __init__(self, solver: Any, uid: str | bytes):
+        self._learnable = solver.net.graph.learnable.values()
+        gpu = device.mode_is_gpu()
+        with _naming("meeting the others"):
+            torch.distributed.init_process_group(
+                "cpu:gloo,cuda:nccl" if gpu else "gloo",
+                init_method=uid.decode() if isinstance(uid, bytes) else uid,
+                rank=_rank,
+                world_size=_count,
+                timeout=PATIENCE,
+                device_id=device.current() if gpu else None,
+            )
 
     @staticmethod
-    def new_uid() -> str:
-        raise UsageError(f"NCCL.new_uid: {_REFUSAL}")
+    def new_uid() -> bytes:
+        """A new meeting point for processes of this machine."""
+        return f"file://{tempfile.gettempdir()}/caffe-{uuid.uuid4().hex}".encode()
+
+    def bcast(self) -> None:
+        """Give all solvers the root's weights."""
+        with _naming("taking the root's weights"):
+            for each in self._learnable:
+                torch.distributed.broadcast(each.blob.tensor, 0)
+
+    def on_start(self) -> None:
+        """Nothing is to be done before an iteration."""
+
+    def on_gradients_ready(self) -> None:
+        """Replace the gradients by their average over all solvers."""
+        gradients = [each.blob.grad.view(-1) for each in self._learnable]
+        with _naming("averaging the gradients"):
+            sent = []
+            for bucket in _buckets(gradients):
+                values = bucket[0] if len(bucket) == 1 else torch.cat(bucket)
+                sent.append((bucket, values, torch.distributed.all_reduce(values, async_op=True)))
+            for bucket, values, work in sent:
+                work.wait()
+                values.div_(_count)
+                if len(bucket) > 1:
+                    torch._foreach_copy_(bucket, values.split([len(each) for each in bucket]))
+
+    def __call__(self, layer: int) -> None:
+        """What `net.after_backward(nccl)` calls: the gradients wait for on_gradients_ready."""
+
+    def largest(self, number: int) -> int:
+        """The largest of the numbers that the solvers give."""
+        values = torch.tensor(number)
+        with _naming("agreeing with the others"):
+            torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
+        return int(values)
+
+    def close(self) -> None:
+        """Part from the others."""
+        torch.distributed.destroy_process_group()
+
+
+def _buckets(gradients: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """The gradients in their order, small ones together."""
+    bucket: list[torch.Tensor] = []
+    for gradient in gradients:
+        if bucket and sum(map(len, bucket)) + len(gradient) > BUCKET:
+            yield bucket
+            bucket = []
+        bucket.append(gradient)
+    if bucket:
+        yield bucket
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        reason = re.sub(r"^\[[^]]*] *", "", str(error)).partition(". ")[0]
+        raise CaffeError(
+            f"solver {_rank} of {_count}: {what} failed: {reason}. If another solver has ended, it says why."
+        ) from error

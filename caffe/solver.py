@@ -7,23 +7,27 @@ from typing import Any, ClassVar
 
 import torch
 
-from caffe import device, net_outputs, snapshot, solver_nets, tripwires, update_rules
+from caffe import device, net_outputs, parallel, snapshot, solver_nets, tripwires, update_rules
 from caffe.blob import Blob
 from caffe.errors import NetError, UsageError
 from caffe.learning_rate import learning_rate
 from caffe.log import log
 from caffe.net import Net
+from caffe.parallel import NCCL
 from caffe.update_rules import Settings
 
 Hook = Callable[[], object]
 
 
 class Action(Enum):
-    """What somebody outside, such as a signal handler, asks of a running solver."""
+    """What somebody outside, such as a signal handler, asks of a running solver; the more urgent the later."""
 
     NONE = "none"
-    STOP = "stop"
     SNAPSHOT = "snapshot"
+    STOP = "stop"
+
+
+_URGENCY = list(Action)
 
 
 class Solver:
@@ -64,7 +68,7 @@ class Solver:
         self._check_settings()
         snapshot.check_prefix(param)
         if param.random_seed >= 0:
-            device.set_random_seed(param.random_seed)
+            device.set_random_seed(param.random_seed + parallel.solver_rank())
         self.net = Net.from_message(solver_nets.train_net(param))
         self._load_weights(self.net)
         self.test_nets = []
@@ -80,6 +84,7 @@ class Solver:
         shapes = [each.blob.shape for each in self._learnable] * update_rules.MEMORIES[self.type]
         self.history = [Blob(shape, stable=True) for shape in shapes]
         self._hooks: list[tuple[Hook, Hook]] = []
+        self._others: NCCL | None = None
         self._requested_action: Callable[[], Action] = lambda: Action.NONE
         self._stopping = False
         self._losses: list[torch.Tensor] = []
@@ -113,9 +118,18 @@ class Solver:
         """The loss averaged over the last `average_loss` iterations of this run."""
         return float(self._smoothed_loss)
 
-    def add_callback(self, on_start: Hook, on_gradients_ready: Hook) -> None:
-        """Call on_start() before each iteration's forward, on_gradients_ready() before its update."""
-        self._hooks.append((on_start, on_gradients_ready))
+    def add_callback(self, on_start: Hook | NCCL, on_gradients_ready: Hook | None = None) -> None:
+        """Call on_start() before each iteration's forward, on_gradients_ready() before its update.
+
+        add_callback(nccl): train together with other solvers.
+        """
+        if isinstance(on_start, NCCL):
+            self._others = on_start
+            self._hooks.append((on_start.on_start, on_start.on_gradients_ready))
+        elif on_gradients_ready is None:
+            raise UsageError("solver: add_callback got one function, expected two: on_start and on_gradients_ready.")
+        else:
+            self._hooks.append((on_start, on_gradients_ready))
 
     def set_action_function(self, requested_action: Callable[[], Action]) -> None:
         """Ask this function, once an iteration and once a test batch, whether to stop or to save."""
@@ -137,12 +151,14 @@ class Solver:
         while self.iter < stop:
             self.net.clear_param_diffs()
             if _is_due(param.test_interval, self.iter) and (self.iter > 0 or param.test_initialization):
-                self.test_all()
+                if self._is_root:
+                    self.test_all()
+                self._stopping = self._agreed(Action.STOP if self._stopping else Action.NONE) is Action.STOP
                 if self._stopping:
                     break
             for on_start, _ in self._hooks:
                 on_start()
-            display = _is_due(param.display, self.iter)
+            display = _is_due(param.display, self.iter) and self._is_root
             self.net.set_debug_info(display and param.debug_info)
             loss = torch.zeros(())
             for _ in range(param.iter_size):
@@ -158,13 +174,21 @@ class Solver:
             self._iterations_run += 1
             for warning in self._watch.look(self._iterations_run):
                 log.warning("%s", warning)
-            action = self._requested_action()
+            action = self._agreed(self._requested_action())
             if _is_due(param.snapshot, self.iter) or action is Action.SNAPSHOT:
                 self.snapshot()
             if action is Action.STOP:
                 self._stopping = True
                 break
         self._seconds_since_display = time.perf_counter() - started
+
+    @property
+    def _is_root(self) -> bool:
+        return parallel.solver_rank() == 0
+
+    def _agreed(self, action: Action) -> Action:
+        """The most urgent action that any of the solvers asks for which train together."""
+        return action if self._others is None else _URGENCY[self._others.largest(_URGENCY.index(action))]
 
     def _update_smoothed_loss(self, loss: torch.Tensor) -> None:
         """The mean over a sliding window, in float32 and without waiting for the device (UpdateSmoothedLoss)."""
@@ -234,7 +258,10 @@ class Solver:
         return most / norm
 
     def solve(self, resume_file: str | None = None) -> None:
-        """Train up to max_iter, save, show the last loss and test scores. resume_file: a solverstate to go on from."""
+        """Train up to max_iter, then save, show the last loss and test scores (the root alone, of several solvers).
+
+        resume_file: a solverstate to go on from.
+        """
         param = self.param
         log.info("Solving %s", self.net.name)
         log.info("Learning Rate Policy: %s", param.lr_policy)
@@ -243,6 +270,8 @@ class Solver:
             log.info("Restoring previous solver status from %s", resume_file)
             self.restore(resume_file)
         self.step(param.max_iter - self.iter)
+        if not self._is_root:
+            return
         if param.snapshot_after_train and not _is_due(param.snapshot, self.iter):
             self.snapshot()
         if self._stopping:
@@ -288,8 +317,9 @@ class Solver:
             log.info("%s", line)
 
     def snapshot(self) -> None:
-        """Write weights and state as <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate."""
-        snapshot.save(self)
+        """Write weights and state as <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate; the root does it."""
+        if self._is_root:
+            snapshot.save(self)
 
     def restore(self, state_file: str) -> None:
         """Go on from a .solverstate or .solverstate.h5."""

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     module.add_arguments(parser)
     try:
-        return int(module.run(parser.parse_args(rest)))
+        return int(module.run(parser.parse_args(rest, argparse.Namespace(command_line=[command, *rest]))))
     except CaffeError as error:
         if os.environ.get("CAFFE_TRACEBACK", "") not in ("", "0"):
             raise

@@ -16,7 +16,7 @@ from caffe.log import GlogFormatter, init_log, log
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """All flags of tools/caffe.cpp; as there, each command takes them all."""
     for name, default, text in (
-        ("gpu", "", "optional; run in GPU mode on this device ID, 'all' for the only one there is"),
+        ("gpu", "", "optional; run in GPU mode on this device ID; 'train' takes several, separated by ',', or 'all'"),
         ("solver", "", "the solver definition protocol buffer text file"),
         ("model", "", "the model definition protocol buffer text file"),
         ("phase", "", "optional; network phase, TRAIN or TEST, for 'time'"),
@@ -37,6 +37,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             f"-{name}", f"--{name}", type=int, default=number, metavar="N", help=f"{text} (default: {number})"
         )
 
+    parser.add_argument(
+        "-precision",
+        "--precision",
+        action=_Precision,
+        metavar="TEXT",
+        help=f"how convolutions and inner products multiply: {', '.join(device.PRECISIONS)} (default: 'fp32')",
+    )
     _add_glog_flags(parser)
 
 
@@ -48,6 +55,11 @@ def _add_glog_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-log_dir", "--log_dir", action=_LogDir, metavar="DIR", help="write the log to DIR/caffe.INFO, too"
     )
+
+
+class _Precision(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        device.set_precision(values)
 
 
 class _MinLogLevel(argparse.Action):
@@ -66,24 +78,35 @@ class _LogDir(argparse.Action):
         log.logger.addHandler(handler)
 
 
+def devices(gpu: str) -> list[int]:
+    """The GPUs that a -gpu flag names."""
+    if gpu == "all":
+        return list(range(torch.cuda.device_count()))
+    ids = [each for each in gpu.split(",") if each]
+    if not all(each.isdigit() for each in ids):
+        raise UsageError(f"-gpu {gpu}: a device ID such as 0 was expected, or several such as 0,1")
+    return [int(each) for each in ids]
+
+
 def use_device(gpu: str) -> None:
     """CPU for '', else the GPU with this id. Raises UsageError for several."""
-    ids = (
-        [str(index) for index in range(torch.cuda.device_count())] if gpu == "all" else [i for i in gpu.split(",") if i]
-    )
+    ids = devices(gpu)
     if len(ids) > 1:
-        raise UsageError(f"-gpu {gpu}: Multi-GPU execution not available, {len(ids)} devices were given. Give one.")
-    if not ids:
+        raise UsageError(f"-gpu {gpu}: {len(ids)} devices were given, only `train` takes several. Give one.")
+    use(ids[0] if ids else None)
+
+
+def use(gpu: int | None) -> None:
+    """The CPU for None, else the GPU with this id."""
+    if gpu is None:
         log.info("Use CPU.")
         device.set_mode_cpu()
         return
-    if not ids[0].isdigit():
-        raise UsageError(f"-gpu {gpu}: a device ID such as 0 was expected")
-    device.set_device(int(ids[0]))
+    device.set_device(gpu)
     device.set_mode_gpu()
-    log.info("Using GPUs %s", ids[0])
+    log.info("Using GPUs %d", gpu)
     if device.mode_is_gpu():
-        log.info("GPU %s: %s", ids[0], torch.cuda.get_device_name(device.current()))
+        log.info("GPU %d: %s", gpu, torch.cuda.get_device_name(device.current()))
 
 
 def stages(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from caffe.data import images
-from caffe.data.database import LmdbWriter
+from caffe.data.database import DatabaseWriter, new_database
 from caffe.data.random import Random, new_seed
 from caffe.data.sources import read_image_list
 from caffe.errors import DataError, UsageError
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_switch(parser, "check_size", "check that all images have the same size")
     _add_switch(parser, "encoded", "save the encoded image in the datum")
     for name, default, text in (
-        ("backend", "lmdb", "the kind of database to make"),
+        ("backend", "lmdb", "the kind of database to make: lmdb or leveldb"),
         ("encode_type", "", "how to encode the images: png, jpg, ...; by default as their file names say"),
     ):
         parser.add_argument(f"-{name}", f"--{name}", default=default, help=f"{text} (default: '{default}')")
@@ -54,10 +54,6 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.backend != "lmdb":
-        raise UsageError(
-            f"-backend {arguments.backend}: databases are written as lmdb (LevelDB can be read). Leave it out."
-        )
     if bool(arguments.resize_height) != bool(arguments.resize_width):
         log.warning("-resize_height and -resize_width only count together: the images keep their sizes")
         arguments.resize_height = arguments.resize_width = 0
@@ -68,14 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
         log.info("Shuffling data")
         Random(new_seed()).shuffle(lines)
     log.info("A total of %d images.", len(lines))
-    with LmdbWriter(arguments.database) as database:
-        log.info("Opened lmdb %s", arguments.database)
+    with new_database(arguments.database, arguments.backend) as database:
+        log.info("Opened %s %s", arguments.backend, arguments.database)
         count = _convert(lines, arguments, database)
     log.info("Processed %d files.", count)
     return 0
 
 
-def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, database: LmdbWriter) -> int:
+def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, database: DatabaseWriter) -> int:
     """The number of images that are in the database now."""
     count, first_size = 0, 0
     for index, (path, label) in enumerate(tqdm(lines, unit="image", disable=None)):

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from caffe.cli import brew
-from caffe.data.database import LmdbWriter
+from caffe.data.database import BACKENDS, DatabaseWriter, new_database
 from caffe.errors import UsageError
 from caffe.log import log
 from caffe.net import Net
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "datasets", metavar="save_feature_dataset_name1[,name2,...]", help="a database for each of them"
     )
     parser.add_argument("batches", metavar="num_mini_batches", type=int, help="how many batches to run")
-    parser.add_argument("backend", metavar="db_type", choices=["lmdb"], help="the kind of database: lmdb")
+    parser.add_argument("backend", metavar="db_type", choices=BACKENDS, help="their kind: lmdb or leveldb")
     parser.add_argument(
         "mode", metavar="CPU/GPU", choices=["CPU", "GPU"], nargs="?", default="CPU", help="default: CPU"
     )
@@ -50,16 +50,18 @@ def run(arguments: argparse.Namespace) -> int:
                 f"extract_features: Unknown feature blob name {name} in the network {arguments.model}. "
                 f"Its blobs are {', '.join(net.blobs)}."
             )
-    _extract(net, names, datasets, arguments.batches)
+    _extract(net, names, datasets, arguments)
     log.info("Successfully extracted the features!")
     return 0
 
 
-def _extract(net: Net, names: Sequence[str], datasets: Sequence[str], batches: int) -> None:
+def _extract(net: Net, names: Sequence[str], datasets: Sequence[str], arguments: argparse.Namespace) -> None:
     counts = [0] * len(names)
     with ExitStack() as stack:
-        databases = [stack.enter_context(LmdbWriter(dataset)) for dataset in datasets]
-        for _ in range(batches):
+        databases: list[DatabaseWriter] = [new_database(dataset, arguments.backend) for dataset in datasets]
+        for writer in databases:
+            stack.enter_context(writer)
+        for _ in range(arguments.batches):
             net.run_forward()
             for index, (name, database) in enumerate(zip(names, databases, strict=True)):
                 for features in np.atleast_1d(net.blobs[name].data):

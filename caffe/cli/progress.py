@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from caffe.log import log
+from caffe.parallel import solver_rank
 from caffe.solver import Solver
 
 
@@ -26,8 +27,8 @@ class _AboveTheBar(logging.Handler):
 
 @contextmanager
 def progress(solver: Solver) -> Iterator[None]:
-    """Show the solver's iterations as a bar on stderr; nothing if that is no terminal."""
-    if not sys.stderr.isatty():
+    """Show the solver's iterations as a bar on stderr; nothing if that is no terminal, or another solver's."""
+    if not sys.stderr.isatty() or solver_rank():
         yield
         return
     handlers = list(log.logger.handlers)

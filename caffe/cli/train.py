@@ -1,5 +1,6 @@
 """Train a model, finetune one (-weights), or resume (-snapshot).
 
+On several GPUs: -gpu 0,1 or -gpu all; on several machines: torchrun ... -m caffe train ...
 SIGINT stops after the iteration, with a snapshot; SIGHUP makes a snapshot and goes on.
 """
 
@@ -7,8 +8,10 @@ import argparse
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from caffe.cli import brew
+from caffe import parallel
+from caffe.cli import brew, launch
 from caffe.cli.progress import progress
 from caffe.errors import UsageError
 from caffe.log import log
@@ -39,10 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     param = read_solver(arguments.solver)
     param.train_state.level = arguments.level
     param.train_state.stage.extend(brew.stages(arguments.stage))
-    gpu = arguments.gpu
-    if not gpu and param.HasField("solver_mode") and param.solver_mode == caffe_pb2.SolverParameter.GPU:
-        gpu = str(param.device_id)
-    brew.use_device(gpu)
+    place = launch.join()
+    gpus = _gpus(arguments.gpu, param, several=place is not None)
+    if place is None and len(gpus) > 1:
+        launch.start(arguments.command_line, len(gpus))
+        return 0
+    if gpus and place is not None and place >= len(gpus):
+        raise UsageError(f"-gpu {arguments.gpu}: {len(gpus)} devices for more processes. Give one for each.")
+    brew.use(gpus[place or 0] if gpus else None)
     brew.find_python_layers(arguments.solver, param.net, param.train_net, *param.test_net)
     if arguments.snapshot or arguments.weights:
         del param.weights[:]
@@ -56,14 +63,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _gpus(flag: str, param: Any, *, several: bool) -> list[int]:
+    """The flag's GPUs; without it the solver's, of which each of several processes takes its own; [] for the CPU."""
+    if flag or not param.HasField("solver_mode") or param.solver_mode != caffe_pb2.SolverParameter.GPU:
+        return brew.devices(flag)
+    return brew.devices("all") if several else [param.device_id]
+
+
 def _solve(solver: Solver, snapshot: str) -> None:
     if snapshot:
         log.info("Resuming from %s", snapshot)
         solver.restore(snapshot)
     log.info("Starting Optimization")
-    with progress(solver):
+    with _bond(solver), progress(solver):
         solver.solve()
     log.info("Optimization Done.")
+
+
+@contextmanager
+def _bond(solver: Solver) -> Iterator[None]:
+    """With the other solvers, if there are any."""
+    if parallel.solver_count() == 1:
+        yield
+        return
+    nccl = parallel.NCCL(solver, launch.meeting_point())
+    nccl.bcast()
+    solver.add_callback(nccl)
+    yield
+    nccl.close()
 
 
 def _action(flag: str, effect: str) -> Action:

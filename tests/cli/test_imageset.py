@@ -98,7 +98,7 @@ def test_an_order_is_drawn():
     ("arguments", "words"),
     [
         (["-check_size", "images/", "all.txt", "db"], "'2.png': Incorrect data field size 96, the first image has 72"),
-        (["-backend", "leveldb", "images/", "same.txt", "db"], "databases are written as lmdb"),
+        (["-backend", "rocksdb", "images/", "same.txt", "db"], "Unknown database backend 'rocksdb'"),
         (["-encode_type=abc", "images/", "same.txt", "db"], "-encode_type abc: unknown"),
         (["images/", "same.txt", "images"], "mkdir images failed"),
         (["images/", "none.txt", "db"], "Could not open none.txt"),

@@ -86,7 +86,7 @@ def test_unknown_flags_and_words_are_refused(line, words, run):
         ),
         ("train -solver solver.prototxt -sigint_effect dance", 'Invalid signal effect "dance" was specified'),
         ("train -solver nowhere.prototxt", "nowhere.prototxt"),
-        ("train -solver solver.prototxt -gpu 0,1", "Multi-GPU execution not available"),
+        ("test -model net.prototxt -weights w -gpu 0,1", "2 devices were given, only `train` takes several"),
         ("train -solver solver.prototxt -gpu first", "a device ID such as 0 was expected"),
         ("test", "Need a model definition to score."),
         ("test -model net.prototxt", "Need model weights to score."),

@@ -2,11 +2,19 @@ import re
 
 import pytest
 
+from caffe import device, machine
+
 WORDS = re.compile(r"^\S+ \S+ +\d+ \S+\] ")
 
 
 def messages(err):
     return [WORDS.sub("", line) for line in err.splitlines() if WORDS.match(line)]
+
+
+@pytest.fixture(autouse=True)
+def same_precision_after():
+    yield
+    device.set_precision("fp32")
 
 
 @pytest.fixture
@@ -57,13 +65,33 @@ def test_time(phase, run):
     ]
     assert {line.split("\t")[0].strip() for line in layers} == set(names)
     assert layers[:2] == ["      data\tforward: N ms.", "      data\tbackward: N ms."]
-    assert found[-5:] == [
+    end = found.index("*** Benchmark ends ***")
+    assert found[end - 4 : end] == [
         "Average Forward pass: N ms.",
         "Average Backward pass: N ms.",
         "Average Forward-Backward: N ms.",
         "Total Time: N ms.",
-        "*** Benchmark ends ***",
     ]
+    table = [line.split() for line in found[end + 1 :] if " as a whole: " not in line and "Machine: " not in line]
+    assert table[0] == ["layer", "type", "pass", "ms", "share", "GFLOP", "GFLOP/s", "MB", "GB/s"]
+    assert [row[0] for row in table if row[2] == "forward"] == [line.split("\t")[0].strip() for line in layers[::2]]
+    assert {"ip", "loss"} <= {row[0] for row in table if row[2] == "backward"} < set(names)
+    assert sum(float(row[4]) for row in table[1:]) == pytest.approx(100, abs=0.1 * len(table))
+
+
+def test_time_of_the_whole_net_against_the_machine(run, monkeypatch):
+    monkeypatch.setattr(machine, "operations_per_second", lambda: (2e9, 64))
+    monkeypatch.setattr(machine, "bytes_per_second", lambda: 1e9)
+    found = messages(run("time -model net.prototxt -iterations 1 -precision bf16")[2])
+    assert "Machine: 2.0 GFLOP/s (bf16, product of 64×64 matrices), 1.0 GB/s (copy)." in found
+    whole = [line for line in found if " as a whole: " in line]
+    assert [line.split()[0] for line in whole] == ["Forward", "Backward"]
+    number = r"[\d.e-]+"
+    assert re.fullmatch(
+        rf"Forward as a whole: {number} ms, 0.00 GFLOP at {number} GFLOP/s \({number} % of the peak\); "
+        rf"least time of its layers: {number} ms\.",
+        whole[0],
+    )
 
 
 def test_device_query(run):
