@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from caffe.log import init_log, log
 
 if TYPE_CHECKING:
-    from caffe import classifier, coord_map, detector, draw, io, net_spec, proto
+    from caffe import _caffe, classifier, coord_map, detector, draw, io, net_spec, proto, pycaffe
     from caffe.classifier import Classifier
     from caffe.detector import Detector
-    from caffe.device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
+    from caffe.device import precision, set_device, set_mode_cpu, set_mode_gpu, set_precision, set_random_seed
     from caffe.layer import Layer
     from caffe.layer_types import layer_type_list
     from caffe.net import Net
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 __version__ = "1.0.0"
 TRAIN, TEST = 0, 1
 
-_MODULES = ("classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto")
+_MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto", "pycaffe")
 _NAMES = {
     "classifier": ["Classifier"],
     "detector": ["Detector"],
-    "device": ["set_device", "set_mode_cpu", "set_mode_gpu", "set_random_seed"],
+    "device": ["precision", "set_device", "set_mode_cpu", "set_mode_gpu", "set_precision", "set_random_seed"],
     "layer": ["Layer"],
     "layer_types": ["layer_type_list"],
     "net": ["Net"],

@@ -6,6 +6,7 @@ channels, RGB, in 0–1.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,20 @@ __all__ = [
 
 LUMA = np.array([0.2125, 0.7154, 0.0721])
 """Weights of red, green and blue in gray (ITU-R BT.709, as scikit-image has them)."""
+
+
+def __getattr__(name: str) -> Any:
+    """`caffe.io.resize` and `caffe.io.skimage`, which pycaffe's module has by the way: scikit-image's, if it is there.
+
+    Raises AttributeError.
+    """
+    if name not in ("resize", "skimage"):
+        raise AttributeError(f"module 'caffe.io' has no attribute '{name}'")
+    try:
+        skimage, _, transform = (import_module(f"skimage{part}") for part in ("", ".io", ".transform"))
+    except ImportError as error:
+        raise AttributeError(f"caffe.io.{name} is scikit-image's: pip install scikit-image") from error
+    return transform.resize if name == "resize" else skimage
 
 
 def arraylist_to_blobprotovector_str(arraylist: Iterable[np.ndarray]) -> bytes:

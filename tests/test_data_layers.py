@@ -1,7 +1,10 @@
 """What data layers promise beyond the recorded cases: threads, errors, seeds, arrays given by the program."""
 
 import gc
+import itertools
+import os
 import threading
+import time
 import weakref
 
 import h5py
@@ -11,9 +14,9 @@ import torch
 from PIL import Image
 
 import caffe
-from caffe.data.prefetch import Prefetcher
+from caffe.data.prefetch import Prefetcher, in_order
 from caffe.errors import CaffeError, DataError
-from tests.cases.data_files import datum, hdf5_files, image_list, pixels, raw_lmdb, windows, write_lmdb
+from tests.cases.data_files import datum, encoded_lmdb, hdf5_files, image_list, pixels, raw_lmdb, windows, write_lmdb
 
 
 @pytest.fixture
@@ -85,15 +88,69 @@ class TestPrefetching:
             with pytest.raises(DataError, match=r"layer 'layer' \(ImageData\), 'missing.txt': Could not load"):
                 made.forward()
 
-    def test_an_error_that_nobody_foresaw_arrives_too(self):
+    @pytest.mark.parametrize("depth", [0, 2])
+    def test_an_error_that_nobody_foresaw_arrives_too(self, depth):
         def broken():
             yield 1
             raise KeyError("lost")
 
-        batches = Prefetcher(broken(), 2)
+        batches = Prefetcher(broken(), depth)
         assert batches.next() == 1
-        with pytest.raises(KeyError):
-            batches.next()
+        for _ in range(2):
+            with pytest.raises(KeyError):
+                batches.next()
+
+    def test_none_ahead_means_no_threads(self, net):
+        before = set(threading.enumerate())
+        made = net(LMDB.replace("batch_size", "prefetch: 0 batch_size") % 2, raw_lmdb)
+        assert [made.forward()["label"].tolist() for _ in range(3)] == [[0, 10], [20, 30], [40, 0]]
+        assert set(threading.enumerate()) == before
+
+
+class TestDecodingInThreads:
+    def test_the_order_stays(self):
+        def slow(number):
+            time.sleep(0.002 * (number % 3))
+            return number
+
+        made = in_order(slow, itertools.count(), threads=True)
+        assert [next(made) for _ in range(50)] == list(range(50))
+
+    def test_several_at_the_same_time(self):
+        together = threading.Barrier(min(os.cpu_count(), 2), timeout=30)
+        made = in_order(lambda number: together.wait() >= 0, itertools.count(), threads=True)
+        assert next(made)
+        together.abort()
+
+    def test_an_error_waits_for_its_turn(self):
+        def inverse(number):
+            return 1 / (3 - number)
+
+        made = in_order(inverse, itertools.count(), threads=True)
+        assert [next(made) for _ in range(3)] == [1 / 3, 1 / 2, 1]
+        with pytest.raises(ZeroDivisionError):
+            next(made)
+
+    def test_crops_are_the_same_with_and_without_threads(self, net):
+        crops = LMDB.replace("batch_size", "prefetch: %d batch_size") + " transform_param { crop_size: 3 mirror: true }"
+        batches = []
+        for ahead in (0, 3):
+            caffe.set_random_seed(5)
+            made = net(crops.replace('"lmdb"', '"color"') % (ahead, 2), encoded_lmdb if not ahead else None)
+            batches.append([made.forward()["data"].copy() for _ in range(6)])
+        np.testing.assert_array_equal(*batches)
+
+    def test_the_threads_end_with_the_net(self, net):
+        before = set(threading.enumerate())
+        made = net(IMAGES % "same", image_list)
+        made.forward()
+        started = set(threading.enumerate()) - before
+        assert len(started) > 1
+        del made
+        gc.collect()
+        for thread in started:
+            thread.join(timeout=10)
+            assert not thread.is_alive()
 
 
 class TestErrors:

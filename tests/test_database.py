@@ -1,6 +1,7 @@
 """LMDB and LevelDB: what comes out, in which order, and what is said of a database that cannot be read."""
 
 import gc
+import random
 import shutil
 import sys
 import zipfile
@@ -8,7 +9,9 @@ import zipfile
 import lmdb
 import pytest
 
-from caffe.data.database import Database, LmdbWriter
+from caffe.data import leveldb_writer
+from caffe.data.crc32c import crc32c, masked
+from caffe.data.database import Database, LmdbWriter, new_database
 from caffe.errors import DataError
 from tests.parity.databases import RECORDED, expected
 
@@ -160,7 +163,89 @@ def test_a_damaged_lmdb_is_an_error(tmp_path):
         list(Database(path, "lmdb"))
 
 
-def test_a_database_is_not_written_over(tmp_path):
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [("lmdb", r"mkdir .*db failed: File exists. Remove it"), ("leveldb", r"leveldb .*db: File exists. Remove it")],
+)
+def test_a_database_is_not_written_over(tmp_path, backend, words):
     path = written(tmp_path / "db")
-    with pytest.raises(DataError, match=r"mkdir .*db failed: File exists. Remove it"):
-        LmdbWriter(path)
+    with pytest.raises(DataError, match=words):
+        new_database(path, backend)
+
+
+def test_an_unknown_backend_is_not_written(tmp_path):
+    with pytest.raises(DataError, match=r"Unknown database backend 'rocksdb'"):
+        new_database(tmp_path / "db", "rocksdb")
+
+
+def new_leveldb(path, pairs):
+    with new_database(path, "leveldb") as writer:
+        for key, value in pairs:
+            writer.put(key, value)
+    return list(Database(path, "leveldb"))
+
+
+@pytest.mark.parametrize("size", [0, 100, 70_000])
+def test_a_leveldb_that_is_written_holds_what_was_put(tmp_path, size):
+    pairs = [(f"{n:08d}_{n}.png".encode(), bytes([n % 256]) * size) for n in range(40)]
+    assert new_leveldb(tmp_path / "db", pairs) == pairs
+
+
+def test_an_empty_leveldb_is_written(tmp_path):
+    assert new_leveldb(tmp_path / "db", []) == []
+
+
+@pytest.fixture
+def small_tables(monkeypatch):
+    """A table for every few entries: their list is longer than a record of the manifest may be."""
+    monkeypatch.setattr(leveldb_writer, "_TABLE_SIZE", 100)
+
+
+@pytest.mark.usefixtures("small_tables")
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_many_tables_of_a_leveldb_are_one_database(tmp_path, shuffled):
+    pairs = [(f"{n:0100d}".encode(), b"%d" % n) for n in range(200)]
+    order = random.Random(1).sample(pairs, len(pairs)) if shuffled else pairs
+    assert new_leveldb(tmp_path / "db", order) == pairs
+    assert (tmp_path / "db/MANIFEST-000001").stat().st_size > 1 << 15
+
+
+@pytest.mark.usefixtures("small_tables")
+def test_the_newest_entry_of_a_key_counts(tmp_path):
+    pairs = [(b"a", b"1" * 200), (b"b", b"2" * 200), (b"a", b"3" * 200), (b"c", b"4" * 200), (b"b", b"5")]
+    assert new_leveldb(tmp_path / "db", pairs) == [(b"a", b"3" * 200), (b"b", b"5"), (b"c", b"4" * 200)]
+
+
+def test_there_is_no_leveldb_after_an_error(tmp_path):
+    writer = new_database(tmp_path / "db", "leveldb")
+    writer.put(b"a", b"1")
+    writer.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    with pytest.raises(DataError, match=r"neither data.mdb \(LMDB\) nor CURRENT"):
+        Database(tmp_path / "db", "leveldb")
+
+
+@pytest.mark.parametrize(
+    ("data", "crc"),  # RFC 3720, appendix B.4, and the check value of CRC catalogues
+    [(b"\0" * 32, 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E), (b"123456789", 0xE3069283)],
+)
+def test_checksums(data, crc):
+    assert crc32c(data) == crc
+
+
+@pytest.mark.parametrize("file", ["log/000003.log", "table/MANIFEST-000004"])
+def test_checksums_are_those_of_real_caffes_files(leveldbs, file):
+    content, place = (leveldbs / file).read_bytes(), 0
+    while place < len(content):
+        end = place + 7 + int.from_bytes(content[place + 4 : place + 6], "little")
+        assert masked(content[place + 6 : end]) == content[place : place + 4]
+        place = end
+
+
+def test_the_checksum_of_a_long_message_is_that_of_its_bytes_one_by_one():
+    data = random.Random(1).randbytes(1000)
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    assert crc32c(data) == crc ^ 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Key → value databases that hold a data set: LMDB and LevelDB, read in the order of their keys; LMDB written.
+"""Key → value databases that hold a data set: LMDB and LevelDB, read in the order of their keys, and written.
 
 GetDB, Cursor and Transaction (src/caffe/util/db.cpp). The values are usually Datum messages.
 """
@@ -12,6 +12,7 @@ from types import TracebackType
 import lmdb
 
 from caffe.data import leveldb
+from caffe.data.leveldb_writer import LevelDbWriter
 from caffe.errors import DataError
 
 PathLike = str | os.PathLike[str]
@@ -28,8 +29,7 @@ class Database:
     def __init__(self, path: PathLike, backend: str):
         """backend: "lmdb" or "leveldb". Raises DataError when there is no such database."""
         self.path, self.backend = os.fspath(path), backend
-        if backend not in BACKENDS:
-            raise DataError(f"Unknown database backend '{backend}'. Use one of {', '.join(BACKENDS)}.")
+        _check_backend(backend)
         _check_kind(self.path, backend)
         self._environment = _lmdb_environment(self.path) if backend == "lmdb" else None
 
@@ -37,6 +37,11 @@ class Database:
         if self._environment is None:
             return leveldb.entries(self.path)
         return _lmdb_entries(self._environment, self.path)
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise DataError(f"Unknown database backend '{backend}'. Use one of {', '.join(BACKENDS)}.")
 
 
 def _check_kind(path: str, backend: str) -> None:
@@ -125,3 +130,12 @@ class LmdbWriter(AbstractContextManager["LmdbWriter"]):
         if error is None:
             self.commit()
         self._environment.close()
+
+
+DatabaseWriter = LmdbWriter | LevelDbWriter
+
+
+def new_database(path: PathLike, backend: str) -> DatabaseWriter:
+    """A database to write: `put` entries inside a `with`. Raises DataError when something is there already."""
+    _check_backend(backend)
+    return LmdbWriter(path) if backend == "lmdb" else LevelDbWriter(path)

@@ -1,4 +1,4 @@
-"""A LevelDB, read: what Caffe wrote before LMDB became usual. Nothing is ever written, so no lock is taken.
+"""A LevelDB, read: what Caffe wrote before LMDB became usual. Reading changes nothing, so no lock is taken.
 
 A database is a folder:
 
@@ -22,11 +22,11 @@ from pathlib import Path
 from caffe.errors import DataError
 from caffe.formats.mapped import map_file
 
-_BLOCK = 32768
-_FOOTER = 48
-_MAGIC = 0xDB4775248B80FB57
-_WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
-_LOG_NUMBER, _PREVIOUS_LOG, _DELETED_TABLE, _NEW_TABLE = 2, 9, 6, 7
+RECORD_BLOCK = 32768
+FOOTER = 48
+MAGIC = 0xDB4775248B80FB57
+WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+LOG_NUMBER, _PREVIOUS_LOG, _DELETED_TABLE, NEW_TABLE = 2, 9, 6, 7
 _SKIPPED_EDITS = {1: "bytes", 3: "number", 4: "number", 5: "number bytes"}
 
 Entry = tuple[bytes, int, bool, bytes]
@@ -74,11 +74,11 @@ class _State:
     def __init__(self) -> None:
         self.tables: dict[int, tuple[int, bytes]] = {}
         """By number: the level, and the smallest key."""
-        self._logs = {_LOG_NUMBER: 0, _PREVIOUS_LOG: 0}
+        self._logs = {LOG_NUMBER: 0, _PREVIOUS_LOG: 0}
 
     def counts(self, log: int) -> bool:
         """Whether a log file holds entries that are in no table."""
-        return log >= self._logs[_LOG_NUMBER] or log == self._logs[_PREVIOUS_LOG]
+        return log >= self._logs[LOG_NUMBER] or log == self._logs[_PREVIOUS_LOG]
 
     def apply(self, edit: memoryview) -> None:
         place = 0
@@ -90,7 +90,7 @@ class _State:
                 _, place = _varint(edit, place)
                 number, place = _varint(edit, place)
                 self.tables.pop(number, None)
-            elif tag == _NEW_TABLE:
+            elif tag == NEW_TABLE:
                 level, place = _varint(edit, place)
                 number, place = _varint(edit, place)
                 _, place = _varint(edit, place)
@@ -130,16 +130,16 @@ def _records(data: memoryview) -> Iterator[bytes]:
     """The records of a log file or manifest. A record that was being written when the writer stopped is left out."""
     place, parts = 0, b""
     while place + 7 <= len(data):
-        if _BLOCK - place % _BLOCK < 7:
-            place += _BLOCK - place % _BLOCK
+        if RECORD_BLOCK - place % RECORD_BLOCK < 7:
+            place += RECORD_BLOCK - place % RECORD_BLOCK
             continue
         length, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
-        if place + 7 + length > len(data) or kind not in (_WHOLE, _FIRST, _MIDDLE, _LAST):
+        if place + 7 + length > len(data) or kind not in (WHOLE, FIRST, MIDDLE, LAST):
             return
         content = bytes(data[place + 7 : place + 7 + length])
         place += 7 + length
-        parts = content if kind in (_WHOLE, _FIRST) else parts + content
-        if kind in (_WHOLE, _LAST):
+        parts = content if kind in (WHOLE, FIRST) else parts + content
+        if kind in (WHOLE, LAST):
             yield parts
 
 
@@ -168,9 +168,9 @@ def _table(folder: Path, number: int) -> Iterator[Entry]:
     if path is None:
         raise ValueError(f"the table {number:06d}.ldb is missing")
     data = map_file(path)
-    if len(data) < _FOOTER or int.from_bytes(data[-8:], "little") != _MAGIC:
+    if len(data) < FOOTER or int.from_bytes(data[-8:], "little") != MAGIC:
         raise ValueError(f"{path.name} does not end as a table does")
-    footer = data[-_FOOTER:]
+    footer = data[-FOOTER:]
     _, place = _varint(footer, 0)
     _, place = _varint(footer, place)
     for _, handle in _block(data, *_handle(footer, place)):

@@ -30,4 +30,7 @@ def fill(top: Sequence[Blob], arrays: Sequence[np.ndarray]) -> None:
     """Give each top the shape and the numbers of its float32 array, which it may keep as its memory."""
     for blob, array in zip(top, arrays, strict=True):
         blob.reshape(*array.shape)
-        blob.tensor = torch.from_numpy(array).to(device.current())
+        values = torch.from_numpy(array)
+        if device.mode_is_gpu():  # from pinned memory, so that nobody waits for what the GPU has still to do
+            values = values.pin_memory().to(device.current(), non_blocking=True)
+        blob.tensor = values

@@ -1,7 +1,8 @@
 """Endless batches out of a database, out of image files, out of windows of images: what the prefetching layers read.
 
 A Source knows the shape of a batch's data before the first one is made, and gives batches forever: tuples of a float32
-array N×C×H×W and one of N labels. It holds no layer, so that the thread that runs it keeps none alive.
+array N×C×H×W and one of N labels. Images are decoded by several threads if they may be; crops and mirrors are drawn in
+the images' order. A source holds no layer, so that the thread that runs it keeps none alive.
 """
 
 import re
@@ -11,9 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from caffe import parallel
 from caffe.data import images
 from caffe.data.database import Database
 from caffe.data.naming import naming
+from caffe.data.prefetch import in_order
 from caffe.data.random import Random, new_seed
 from caffe.data.transformer import DataTransformer, Shape
 from caffe.errors import DataError, NetError
@@ -27,7 +30,7 @@ class Source(Protocol):
     shape: Shape
     """N×C×H×W."""
 
-    def batches(self) -> Iterator[Batch]: ...
+    def batches(self, *, threads: bool) -> Iterator[Batch]: ...
 
 
 class DatabaseSource:
@@ -41,24 +44,29 @@ class DatabaseSource:
             first = next(iter(self._database), None)
             if first is None:
                 raise DataError(f"database '{param.source}' is empty. Fill it with `caffe convert_imageset`.")
-            image, _, name = self._decoded(*first)
+            image, _, name = self._decoded(first)
+            self._compressed: bool = parse_datum(first[1], name).encoded
         self.shape: Shape = (self._batch_size, *transformer.top_shape(image.shape, name))
 
-    def _decoded(self, key: bytes, value: bytes) -> tuple[np.ndarray, int, str]:
+    def _decoded(self, record: tuple[bytes, bytes]) -> tuple[np.ndarray, int, str]:
         """The image, its label, and what to call it."""
+        key, value = record
         name = f"'{key.decode(errors='replace')}' of '{self._database.path}'"
         datum = parse_datum(value, name)
         return self._transformer.from_datum(datum, name), datum.label, name
 
-    def _forever(self) -> Iterator[tuple[np.ndarray, int, str]]:
-        with naming(self._transformer.owner):
-            while True:
-                for key, value in self._database:
-                    yield self._decoded(key, value)
-                log.info("Restarting data prefetching from start.")
+    def _forever(self) -> Iterator[tuple[bytes, bytes]]:
+        while True:
+            yield from self._database
+            log.info("Restarting data prefetching from start.")
 
-    def batches(self) -> Iterator[Batch]:
-        return batched(self._forever(), self._batch_size, self._transformer)
+    def _images(self, *, threads: bool) -> Iterator[tuple[np.ndarray, int, str]]:
+        with naming(self._transformer.owner):
+            records = parallel.shared_out(self._forever(), self._transformer.phase)
+            yield from in_order(self._decoded, records, threads=threads and self._compressed)
+
+    def batches(self, *, threads: bool) -> Iterator[Batch]:
+        return batched(self._images(threads=threads), self._batch_size, self._transformer)
 
 
 class ImageListSource:
@@ -90,27 +98,31 @@ class ImageListSource:
                     f"'{param.source}'. Lower rand_skip."
                 )
         self._batch_size = check_batch_size(param.batch_size, transformer.owner)
-        image, _, name = self._read(*self._lines[self._next])
+        image, _, name = self._read(self._lines[self._next])
         self.shape: Shape = (self._batch_size, *transformer.top_shape(image.shape, name))
 
-    def _read(self, path: str, label: int) -> tuple[np.ndarray, int, str]:
+    def _read(self, line: tuple[str, int]) -> tuple[np.ndarray, int, str]:
+        path, label = line
         with naming(f"{self._transformer.owner}, '{self._param.source}'"):
             image = images.read(self._param.root_folder + path, self._param.is_color)
         if self._param.new_height:
             image = images.resize(image, self._param.new_height, self._param.new_width)
         return image.transpose(2, 0, 1), label, f"'{path}'"
 
-    def _forever(self) -> Iterator[tuple[np.ndarray, int, str]]:
+    def _forever(self) -> Iterator[tuple[str, int]]:
         while True:
-            yield self._read(*self._lines[self._next])
+            yield self._lines[self._next]
             self._next += 1
             if self._next == len(self._lines):
                 self._next = 0
                 if self._random is not None:
                     self._random.shuffle(self._lines)
 
-    def batches(self) -> Iterator[Batch]:
-        return batched(self._forever(), self._batch_size, self._transformer)
+    def batches(self, *, threads: bool) -> Iterator[Batch]:
+        lines = self._forever()
+        if self._random is None:  # else each of several solvers has an order of its own
+            lines = parallel.shared_out(lines, self._transformer.phase)
+        return batched(in_order(self._read, lines, threads=threads), self._batch_size, self._transformer)
 
 
 def batched(items: Iterator[tuple[np.ndarray, int, str]], size: int, transformer: DataTransformer) -> Iterator[Batch]:

@@ -22,6 +22,7 @@ class DataTransformer:
     """
 
     def __init__(self, param: caffe_pb2.TransformationParameter, phase: int, owner: str):
+        self.phase = phase
         self.owner = owner
         self.scale = np.float32(param.scale)
         self.crop_size: int = param.crop_size

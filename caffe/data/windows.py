@@ -98,7 +98,8 @@ class WindowSource:
                 )
         return objects, background
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self, *, threads: bool) -> Iterator[Batch]:
+        """Made by one thread: which window comes next is drawn as they are cut."""
         objects = int(np.float32(self._batch_size) * np.float32(self._param.fg_fraction))
         while True:
             data, labels = np.zeros(self.shape, np.float32), np.zeros(self._batch_size, np.float32)

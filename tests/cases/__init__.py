@@ -19,7 +19,8 @@ The keywords, with their defaults, are the fields of `tests.cases.case.Case`; th
 kinds      how the bottoms are drawn: one word for all, or a list with one word per bottom. The words are in
            `tests.cases.draw`: normal, uniform(a,b), positive, distinct, integers(n), labels(n), values(1,0,2),
            probabilities, signs, binary, zeros, ones.
-params     the same for the parameter blobs; default "weights" (normal, scaled by the fan-in)
+params     the same for the parameter blobs; default "weights" (normal, scaled by the fan-in); "filled" leaves what the
+           layer's fillers gave them
 tops       number of tops (default 1; 0 is allowed)
 phase      "TRAIN" (default) or "TEST"
 backward   False: no backward pass (the default for types whose backward Caffe refuses: Accuracy, ArgMax, Threshold)

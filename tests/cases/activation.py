@@ -4,6 +4,7 @@ from tests.cases.case import case
 
 VOLUME = (2, 3, 2, 3, 2)
 OVERWRITTEN = {"unlike": ["diff/bottom0"], "reason": "real Caffe differentiates at the values that the top overwrote"}
+AT_ZERO = {"unlike": ["diff/bottom0"], "reason": "real Caffe divides the top by the bottom", "smooth": False}
 
 CASES = [
     case("AbsVal", "", (2, 3, 4, 5)),
@@ -68,6 +69,10 @@ CASES = [
     case("Power", "power_param { scale: 2 }", (2, 3)),
     case("Power", "power_param { shift: -2 }", (2, 3)),
     case("Power", "power_param { power: 0.5 }", (4,), kinds="values(-1,1,2,4)", smooth=False),
+    case("Power", "power_param { power: 0.5 }", (3,), kinds="values(0,1,4)", **AT_ZERO),
+    case("Power", "power_param { power: 3 }", (3,), kinds="values(0,1,-1)", **AT_ZERO),
+    case("Power", "power_param { power: -1 }", (4,), kinds="values(0,1,2,4)", smooth=False),
+    case("Power", "power_param { power: 2 }", (4,), kinds="values(0,1,2,inf)", smooth=False),
     case("Power", "power_param { scale: -2 shift: 1 }", (2, 3), in_place=True, **OVERWRITTEN),
     case("ReLU", "", (2, 3, 4, 5)),
     case("ReLU", "", (7,), kinds="integers(1)", smooth=False),
@@ -77,6 +82,8 @@ CASES = [
     case("ReLU", "", (2, 3, 4), in_place=True),
     case("ReLU", "relu_param { negative_slope: 0.2 }", (2, 3, 4), in_place=True),
     case("ReLU", "", (3,), kinds="values(nan,inf,0)", smooth=False, backward=False),
+    case("ReLU", "", (3,), kinds="values(-inf,inf,-1)", unlike=["blob/top0"], reason="0 · -inf", smooth=False),
+    case("ReLU", "relu_param { negative_slope: 0.1 }", (3,), kinds="values(-inf,inf,-1)", smooth=False),
     case("Sigmoid", "", (2, 3, 4, 5)),
     case("Sigmoid", "sigmoid_param { engine: CAFFE }", (5,), kinds="values(-100,-20,0,20,100)"),
     case("Sigmoid", "", (2, 3), in_place=True),
@@ -92,6 +99,12 @@ CASES = [
     case("Threshold", "threshold_param { threshold: 1 }", (7,), kinds="integers(2)"),
     case("Threshold", "threshold_param { threshold: -1 }", (3, 2), in_place=True),
     case("Threshold", "", (3, 2), backward=True, refused=""),
+    case("AbsVal", "", (4,), kinds="values(0,-inf,-1,nan)", smooth=False),
+    case("BNLL", "", (5,), kinds="values(100,-100,inf,-inf,0)", smooth=False),
+    case("Exp", "", (4,), kinds="values(100,-200,0,inf)", smooth=False),
+    case("Log", "", (4,), kinds="values(0,1,-1,inf)", smooth=False),
+    case("Sigmoid", "", (2,), kinds="values(inf,-inf)", smooth=False),
+    case("TanH", "", (2,), kinds="values(inf,-inf)", smooth=False),
     case("ReLU", "", (3, 5), before=[(2, 7)]),
     case("ReLU", "", (0, 5), before=[(2, 5)]),
     case("PReLU", "", (0, 3, 2), before=[(1, 3, 2)]),

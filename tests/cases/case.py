@@ -48,8 +48,10 @@ class Case:
         return draw(self.kinds.get(name, "normal"), shape, generator(self.id, "input", name))
 
     def param(self, layer: str, index: int, layer_type: str, shape) -> object:
+        """None for a parameter that keeps what its filler gave it."""
         kinds = self.params.get(layer) or PARAM_KINDS.get(layer_type) or ["weights"]
-        return draw(kinds[min(index, len(kinds) - 1)], shape, generator(self.id, "param", layer, index))
+        kind = kinds[min(index, len(kinds) - 1)]
+        return None if kind == "filled" else draw(kind, shape, generator(self.id, "param", layer, index))
 
     def diff(self, name: str, shape) -> object:
         return draw("normal", shape, generator(self.id, "diff", name))

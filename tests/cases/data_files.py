@@ -93,6 +93,8 @@ def image_list(folder: Path) -> None:
     Image.fromarray(pixels(6, 5)).quantize(7).save(folder / "images/palette.png")
     Image.fromarray(pixels(6, 5, 1)[..., 0]).save(folder / "images/grey.png")
     (folder / "same.txt").write_text("".join(lines[:3]))
+    mean = np.linspace(0, 99, 3 * 6 * 5, dtype=np.float32).reshape(1, 3, 6, 5)
+    binaryproto.write(folder / "mean.binaryproto", mean)
     (folder / "sizes.txt").write_text("".join(lines))
     Image.fromarray(pixels(6, 5, 2)).save(folder / "images/grey with alpha.png")
     (folder / "modes.txt").write_text("with alpha.png 1\npalette.png -2\ngrey.png 3\ngrey with alpha.png +4\n")

@@ -46,6 +46,10 @@ FILTERS = [
         for stages in ((), ("one",), ("two",), ("one", "two"))
     ],
     net_case("stages one, TEST", STAGES, stages=("one",), phase="TEST"),
+    net_case("state in the file, stage", 'state { stage: "two" }\n' + STAGES),
+    net_case("state in the file, stage and another", 'state { stage: "two" }\n' + STAGES, stages=("one",)),
+    net_case("state in the file, level and phase", "state { level: 2 phase: TEST }\n" + LEVELS),
+    net_case("name and debug_info", 'name: "net" debug_info: true\n' + STAGES),
     net_case(
         "include and exclude",
         net(X, fc("a", "x", "y", more=INCLUDE_TRAIN + " exclude { phase: TEST }")),

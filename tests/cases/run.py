@@ -37,7 +37,9 @@ def set_values(net, case: Case, disturb: float = 0) -> None:
     rng = np.random.RandomState(0)
     for layer, blobs in net.params.items():
         for index, blob in enumerate(blobs):
-            blob.data[...] = case.param(layer, index, net.layer_dict[layer].type, blob.data.shape)
+            values = case.param(layer, index, net.layer_dict[layer].type, blob.data.shape)
+            if values is not None:
+                blob.data[...] = values
             blob.data[...] *= 1 + disturb * rng.standard_normal(blob.data.shape)
     for name in net.inputs:
         blob = net.blobs[name]

@@ -45,7 +45,9 @@ CASES = [
     dummy("shape { dim: 1 dim: 2 dim: 4 dim: 4 } data_filler { type: 'bilinear' }"),
     dummy("shape { dim: 3 dim: 4 } data_filler { type: 'gaussian' std: 2 }", random=True),
     dummy("shape { dim: 3 dim: 4 } data_filler { type: 'gaussian' sparse: 1 }", random=True),
+    dummy("shape { dim: 3 dim: 4 } data_filler { type: 'gaussian' mean: 1 }", random=True),
     dummy("shape { dim: 3 dim: 4 } data_filler { type: 'uniform' min: -1 }", random=True),
+    dummy("shape { dim: 3 dim: 4 } data_filler { type: 'uniform' max: 2 }", random=True),
     dummy("shape { dim: 3 dim: 4 } data_filler { type: 'xavier' }", random=True),
     dummy("shape { dim: 3 dim: 4 } data_filler { type: 'msra' variance_norm: FAN_OUT }", random=True),
     dummy("shape { dim: 3 dim: 4 } data_filler { type: 'positive_unitball' }", random=True),
@@ -119,6 +121,7 @@ CASES = [
     python("Scale", (2, 3), (2, 3), (2, 3)),
     python("Scale", (2, 3), (2, 3), more="} propagate_down: true propagate_down: false"),
     python("Loss", (2, 3), (2, 3), more="} loss_weight: 2.5"),
+    python("Scale", (2, 3), more="share_in_parallel: true"),
     python("None", (2, 3), refused=""),
     python("Scale", (2, 3), module="no_such_module", refused=""),
 ]

@@ -27,15 +27,16 @@ def net_without_files(path: str | Path) -> str:
             for shape in shapes:
                 replaced.input_param.shape.add(dim=shape)
             layer.CopyFrom(replaced)
-    return text_format.MessageToString(_without_dropout(net))
+    return text_format.MessageToString(without_dropout(net))
 
 
 def net_without_dropout(path: str | Path) -> str:
     """The prototxt with dropout as in testing: nothing random."""
-    return text_format.MessageToString(_without_dropout(prototxt.read_net(str(path))))
+    return text_format.MessageToString(without_dropout(prototxt.read_net(str(path))))
 
 
-def _without_dropout(net):
+def without_dropout(net):
+    """The message, changed."""
     for layer in net.layer:
         if layer.type == "Dropout":
             layer.phase = caffe_pb2.TEST

@@ -27,7 +27,7 @@ def run_in_bvlc(settings: dict[str, str]) -> dict[str, np.ndarray]:
 
 
 def read() -> dict[str, dict[str, np.ndarray]]:
-    """Case → its settings' recorded arrays."""
+    """Case → its losses, and the projections of its parameters and updates."""
     recorded = json.loads(FILE.read_text())
     return {
         case: {key: np.array(values, np.float32) for key, values in arrays.items()} for case, arrays in recorded.items()
@@ -38,6 +38,8 @@ def record() -> None:
     found: dict[str, dict[str, list[float]]] = {}
     for name, values in run_in_bvlc(trajectories.cases()).items():
         case, key = name.split("/")
+        if key != "losses":
+            values = trajectories.projected(values)
         found.setdefault(case, {})[key] = [float(f"{value:.8g}") for value in values.tolist()]
     lines = [f"{json.dumps(case)}: {json.dumps(arrays)}" for case, arrays in found.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -65,6 +65,14 @@ def test_means_are_the_same(images):
     np.testing.assert_array_equal(binaryproto.read("ours.binaryproto"), binaryproto.read("theirs.binaryproto"))
 
 
+def test_a_leveldb_from_here_is_read_by_real_caffe(images):
+    assert cli.main(["convert_imageset", "-backend=leveldb", "images/", "list.txt", "leveldb"]) == 0
+    assert cli.main(["convert_imageset", "images/", "list.txt", "lmdb"]) == 0
+    real(images, "compute_image_mean", "-backend=leveldb", "leveldb", "theirs.binaryproto")
+    assert cli.main(["compute_image_mean", "lmdb", "ours.binaryproto"]) == 0
+    np.testing.assert_array_equal(binaryproto.read("ours.binaryproto"), binaryproto.read("theirs.binaryproto"))
+
+
 @pytest.mark.parametrize("form", ["log", "table"])
 def test_leveldbs_are_read(tmp_path, form):
     databases.make(tmp_path)
