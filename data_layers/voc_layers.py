@@ -6,10 +6,8 @@ ImageSets/Segmentation/SPLIT.txt with the names; give `n_classes` in param_str i
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-from segdata import files
+from segdata import files, mat
 from segdata.layer import SegDataLayer
 
 CLASSES = (
@@ -21,17 +19,17 @@ CLASSES = (
 class VOCSegDataLayer(SegDataLayer):
     """PASCAL VOC: `voc_dir` is a year's folder, such as VOC2011. Labels are PNGs with palette."""
 
-    dir_key = "voc_dir"
+    requires = ("voc_dir", "split")
     n_classes = len(CLASSES)
 
     def split_file(self) -> str:
-        return os.path.join(self.folder, "ImageSets", "Segmentation", f"{self.split}.txt")
+        return self.folder("voc_dir", "ImageSets", "Segmentation", f"{self.split}.txt")
 
     def image_file(self, name: str) -> str:
-        return files.find_image(os.path.join(self.folder, "JPEGImages", name))
+        return files.find_image(self.folder("voc_dir", "JPEGImages", name))
 
     def label_file(self, name: str) -> str:
-        return os.path.join(self.folder, "SegmentationClass", f"{name}.png")
+        return self.folder("voc_dir", "SegmentationClass", f"{name}.png")
 
 
 class SBDDSegDataLayer(SegDataLayer):
@@ -41,17 +39,17 @@ class SBDDSegDataLayer(SegDataLayer):
     training split.
     """
 
-    dir_key = "sbdd_dir"
+    requires = ("sbdd_dir", "split")
     n_classes = len(CLASSES)
 
     def split_file(self) -> str:
-        return os.path.join(self.folder, f"{self.split}.txt")
+        return self.folder("sbdd_dir", f"{self.split}.txt")
 
     def image_file(self, name: str) -> str:
-        return files.find_image(os.path.join(self.folder, "img", name))
+        return files.find_image(self.folder("sbdd_dir", "img", name))
 
     def label_file(self, name: str) -> str:
-        return os.path.join(self.folder, "cls", f"{name}.mat")
+        return self.folder("sbdd_dir", "cls", f"{name}.mat")
 
     def read_label(self, path: str) -> np.ndarray:
-        return files.read_mat_label(path, ("GTcls", "Segmentation"))
+        return mat.read_map(path, "GTcls", "Segmentation")

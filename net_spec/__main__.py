@@ -1,6 +1,6 @@
 """Writes nets/ and solvers/, from the root of the checkout.
 
-python -m net_spec              every net of the catalogue
+python -m net_spec              every net of the catalogue, and the reference nets
 python -m net_spec --check      nothing: compares, and fails with a diff if a file is out of date
 python -m net_spec --variant voc-fcn8s --name camvid-fcn8s --classes 11 --data '{"voc_dir": "data/camvid"}'
                                 one net of the catalogue for a data set and a number of classes of your own
@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from net_spec import reference
 from net_spec.catalogue import ROWS, adapt, files
 from net_spec.datasets import data_set
 from net_spec.generate import COMMAND, differences, write
@@ -39,14 +40,19 @@ def main(arguments: list[str]) -> None:
     elif options.check:
         check()
     else:
-        made = files()
+        made = everything()
         write(made)
         print(f"{len(made)} files in nets/ and solvers/")
 
 
+def everything() -> dict[str, Any]:
+    """Path to message, of every file in nets/ and solvers/."""
+    return {**files(), **reference.files()}
+
+
 def check() -> None:
-    """Exits with 1 and a diff if a file of the catalogue is out of date."""
-    lines = list(differences(files(), Path()))
+    """Exits with 1 and a diff if a file in nets/ or solvers/ is out of date."""
+    lines = list(differences(everything(), Path()))
     if lines:
         print("\n".join(lines))
         sys.exit(f"nets/ and solvers/ are out of date: run `{COMMAND}`")

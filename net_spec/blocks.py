@@ -80,9 +80,13 @@ def score_conv(bottom: Top, classes: int) -> Top:
     return L.Convolution(bottom, num_output=classes, kernel_size=1, pad=0, param=BIAS_TWICE)
 
 
-def upsample(bottom: Top, classes: int, kernel: dict[str, int]) -> Top:
-    """A fixed Deconvolution of `kernel` (see below). Surgery fills it: a filler of Caffe would mix the classes."""
-    return L.Deconvolution(bottom, convolution_param={"num_output": classes, **kernel, "bias_term": False}, param=FIXED)
+def upsample(bottom: Top, classes: int, kernel: dict[str, int], learned: bool = False) -> Top:
+    """A Deconvolution of `kernel` (see below), fixed unless `learned`, with no bias.
+
+    Surgery fills it, also where it is learned: a filler of Caffe would mix the classes.
+    """
+    settings = {"num_output": classes, **kernel, "bias_term": False}
+    return L.Deconvolution(bottom, convolution_param=settings, param=BIAS_TWICE[:1] if learned else FIXED)
 
 
 # Bilinear interpolation by `factor`. The parity of the kernel is the trunk's: only one of both puts upsampled pixels on

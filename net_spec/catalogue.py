@@ -1,4 +1,4 @@
-"""Every net: one row each.
+"""Every net: one row each, or one for all stages of it.
 
 A row says which trunk, on which data, down to which stride, how trained and from which weights.
 To add a net, add a row.
@@ -19,18 +19,30 @@ from net_spec.datasets import (
     NYUD_COLOR_HHA,
     NYUD_HHA,
     PASCALCONTEXT,
+    PASCALCONTEXT33,
     SIFTFLOW,
     VOC,
     VOC7,
     DataSet,
 )
-from net_spec.nets import Classifier, TrainedClassifier, Variant
-from net_spec.recipes import SMALL_DATA, SMALL_DATA_AT_ONCE, accumulated, heavy
-from net_spec.trunks import CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16
+from net_spec.nets import Classifier, TrainedClassifier, Variant, staged
+from net_spec.recipes import CVPR, SMALL_DATA, SMALL_DATA_AT_ONCE, accumulated, heavy
+from net_spec.trunks import (
+    ALEXNET,
+    ALEXNET_OWT,
+    CAFFENET,
+    GOOGLENET,
+    SMALL_VGG,
+    SQUEEZENET,
+    VGG16,
+    VGG16_POOLS,
+)
 
 CLASSIFIERS = (
     Classifier("ilsvrc/vgg16", VGG16),
     Classifier("ilsvrc/caffenet", CAFFENET),
+    Classifier("ilsvrc/alexnet", ALEXNET),
+    Classifier("ilsvrc/alexnet_owt", ALEXNET_OWT),
     Classifier("ilsvrc/googlenet", GOOGLENET),
     Classifier("ilsvrc/squeezenet_v1.1", SQUEEZENET),
     TrainedClassifier(
@@ -45,13 +57,20 @@ CLASSIFIERS = (
 _K = 1000
 _VGG16 = ("ilsvrc/vgg16",)
 _SQUEEZENET = ("ilsvrc/squeezenet_v1.1",)
+_VOC = {stride: heavy(rate, 100 * _K, 100 * _K) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
+_CVPR_VOC = {32: "59.4 CVPR", 16: "62.4 CVPR", 8: "62.7 CVPR"}
+_NYUD = heavy(1e-10, 300 * _K, 100 * _K, 2 * _K)
+_SIFTFLOW = {stride: heavy(rate, 300 * _K, 100 * _K) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-12))}
+_CVPR_CONTEXT = {32: "31.8 CVPR", 16: "34.8 CVPR", 8: "35.1 CVPR"}
+_CVPR_CONTEXT33 = {32: "50.4 CVPR", 16: "53.4 CVPR", 8: "53.5 CVPR"}
+_CONTEXT = {stride: heavy(rate, 300 * _K, 400 * _K) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
 
 VARIANTS = (
     # published: https://github.com/shelhamer/fcn.berkeleyvision.org
-    Variant("voc-fcn32s", VGG16, VOC, 32, heavy(1e-10, 100 * _K, 100 * _K), _VGG16, published=63.6),
-    Variant("voc-fcn16s", VGG16, VOC, 16, heavy(1e-12, 100 * _K, 100 * _K), ("voc-fcn32s",), published=65.0),
-    Variant("voc-fcn8s", VGG16, VOC, 8, heavy(1e-14, 100 * _K, 100 * _K), ("voc-fcn16s",), published=65.5),
-    Variant("voc-fcn8s-atonce", VGG16, VOC, 8, heavy(1e-10, 300 * _K, 300 * _K), _VGG16, at_once=True, published=65.4),
+    *staged("voc", VGG16, VOC, _VOC, _VGG16, published={32: "63.6", 16: "65.0", 8: "65.5"}),
+    Variant(
+        "voc-fcn8s-atonce", VGG16, VOC, 8, heavy(1e-10, 300 * _K, 300 * _K), _VGG16, at_once=True, published="65.4"
+    ),
     Variant(
         "voc-fcn-alexnet",
         CAFFENET,
@@ -59,11 +78,11 @@ VARIANTS = (
         32,
         accumulated(1e-4, 100 * _K, 100 * _K),
         ("ilsvrc/caffenet",),
-        published=48.0,
+        published="48.0",
     ),
-    Variant("nyud-fcn32s-color", VGG16, NYUD_COLOR, 32, heavy(1e-10, 300 * _K, 100 * _K, 2 * _K), _VGG16),
-    Variant("nyud-fcn32s-hha", VGG16, NYUD_HHA, 32, heavy(1e-10, 300 * _K, 100 * _K, 2 * _K), _VGG16),
-    Variant("nyud-fcn32s-color-d", VGG16, NYUD_COLOR_D, 32, heavy(1e-10, 300 * _K, 100 * _K, 2 * _K), _VGG16),
+    Variant("nyud-fcn32s-color", VGG16, NYUD_COLOR, 32, _NYUD, _VGG16, published="29.2 CVPR"),
+    Variant("nyud-fcn32s-hha", VGG16, NYUD_HHA, 32, _NYUD, _VGG16, published="24.2 CVPR"),
+    Variant("nyud-fcn32s-color-d", VGG16, NYUD_COLOR_D, 32, _NYUD, _VGG16, published="30.5 CVPR"),
     Variant(
         "nyud-fcn32s-color-hha",
         VGG16,
@@ -72,19 +91,27 @@ VARIANTS = (
         heavy(1e-12, 300 * _K, 100 * _K, 2 * _K),
         ("nyud-fcn32s-color", "nyud-fcn32s-hha"),
         late=True,
+        published="32.8 CVPR",
     ),
-    Variant("siftflow-fcn32s", VGG16, SIFTFLOW, 32, heavy(1e-10, 300 * _K, 100 * _K), _VGG16),
-    Variant("siftflow-fcn16s", VGG16, SIFTFLOW, 16, heavy(1e-12, 300 * _K, 100 * _K), ("siftflow-fcn32s",)),
-    Variant("siftflow-fcn8s", VGG16, SIFTFLOW, 8, heavy(1e-12, 300 * _K, 100 * _K), ("siftflow-fcn16s",)),
-    Variant("pascalcontext-fcn32s", VGG16, PASCALCONTEXT, 32, heavy(1e-10, 300 * _K, 400 * _K), _VGG16),
-    Variant(
-        "pascalcontext-fcn16s", VGG16, PASCALCONTEXT, 16, heavy(1e-12, 300 * _K, 400 * _K), ("pascalcontext-fcn32s",)
-    ),
-    Variant(
-        "pascalcontext-fcn8s", VGG16, PASCALCONTEXT, 8, heavy(1e-14, 300 * _K, 400 * _K), ("pascalcontext-fcn16s",)
-    ),
+    *staged("siftflow", VGG16, SIFTFLOW, _SIFTFLOW, _VGG16, published={16: "39.5 CVPR"}),
+    *staged("pascalcontext", VGG16, PASCALCONTEXT, _CONTEXT, _VGG16, published=_CVPR_CONTEXT),
     # in the papers, never published
-    Variant("voc-fcn-googlenet", GOOGLENET, VOC, 32, accumulated(1e-4, 100 * _K, 100 * _K), ("ilsvrc/googlenet",)),
+    *staged("pascalcontext33", VGG16, PASCALCONTEXT33, _CONTEXT, _VGG16, published=_CVPR_CONTEXT33),
+    *staged("voc", VGG16, VOC, CVPR, _VGG16, "-cvpr", published=_CVPR_VOC, learned=True),
+    Variant("voc-fcn32s-fixed", VGG16, VOC, 32, _VOC[32], _VGG16, fixed=True, published="45.4 CVPR"),
+    # at the rates of the stages that begin to score these levels: the papers tell none
+    Variant("voc-fcn-pool5", VGG16_POOLS[5], VOC, 32, _VOC[32], _VGG16),
+    Variant("voc-fcn-pool4", VGG16_POOLS[4], VOC, 16, _VOC[16], _VGG16),
+    Variant("voc-fcn-pool3", VGG16_POOLS[3], VOC, 8, _VOC[8], _VGG16),
+    Variant(
+        "voc-fcn-googlenet",
+        GOOGLENET,
+        VOC,
+        32,
+        accumulated(5e-5, 100 * _K, 100 * _K),
+        ("ilsvrc/googlenet",),
+        published="42.5 CVPR, of 1,112 images",
+    ),
     Variant(
         "nyud-fcn16s-color-hha",
         VGG16,
@@ -93,26 +120,38 @@ VARIANTS = (
         heavy(1e-14, 300 * _K, 100 * _K, 2 * _K),
         ("nyud-fcn32s-color-hha",),
         late=True,
+        published="34.0 CVPR",
     ),
     # small data sets
-    Variant("voc7-fcn32s", VGG16, VOC7, 32, SMALL_DATA[32], _VGG16),
-    Variant("voc7-fcn16s", VGG16, VOC7, 16, SMALL_DATA[16], ("voc7-fcn32s",)),
-    Variant("voc7-fcn8s", VGG16, VOC7, 8, SMALL_DATA[8], ("voc7-fcn16s",)),
+    *staged("voc7", VGG16, VOC7, SMALL_DATA, _VGG16),
     Variant("voc7-fcn8s-atonce", VGG16, VOC7, 8, SMALL_DATA_AT_ONCE, _VGG16, at_once=True),
-    Variant("voc7-fcn16s-squeezenet", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET),
-    Variant("voc7-fcn8s-squeezenet", SQUEEZENET, VOC7, 8, recipes.SQUEEZENET[8], ("voc7-fcn16s-squeezenet",)),
-    Variant("voc7-fcn4s-squeezenet", SQUEEZENET, VOC7, 4, recipes.SQUEEZENET[4], ("voc7-fcn8s-squeezenet",)),
-    Variant("camvid-fcn32s", VGG16, CAMVID, 32, SMALL_DATA[32], _VGG16),
-    Variant("camvid-fcn16s", VGG16, CAMVID, 16, SMALL_DATA[16], ("camvid-fcn32s",)),
-    Variant("camvid-fcn8s", VGG16, CAMVID, 8, SMALL_DATA[8], ("camvid-fcn16s",)),
+    *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
+    Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, fixed=True),
+    Variant("voc7-fcn16s-squeezenet-accumulated", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET_ACCUMULATED, _SQUEEZENET),
+    Variant(
+        "voc7-fcn8s-squeezenet-learned",
+        SQUEEZENET,
+        VOC7,
+        8,
+        recipes.SQUEEZENET[8],
+        ("voc7-fcn16s-squeezenet",),
+        learned=True,
+    ),
+    *staged("camvid", VGG16, CAMVID, SMALL_DATA, _VGG16),
     Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, SMALL_DATA_AT_ONCE, _VGG16, at_once=True),
-    Variant("camvid-fcn16s-squeezenet", SQUEEZENET, CAMVID, 16, recipes.SQUEEZENET[16], _SQUEEZENET),
-    Variant("camvid-fcn8s-squeezenet", SQUEEZENET, CAMVID, 8, recipes.SQUEEZENET[8], ("camvid-fcn16s-squeezenet",)),
-    Variant("camvid-fcn4s-squeezenet", SQUEEZENET, CAMVID, 4, recipes.SQUEEZENET[4], ("camvid-fcn8s-squeezenet",)),
-    Variant("demo-fcn32s", SMALL_VGG, DEMO, 32, recipes.DEMO[32], ("demo-classifier",)),
-    Variant("demo-fcn16s", SMALL_VGG, DEMO, 16, recipes.DEMO[16], ("demo-fcn32s",)),
-    Variant("demo-fcn8s", SMALL_VGG, DEMO, 8, recipes.DEMO[8], ("demo-fcn16s",)),
+    *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
+    *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )
+
+BACKBONES = {
+    "vgg16": ("ilsvrc/vgg16", SMALL_DATA),
+    "caffenet": ("ilsvrc/caffenet", recipes.ALEXNET),
+    "alexnet": ("ilsvrc/alexnet", recipes.ALEXNET),
+    "alexnet_owt": ("ilsvrc/alexnet_owt", recipes.ALEXNET),
+    "googlenet": ("ilsvrc/googlenet", recipes.GOOGLENET),
+    "squeezenet": ("ilsvrc/squeezenet_v1.1", recipes.SQUEEZENET),
+}
+"""What nets for data of one's own are made of: the classifier they start from, and a recipe for each stride."""
 
 ROWS: dict[str, Classifier | Variant] = {row.name: row for row in (*CLASSIFIERS, *VARIANTS)}
 
@@ -128,6 +167,20 @@ def files(rows: tuple[Classifier | Variant, ...] = (*CLASSIFIERS, *VARIANTS), ro
     return made
 
 
+def own(name: str, data: DataSet, backbone: str, stride: int) -> tuple[Variant, ...]:
+    """The stages down to `stride`, each from the one before, on data of one's own: NAME-fcn32s, NAME-fcn16s, …
+
+    Raises ValueError for a backbone that is not one of BACKBONES, and for a stride that it cannot be scored at.
+    """
+    if backbone not in BACKBONES:
+        raise ValueError(f"backbone {backbone}: expected one of {', '.join(BACKBONES)}")
+    start, known = BACKBONES[backbone]
+    if stride not in known:
+        raise ValueError(f"stride {stride}: {backbone} can be scored at {', '.join(map(str, known))}. Choose one.")
+    used = {each: recipe for each, recipe in known.items() if each >= stride}
+    return staged(name, ROWS[start].trunk, data, used, (start,))
+
+
 def adapt(variant: Variant, name: str, data: DataSet, classes: int, starts: tuple[str, ...] | None = None) -> Variant:
     """`variant` for another data set with another number of classes, under a new name.
 
@@ -139,6 +192,4 @@ def adapt(variant: Variant, name: str, data: DataSet, classes: int, starts: tupl
         raise ValueError(f"{variant.name} has {len(variant.data.heads)} heads: adapt a variant that has one")
     (head,) = variant.data.heads
     head = replace(head, classes=classes, renamed=head.renamed or classes != head.classes)
-    return replace(
-        variant, name=name, data=replace(data, heads=(head,)), starts=starts or variant.starts, published=None
-    )
+    return replace(variant, name=name, data=replace(data, heads=(head,)), starts=starts or variant.starts, published="")

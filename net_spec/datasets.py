@@ -28,6 +28,11 @@ class Split:
     file: str
     images: int
 
+    @property
+    def folders(self) -> list[str]:
+        """Where it reads images and labels from."""
+        return [str(value) for key, value in self.params.items() if key.endswith("_dir") or key in ("images", "labels")]
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -129,13 +134,19 @@ SIFTFLOW = DataSet(
 )
 
 
-def _pascalcontext(name: str, images: int) -> Split:
-    params = {"voc_dir": "data/pascal", "context_dir": "data/pascal-context", "split": name, "seed": SEED}
-    return Split("PASCALContextSegDataLayer", params, name, images)
+def _pascalcontext(classes: int, **task: Any) -> DataSet:
+    def split(name: str, images: int) -> Split:
+        params = {"voc_dir": "data/pascal", "context_dir": "data/pascal-context", "split": name, "seed": SEED, **task}
+        return Split("PASCALContextSegDataLayer", params, name, images)
+
+    return DataSet("pascalcontext_layers", split("train", 4998), split("val", 5105), (Head(classes),))
 
 
-PASCALCONTEXT = DataSet("pascalcontext_layers", _pascalcontext("train", 4998), _pascalcontext("val", 5105), (Head(60),))
-"""59 classes and the background."""
+PASCALCONTEXT = _pascalcontext(60)
+"""59 classes and, as in the published nets, the background."""
+
+PASCALCONTEXT33 = _pascalcontext(33, task=33, background=False)
+"""33 classes; what is none of them is void."""
 
 VOC7 = data_set(
     {"voc_dir": "data/voc", "classes": [0, 8, 10, 12, 13, 15, 17]},

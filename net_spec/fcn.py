@@ -46,12 +46,15 @@ def segment(
     image: Top,
     upsampling: Callable[[int], dict[str, int]],
     at_once: bool = False,
+    learned: bool = False,
 ) -> Top:
     """Scores of every class at every pixel of `image`, refined by skips down to `stride`.
 
     streams: for the suffix of each trunk in the net, its levels, coarsest first; where there are several trunks, the
         mean of their scores counts (late fusion).
     at_once: all skips train from the beginning, each scaled down by a further 1/100 to the scale of the coarsest.
+    learned: the upsampling to the stride of a skip is learned; that to the image is fixed in any case (CVPR 2015,
+        section 4.2).
     Raises ValueError for a stride that is not one of the levels'.
     """
     strides = [level.stride for level in next(iter(streams.values()))]
@@ -63,7 +66,7 @@ def segment(
     fused, intermediate = _score(n, levels[0], head), "upscore2"
     for depth in skips:
         name, factor = _any(levels[depth]).name, strides[depth - 1] // strides[depth]
-        n[intermediate + head.ending] = up = upsample(fused, head.classes, upsampling(factor))
+        n[intermediate + head.ending] = up = upsample(fused, head.classes, upsampling(factor), learned)
         n[f"score_{name}{head.suffix}c"] = skip = crop(
             _score(n, levels[depth], head, 0.01**depth if at_once else 1), up
         )

@@ -30,7 +30,7 @@ def differences(files: dict[str, Any], root: Path) -> Iterator[str]:
     for path, message in files.items():
         old = meaning((root / path).read_text(), type(message)) if (root / path).exists() else ""
         yield from difflib.unified_diff(old.splitlines(), canonical(message).splitlines(), path, "new", lineterm="")
-    for found in sorted([*(root / "nets").rglob("*.prototxt"), *(root / "solvers").glob("*.prototxt")]):
+    for found in sorted([*(root / "nets").rglob("*.prototxt"), *(root / "solvers").rglob("*.prototxt")]):
         name = found.relative_to(root).as_posix()
         if name not in files and found.read_text().startswith(HEADER.format(command=COMMAND)):
             yield from (f"--- {name}", "+++ new", "no row of the catalogue makes this file: remove it")

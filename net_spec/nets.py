@@ -29,7 +29,10 @@ class Variant:
 
     starts: the rows whose weights its training starts from: one for each trunk where they were trained apart.
     late: each input has a trunk of its own, and their scores are averaged.
-    published: mean IU in percent as its authors give it.
+    at_once: see `fcn.segment`.
+    learned: see `fcn.segment`.
+    fixed: only the scores are learned; the trunk stays what it starts from.
+    published: mean IU in percent as its authors give it, and where, if not beside the published nets.
     """
 
     name: str
@@ -40,7 +43,9 @@ class Variant:
     starts: tuple[str, ...]
     late: bool = False
     at_once: bool = False
-    published: float | None = None
+    learned: bool = False
+    fixed: bool = False
+    published: str = ""
 
     @property
     def phases(self) -> tuple[str, str, str]:
@@ -63,15 +68,52 @@ class Variant:
             streams = {"": self.trunk.features(Stream(n), n.data, form)}
         image = n[next(iter(data.inputs))] if self.late else n.data
         for head in data.heads:
-            score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once)
+            score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once, self.learned)
             if not deploy:
                 add_loss(n, score, head, self.recipe.normalize)
-        return n.to_proto()
+        net = n.to_proto()
+        if self.fixed:
+            _fix_features(net)
+        return net
 
     def solver(self, root: str = "") -> Any:
         """The SolverParameter of its training; `root` is what comes before `nets/` in the paths."""
         train, val, _ = (f"{root}nets/{self.name}/{phase}.prototxt" for phase in self.phases)
         return self.recipe.solver(self.name, train, val, self.data.val.images)
+
+
+def staged(
+    name: str,
+    trunk: Trunk,
+    data: DataSet,
+    recipes: dict[int, Recipe],
+    starts: tuple[str, ...],
+    ending: str = "",
+    published: dict[int, str] | None = None,
+    **settings: Any,
+) -> tuple[Variant, ...]:
+    """NAME-fcn32s, NAME-fcn16s, …: a net for each stride of `recipes`, coarsest first, each starting from the last.
+
+    ending: what their names end in.
+    published: as in Variant, by stride. The other settings of Variant are the same for all.
+    """
+    rows: list[Variant] = []
+    for stride, recipe in recipes.items():
+        score = (published or {}).get(stride, "")
+        rows.append(
+            Variant(f"{name}-fcn{stride}s{ending}", trunk, data, stride, recipe, starts, published=score, **settings)
+        )
+        starts = (rows[-1].name,)
+    return tuple(rows)
+
+
+def _fix_features(net: Any) -> None:
+    """Rates of zero for the weights and biases of every convolution but those that score."""
+    for layer in net.layer:
+        if layer.type == "Convolution" and not layer.name.startswith("score"):
+            del layer.param[:]
+            for _ in ("weights", "biases"):
+                layer.param.add(lr_mult=0)
 
 
 @dataclass(frozen=True)

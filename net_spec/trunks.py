@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -68,15 +68,18 @@ def fc6_fc7(n: Stream, bottom: Top, width: int, kernel_size: int, form: Form, **
     return top
 
 
-def fc8(n: Stream, bottom: Top, form: Form, classes: int) -> Top:
-    n["fc8"] = fully_connected(bottom, classes, 1, form, **form.filler("fc8"))
+def fc8(n: Stream, bottom: Top, form: Form, classes: int, **settings: Any) -> Top:
+    n["fc8"] = fully_connected(bottom, classes, 1, form, **settings, **form.filler("fc8"))
     return n["fc8"]
 
 
 def vgg(
-    n: Stream, bottom: Top, form: Form, blocks: tuple[tuple[int, int], ...], fc6_kernel: int, fc_width: int
+    n: Stream, bottom: Top, form: Form, blocks: tuple[tuple[int, int], ...], fc6_kernel: int = 0, fc_width: int = 0
 ) -> list[Level]:
-    """VGG (arXiv 1409.1556): `blocks` of (channels, 3x3 convolutions), each halved by a pooling."""
+    """VGG (arXiv 1409.1556): `blocks` of (channels, 3x3 convolutions), each halved by a pooling.
+
+    Without a width, the fully connected layers are left out.
+    """
     top, pools = bottom, []
     for block, (width, depth) in enumerate(blocks, 1):
         for number in range(1, depth + 1):
@@ -88,27 +91,53 @@ def vgg(
             n[name], n[f"relu{block}_{number}"] = conv, top
         n[f"pool{block}"] = top = max_pool(top, 2, stride=2)
         pools.append(Level(f"pool{block}", 2**block, top))
+    if not fc_width:
+        return pools[:1:-1]
     fc7 = fc6_fc7(n, top, fc_width, fc6_kernel, form, param=BIAS_TWICE)
-    return [Level("fr", 2 ** len(blocks), fc7), pools[3], pools[2]]
+    return [Level("fr", 2 ** len(blocks), fc7), *pools[-2:1:-1]]
 
 
-def alexnet(n: Stream, bottom: Top, form: Form) -> list[Level]:
-    """CaffeNet: AlexNet with pooling before normalisation. Its biases learn as its weights do."""
+def alexnet(n: Stream, bottom: Top, form: Form, norm_first: bool, **rates: Any) -> list[Level]:
+    """AlexNet (NIPS 2012) in two towers, with normalisation before pooling, as its authors have it, or after."""
 
     def conv(top: Top, width: int, kernel_size: int, **settings: Any) -> tuple[Top, Top]:
-        return conv_relu(top, width, kernel_size, **settings, **form.fillers)
+        return conv_relu(top, width, kernel_size, **settings, **rates, **form.fillers)
+
+    def norm(number: int, top: Top) -> Top:
+        n[f"norm{number}"] = L.LRN(top, local_size=5, alpha=1e-4, beta=0.75)
+        return n[f"norm{number}"]
+
+    def pool(number: int, top: Top) -> Top:
+        n[f"pool{number}"] = max_pool(top, 3, stride=2)
+        return n[f"pool{number}"]
+
+    def norm_and_pool(number: int, top: Top) -> Top:
+        return pool(number, norm(number, top)) if norm_first else norm(number, pool(number, top))
 
     n["conv1" + form.first], n["relu1"] = conv(bottom, 96, 11, stride=4, pad=form.pad or 0)
-    n["pool1"] = max_pool(n["relu1"], 3, stride=2)
-    n["norm1"] = L.LRN(n["pool1"], local_size=5, alpha=1e-4, beta=0.75)
-    n["conv2"], n["relu2"] = conv(n["norm1"], 256, 5, stride=1, pad=2, group=2)
-    n["pool2"] = max_pool(n["relu2"], 3, stride=2)
-    n["norm2"] = L.LRN(n["pool2"], local_size=5, alpha=1e-4, beta=0.75)
-    n["conv3"], n["relu3"] = conv(n["norm2"], 384, 3, stride=1, pad=1)
+    n["conv2"], n["relu2"] = conv(norm_and_pool(1, n["relu1"]), 256, 5, stride=1, pad=2, group=2)
+    n["conv3"], n["relu3"] = conv(norm_and_pool(2, n["relu2"]), 384, 3, stride=1, pad=1)
     n["conv4"], n["relu4"] = conv(n["relu3"], 384, 3, stride=1, pad=1, group=2)
     n["conv5"], n["relu5"] = conv(n["relu4"], 256, 3, stride=1, pad=1, group=2)
-    n["pool5"] = max_pool(n["relu5"], 3, stride=2)
-    fc7 = fc6_fc7(n, n["pool5"], 4096, 6, form)
+    fc7 = fc6_fc7(n, pool(5, n["relu5"]), 4096, 6, form, **rates)
+    return [Level("fr", 32, fc7), Level("conv5", 16, n["relu5"]), Level("conv2", 8, n["relu2"])]
+
+
+# Channels, kernel, stride and padding of each convolution of the AlexNet in one tower.
+ONE_TOWER = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
+
+
+def alexnet_owt(n: Stream, bottom: Top, form: Form) -> list[Level]:
+    """AlexNet in one tower, without normalisation (arXiv 1404.5997): torchvision's."""
+    top = bottom
+    for number, (width, kernel, stride, pad) in enumerate(ONE_TOWER, 1):
+        pad = form.pad if number == 1 and form.pad is not None else pad
+        mark = form.first if number == 1 else ""
+        conv, top = conv_relu(top, width, kernel, stride=stride, pad=pad, param=BIAS_TWICE, **form.fillers)
+        n[f"conv{number}{mark}"], n[f"relu{number}"] = conv, top
+        if number in (1, 2, 5):
+            n[f"pool{number}"] = top = max_pool(top, 3, stride=2)
+    fc7 = fc6_fc7(n, top, 4096, 6, form, param=BIAS_TWICE)
     return [Level("fr", 32, fc7), Level("conv5", 16, n["relu5"]), Level("conv2", 8, n["relu2"])]
 
 
@@ -212,14 +241,20 @@ def squeezenet_classifier(n: Stream, bottom: Top, form: Form, classes: int) -> T
     return n["pool10"]
 
 
+VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 VGG16 = Trunk(
     "vgg16",
-    partial(vgg, blocks=((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), fc6_kernel=7, fc_width=4096),
+    partial(vgg, blocks=VGG16_BLOCKS, fc6_kernel=7, fc_width=4096),
     fc8,
     size=224,
     pad=100,
     upsampling=even_kernel,
 )
+VGG16_POOLS = {
+    number: replace(VGG16, name=f"vgg16_pool{number}", features=partial(vgg, blocks=VGG16_BLOCKS[:number]))
+    for number in (3, 4, 5)
+}
+"""VGG16 cut off after a pooling: what a single level sees, without those above it (PAMI 2016, section 4.3)."""
 SMALL_VGG = Trunk(
     "small_vgg",
     partial(vgg, blocks=((16, 1), (24, 1), (32, 2), (48, 2), (64, 2)), fc6_kernel=3, fc_width=128),
@@ -228,7 +263,18 @@ SMALL_VGG = Trunk(
     pad=100,
     upsampling=even_kernel_trimmed,
 )
-CAFFENET = Trunk("caffenet", alexnet, fc8, size=227, pad=100, upsampling=odd_kernel)
+CAFFENET = Trunk("caffenet", partial(alexnet, norm_first=False), fc8, size=227, pad=100, upsampling=odd_kernel)
+ALEXNET = Trunk(
+    "alexnet",
+    partial(alexnet, norm_first=True, param=BIAS_TWICE),
+    partial(fc8, param=BIAS_TWICE),
+    size=227,
+    pad=100,
+    upsampling=odd_kernel,
+)
+ALEXNET_OWT = Trunk(
+    "alexnet_owt", alexnet_owt, partial(fc8, param=BIAS_TWICE), size=224, pad=100, upsampling=odd_kernel
+)
 GOOGLENET = Trunk("googlenet", googlenet, googlenet_classifier, size=224, pad=34, upsampling=odd_kernel_trimmed)
 SQUEEZENET = Trunk(
     "squeezenet_v1.1", squeezenet, squeezenet_classifier, size=227, pad=16, upsampling=odd_kernel_trimmed

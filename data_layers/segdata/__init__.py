@@ -3,8 +3,12 @@
 params.py   `param_str` to a checked dictionary
 splits.py   the list of names that a split consists of
 order.py    in which order a split's images come, reproducibly
-files.py    images and labels from files, each made sure of
-labels.py   which label values are legal, and which class each becomes
+files.py    images, labels and depth from image files, each made sure of
+mat.py      labels from MATLAB files, likewise
+labels.py   which label values or colours are legal, and which class each becomes
+classes.py  a list of classes, and of their colours, from a file
+pairs.py    images and labels in two folders, paired by name
+hha.py      depth as disparity, height above ground and angle with gravity
 feed.py     loading ahead in a worker thread
 layer.py    the layer itself: caffe.Layer's protocol over all of the above
 

@@ -1,4 +1,4 @@
-"""Images and labels from files.
+"""Images, labels and depth from image files.
 
 Images of any kind that Pillow reads become 8-bit RGB; labels must hold one class index per pixel. What cannot be used
 is refused with the file's name: FileNotFoundError for a missing file, ValueError for an unusable one.
@@ -7,19 +7,11 @@ is refused with the file's name: FileNotFoundError for a missing file, ValueErro
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Sequence
 
 import numpy as np
-import scipy.io.matlab
 from PIL import Image
 
 IMAGE_ENDINGS = (".jpg", ".png", ".jpeg", ".JPG", ".JPEG", ".PNG")
-
-_DAMAGED_MAT = (
-    *(ValueError, TypeError, KeyError, IndexError, NotImplementedError, OSError, zlib.error),
-    getattr(scipy.io.matlab, "MatReadError", ValueError),  # SciPy before 1.8 keeps it elsewhere
-)
 
 
 def find_image(stem: str) -> str:
@@ -51,37 +43,27 @@ def read_label(path: str) -> np.ndarray:
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
-def read_mat_label(path: str, field: Sequence[str]) -> np.ndarray:
-    """A label from a MATLAB file as integers, height×width; `field` leads to it, such as ("GTcls", "Segmentation")."""
-    if not os.path.exists(path):
-        raise _missing(path)
-    try:
-        value = scipy.io.loadmat(path)
-    except _DAMAGED_MAT as error:
-        raise ValueError(f"label '{path}' is not a MATLAB file that SciPy reads ({error}). Fetch it again.") from error
-    for depth, name in enumerate(field):
-        known = [key for key in (value if isinstance(value, dict) else value.dtype.names or ()) if key[0] != "_"]
-        if name not in known:
+def read_depth(path: str) -> np.ndarray:
+    """Depth in the unit of the file (NYUDv2: millimetres), float32, height×width, of a gray image with 16 bits or
+    floating point. A pixel without depth, which the file has as 0, infinite or not a number, is NaN."""
+    with _open(path) as image:
+        if not image.mode.startswith(("I", "F")):
             raise ValueError(
-                f"label '{path}' has no field {'.'.join(field[: depth + 1])}; there is {', '.join(known) or 'none'}. "
-                "Is it of this data set?"
+                f"depth '{path}' has mode {image.mode}, expected a gray image with 16 bits or floating point. "
+                "Save the depth itself, not a picture of it."
             )
-        value = value[name]
-        if value.dtype == object and value.size == 1:
-            value = value.item()
-    values = np.asarray(value)
-    if values.ndim != 2 or values.dtype.kind not in "iuf":
-        raise ValueError(
-            f"label '{path}': {'.'.join(field)} is {values.dtype} of shape {values.shape}, expected a map."
-        )
-    return values
+        depth = np.array(image, np.float32)
+    if (depth < 0).any():
+        raise ValueError(f"depth '{path}' is {depth.min():g} somewhere, expected no less than 0. Fetch it again.")
+    depth[(depth == 0) | np.isinf(depth)] = np.nan
+    return depth
 
 
 def _open(path: str) -> Image.Image:
     try:
         image = Image.open(path)
     except FileNotFoundError as error:
-        raise _missing(path) from error
+        raise missing(path) from error
     except (OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"'{path}' is not an image that Pillow reads ({error}). Fetch it again.") from error
     try:
@@ -92,7 +74,8 @@ def _open(path: str) -> Image.Image:
     return image
 
 
-def _missing(path: str) -> FileNotFoundError:
+def missing(path: str) -> FileNotFoundError:
+    """The error for a file that is not there."""
     return FileNotFoundError(
         f"there is no file '{os.path.abspath(path)}'. Put it there, or correct the list that names it."
     )

@@ -2,45 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 import caffe
-from segdata import files, order, params, splits
+from segdata import files, labels, order, params, splits
 from segdata.feed import Feed
+
+ILSVRC_MEAN = (104.00699, 116.66877, 122.67892)
+"""Of ILSVRC's training images: blue, green, red."""
+
+Loader = Callable[[str], np.ndarray]
 
 
 class SegDataLayer(caffe.Layer):
-    """Loads whole images with their labels, one pair at a time, and gives its tops the image's size.
+    """Loads whole images with their labels, one at a time, and gives its tops the image's size.
 
-    Tops: `data`, 1×3×H×W, float32, BGR in 0–255 minus the mean; `label`, 1×1×H×W, class indices, 255 void.
+    Tops, unless a data set has others: `data`, 1×3×H×W, float32, BGR in 0–255 minus the mean; `label`, 1×1×H×W, class
+    indices, 255 void.
 
-    A data set's layer says where things are: `dir_key`, `n_classes`, `split_file`, `image_file`, `label_file`, and, if
-    labels are no PNGs, `read_label`. Settings, in `param_str`, a Python dictionary literal:
+    A data set's layer says which settings it `requires` and what else it `accepts`, where things are (`split_file`,
+    `image_file`, `label_file`), and, where labels are no PNGs with classes 0..`n_classes`-1 and void 255, how they are
+    read (`read_label`) and what they mean (`stored`). If it has other tops, `loaders` names them and what loads each.
+    Settings, in `param_str`, a Python dictionary literal:
 
-    <dir_key>   the data set's folder
+    <folders>   where the data set is
     split       which list of images; one with "train" in its name is taken in random order, any other from first to
                 last and again from the start
-    mean        (blue, green, red), subtracted
+    mean        (blue, green, red), subtracted; may be left out where the data set's own is published
     randomize   False: a training split from first to last, too
     seed        of the random order; by default another one in every run
     order       "py3" (default), "py2" or "shuffle", see segdata/order.py
-    n_classes   how many classes the label files have; a label with another value than 0..n_classes-1 or 255 is an error
+    n_classes   how many classes the label files have; a label with another value is an error
     classes     ids of the classes to keep, renumbered 0, 1, 2, … in this order; every other class becomes void
     prefetch    how many images a worker thread loads ahead (default 2); 0: no thread
 
     Errors are ValueError and FileNotFoundError; they name the image, its file and the split.
     """
 
-    dir_key: ClassVar[str]
+    requires: ClassVar[tuple[str, ...]]
+    accepts: ClassVar[tuple[str, ...]] = ("n_classes",)
     n_classes: ClassVar[int]
+    own_mean: ClassVar[tuple[float, float, float] | None] = None
+    stored: ClassVar[Callable[[int], dict[int, int]]] = staticmethod(labels.from_zero)
+
+    def loaders(self) -> dict[str, Loader]:
+        """The tops in their order, each with what loads it for an image's name: an array, channels×height×width."""
+        return {"data": self.load_image, "label": self.load_label}
+
+    def prepare(self) -> None:
+        """Take what the layer needs out of `settings`; called once, before anything is loaded."""
+        n_classes = params.n_classes(self.settings, self.n_classes, self.who)
+        self.label_map = self.map_labels(self.stored(n_classes), n_classes)
+
+    def trains(self) -> bool:
+        """Whether the split is one to train on, and so to be taken in random order."""
+        return "train" in self.split and bool(self.settings.get("randomize", True))
 
     def split_file(self) -> str:
         """The path of the list of names."""
         raise NotImplementedError
+
+    def names(self) -> list[str]:
+        """The names of the split's images."""
+        return splits.read_names(self.split_file(), self.who)
 
     def image_file(self, name: str) -> str:
         """The path of an image."""
@@ -55,22 +84,28 @@ class SegDataLayer(caffe.Layer):
         return files.read_label(path)
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
-        who = type(self).__name__
-        if len(top) != 2:
-            raise ValueError(f"{who} has {len(top)} top(s). Need to define two tops: data and label.")
+        self.who = type(self).__name__
+        requires = self.requires if self.own_mean else (*self.requires, "mean")
+        accepts = ("split", "mean", *self.accepts, "randomize", "seed", "order", "classes", "prefetch")
+        self.settings = params.parse(self.param_str, self.who, requires, accepts)
+        self.split = str(self.settings.get("split") or "")
+        mean = self.own_mean or ILSVRC_MEAN
+        self.mean = params.numbers(self.settings, "mean", mean, "blue, green, red", self.who)
+        self.prepare()
+        self._loaders = self.loaders()
+        if len(top) != len(self._loaders):
+            raise ValueError(f"{self.who} has {len(top)} top(s). Need to define {_in_words(list(self._loaders))}.")
         if bottom:
-            raise ValueError(f"{who} has {len(bottom)} bottom(s), and a data layer takes none. Do not define a bottom.")
-        optional = ("randomize", "seed", "order", "n_classes", "classes", "prefetch")
-        settings = params.parse(self.param_str, who, (self.dir_key, "split", "mean"), optional)
-        self.folder = str(settings[self.dir_key])
-        self.split = str(settings["split"])
-        self.mean = params.mean(settings, who)
-        self.label_map = params.label_map(settings, self.n_classes, who)
-        self.random = bool(settings.get("randomize", True)) and "train" in self.split
-        self.order = params.choice(settings, "order", order.DEFAULT, order.RANDOM, who) if self.random else "sequential"
-        self.seed = params.whole(settings, "seed", random.SystemRandom().getrandbits(32), 0, who)
-        self.prefetch = params.whole(settings, "prefetch", 2, 0, who)
-        self.indices = splits.read_names(self.split_file(), who)
+            raise ValueError(
+                f"{self.who} has {len(bottom)} bottom(s), and a data layer takes none. Do not define a bottom."
+            )
+        self.random = self.trains()
+        self.order = "sequential"
+        if self.random:
+            self.order = params.choice(self.settings, "order", order.DEFAULT, order.RANDOM, self.who)
+        self.seed = params.whole(self.settings, "seed", random.SystemRandom().getrandbits(32), 0, self.who)
+        self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who)
+        self.indices = self.names()
         self._start_at(0)
 
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
@@ -107,7 +142,7 @@ class SegDataLayer(caffe.Layer):
         for key in ("split", "images", "order"):
             if state.get(key) != own[key]:
                 raise ValueError(
-                    f"{type(self).__name__}: the saved position belongs to {key} {state.get(key)!r}, this layer has "
+                    f"{self.who}: the saved position belongs to {key} {state.get(key)!r}, this layer has "
                     f"{own[key]!r}. Restore the settings, or start the order afresh."
                 )
         self.seed = state["seed"]
@@ -115,32 +150,60 @@ class SegDataLayer(caffe.Layer):
 
     def load_image(self, name: str) -> np.ndarray:
         """The image, float32, 3×H×W, BGR minus the mean."""
-        bgr = files.read_image(self.image_file(name))[:, :, ::-1]
-        data = np.empty((3, *bgr.shape[:2]), np.float32)
-        for channel, mean in enumerate(self.mean):
-            np.subtract(bgr[:, :, channel], mean, out=data[channel], dtype=np.float64, casting="same_kind")
-        return data
+        return planes(files.read_image(self.image_file(name))[:, :, ::-1], self.mean)
 
     def load_label(self, name: str) -> np.ndarray:
         """The label, uint8, 1×H×W; the leading 1 is the channel that the loss expects."""
         path = self.label_file(name)
         return self.label_map(self.read_label(path), path)[np.newaxis]
 
-    def _start_at(self, position: int) -> None:
-        self._position = position
-        self._feed = Feed(self._load, order.indices(self.order, self.seed, len(self.indices), position), self.prefetch)
+    def folder(self, key: str, *below: str) -> str:
+        """The folder, or what is below it, that is set under `key`."""
+        return os.path.join(str(self.settings[key]), *below)
 
-    def _load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def map_labels(self, stored: dict[int, int], n_classes: int) -> labels.LabelMap:
+        """What turns stored values into the classes that are asked for."""
+        return labels.LabelMap(stored, n_classes, params.classes(self.settings, n_classes, self.who))
+
+    def _start_at(self, position: int) -> None:
+        """Of n solvers that train together, solver r takes the images r, r + n, r + 2n, … of the order."""
+        self._position = position
+        rank, count = (caffe.solver_rank(), caffe.solver_count()) if self.phase == caffe.TRAIN else (0, 1)
+        indices = order.indices(self.order, self.seed, len(self.indices), rank + position * count, count)
+        self._feed = Feed(self._load, indices, self.prefetch)
+
+    def _load(self, index: int) -> list[np.ndarray]:
         name = self.indices[index]
         try:
-            data, label = self.load_image(name), self.load_label(name)
-            if data.shape[1:] != label.shape[1:]:
-                image_size, label_size = (f"{a.shape[2]}×{a.shape[1]}" for a in (data, label))
-                raise ValueError(
-                    f"the image is {image_size} pixels, its label {label_size}; expected one size. "
-                    "Is it the label of another version of the image?"
-                )
+            tops = {top: load(name) for top, load in self._loaders.items()}
+            _check_sizes(tops)
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-            raise kind(f"{type(self).__name__}: image '{name}' of split '{self.split_file()}': {error}") from error
-        return data, label
+            raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
+        return list(tops.values())
+
+
+def planes(image: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """An image, height×width×channels, minus the mean of each channel: float32, channels×height×width."""
+    data = np.empty((image.shape[2], *image.shape[:2]), np.float32)
+    for channel, value in enumerate(mean):
+        np.subtract(image[:, :, channel], value, out=data[channel], dtype=np.float64, casting="same_kind")
+    return data
+
+
+def _check_sizes(tops: dict[str, np.ndarray]) -> None:
+    (_, image), *others = tops.items()
+    for top, values in others:
+        if values.shape[1:] != image.shape[1:]:
+            image_size, size = (f"{a.shape[2]}×{a.shape[1]}" for a in (image, values))
+            raise ValueError(
+                f"the image is {image_size} pixels, its {top} {size}; expected one size. "
+                f"Is it the {top} of another version of the image?"
+            )
+
+
+def _in_words(tops: list[str]) -> str:
+    """Tops as the published layers count them: two tops: data and label."""
+    if len(tops) == 1:
+        return f"one top: {tops[0]}"
+    return f"{('two', 'three', 'four')[len(tops) - 2]} tops: {', '.join(tops[:-1])} and {tops[-1]}"

@@ -47,6 +47,6 @@ DEFAULT = "py3"
 RANDOM = ("py3", "py2", "shuffle")
 
 
-def indices(name: str, seed: int, n: int, position: int = 0) -> Iterator[int]:
-    """The order's indices, each in 0..n-1, from `position` on."""
-    return itertools.islice(_ORDERS[name](random.Random(seed), n), position, None)
+def indices(name: str, seed: int, n: int, position: int = 0, step: int = 1) -> Iterator[int]:
+    """The order's indices, each in 0..n-1: that at `position`, and every `step`-th after it."""
+    return itertools.islice(_ORDERS[name](random.Random(seed), n), position, None, step)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import difflib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from segdata.labels import VOID, LabelMap
+from segdata.labels import VOID
+
+Value = TypeVar("Value", str, int)
 
 
 def parse(param_str: str, who: str, required: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def parse(param_str: str, who: str, required: tuple[str, ...], optional: tuple[s
         ) from error
     if not isinstance(params, dict):
         raise ValueError(f"{who}: param_str is a {type(params).__name__}, not a dictionary such as {example}.")
-    known = required + optional
+    known = tuple(dict.fromkeys(required + optional))
     for key in params:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, 1)
@@ -51,39 +54,43 @@ def whole(settings: dict[str, Any], key: str, default: int, least: int, who: str
     return value
 
 
-def choice(settings: dict[str, Any], key: str, default: str, known: tuple[str, ...], who: str) -> str:
-    """The word under `key`, which must be a known one; the default where the key is absent."""
+def choice(settings: dict[str, Any], key: str, default: Value, known: tuple[Value, ...], who: str) -> Value:
+    """The value under `key`, which must be a known one; the default where the key is absent."""
     value = settings.get(key, default)
     if value not in known:
-        raise ValueError(f"{who}: {key} is {value!r}, expected one of {', '.join(known)}. Correct param_str.")
+        raise ValueError(f"{who}: {key} is {value!r}, expected one of {', '.join(map(str, known))}. Correct param_str.")
     return value
 
 
-def mean(settings: dict[str, Any], who: str) -> np.ndarray:
-    """The three numbers under `mean`: blue, green, red, in 0–255."""
-    value = settings["mean"]
+def numbers(settings: dict[str, Any], key: str, default: Sequence[float], meaning: str, who: str) -> np.ndarray:
+    """The numbers under `key`, as many as the default has; the default where the key is absent."""
+    value = settings.get(key, default)
     try:
-        colour = np.array(value, dtype=np.float64)
+        found = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
-        colour = np.empty(0)
-    if colour.shape != (3,) or not np.isfinite(colour).all():
-        raise ValueError(f"{who}: mean is {value!r}, expected three numbers (blue, green, red). Correct param_str.")
-    return colour
+        found = np.empty(0)
+    if found.shape != (len(default),) or not np.isfinite(found).all():
+        count = {3: "three", 4: "four"}[len(default)]
+        raise ValueError(f"{who}: {key} is {value!r}, expected {count} numbers ({meaning}). Correct param_str.")
+    return found
 
 
-def label_map(settings: dict[str, Any], default_n_classes: int, who: str) -> LabelMap:
-    """What `n_classes` and `classes` say of label values."""
-    n_classes = whole(settings, "n_classes", default_n_classes, 1, who)
-    if n_classes > VOID:
+def n_classes(settings: dict[str, Any], default: int, who: str) -> int:
+    """How many classes the label files have: at most 255, because 255 is void."""
+    value = whole(settings, "n_classes", default, 1, who)
+    if value > VOID:
+        raise ValueError(f"{who}: n_classes is {value}, expected at most {VOID} ({VOID} is void). Correct param_str.")
+    return value
+
+
+def classes(settings: dict[str, Any], n_classes: int, who: str) -> list[int] | None:
+    """The ids under `classes`, of those to keep out of 0..n_classes-1; None where the key is absent or None."""
+    value = settings.get("classes")
+    if value is None:
+        return None
+    legal = isinstance(value, (list, tuple)) and all(type(c) is int and 0 <= c < n_classes for c in value)
+    if not legal or not value or len(set(value)) != len(value):
         raise ValueError(
-            f"{who}: n_classes is {n_classes}, expected at most {VOID} ({VOID} is void). Correct param_str."
+            f"{who}: classes is {value!r}, expected a list of different ids in 0..{n_classes - 1}. Correct param_str."
         )
-    classes = settings.get("classes")
-    if classes is not None:
-        legal = isinstance(classes, (list, tuple)) and all(type(c) is int and 0 <= c < n_classes for c in classes)
-        if not legal or not classes or len(set(classes)) != len(classes):
-            raise ValueError(
-                f"{who}: classes is {classes!r}, expected a list of different ids in 0..{n_classes - 1}. "
-                "Correct param_str."
-            )
-    return LabelMap(n_classes, classes)
+    return list(value)

@@ -19,20 +19,22 @@ class FakeBlob:
 
 
 class Driver:
-    """A layer with two tops, called in the order in which Net calls it."""
+    """A layer, called in the order in which Net calls it."""
 
     def __init__(self, cls: type, bottoms: int = 0, tops: int = 2, **params: Any):
         self.layer = cls.__new__(cls)
+        self.layer.phase = 0  # caffe.TRAIN
         self.layer.param_str = params.pop("param_str", repr(params))
         self.bottom = [FakeBlob() for _ in range(bottoms)]
         self.top = [FakeBlob() for _ in range(tops)]
         self.layer.setup(self.bottom, self.top)
         self.layer.reshape(self.bottom, self.top)
 
-    def forward(self) -> tuple[np.ndarray, np.ndarray]:
+    def forward(self) -> list[np.ndarray]:
+        """What the tops hold."""
         self.layer.reshape(self.bottom, self.top)
         self.layer.forward(self.bottom, self.top)
-        return self.top[0].data, self.top[1].data
+        return [blob.data for blob in self.top]
 
     def indices(self, count: int) -> list[int]:
         """The indices of the images that the next forwards deliver."""

@@ -15,6 +15,15 @@ def workers() -> int:
     return sum(thread.name.startswith("segdata") for thread in threading.enumerate())
 
 
+def none_but_ours() -> None:
+    """Waits for the threads of other tests' feeds to end."""
+    deadline = time.monotonic() + 5
+    while workers() and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.001)
+    assert not workers()
+
+
 def test_items_are_loaded_while_the_current_one_is_used() -> None:
     loaded: list[int] = []
     feed = Feed(lambda i: loaded.append(i) or i, itertools.count(), ahead=2)
@@ -28,25 +37,20 @@ def test_items_are_loaded_while_the_current_one_is_used() -> None:
 
 
 def test_no_thread_without_prefetch() -> None:
-    before = workers()
+    none_but_ours()
     feed = Feed(lambda i: i, itertools.count(), ahead=0)
     feed.advance()
     assert feed.current() == 1
-    assert workers() == before
+    assert not workers()
 
 
 def test_thread_ends_with_the_feed() -> None:
-    gc.collect()
-    before = workers()
+    none_but_ours()
     feed = Feed(lambda i: i, itertools.count(), ahead=2)
     feed.advance()
-    assert workers() == before + 1
+    assert workers() == 1
     del feed
-    gc.collect()
-    deadline = time.monotonic() + 5
-    while workers() > before and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert workers() == before
+    none_but_ours()
 
 
 def test_thread_does_not_hold_up_the_exit() -> None:

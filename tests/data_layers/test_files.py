@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 from segdata import files
 
 GRAY = np.array([[0, 128], [200, 255]], np.uint8)
@@ -96,25 +95,13 @@ def test_coloured_label_is_refused(tmp_path: Path) -> None:
         files.read_label(str(tmp_path / "x.png"))
 
 
-def test_mat_label(tmp_path: Path) -> None:
-    savemat(tmp_path / "x.mat", {"GTcls": {"Segmentation": GRAY, "Boundaries": {"a": 1}}})
-    assert (files.read_mat_label(str(tmp_path / "x.mat"), ("GTcls", "Segmentation")) == GRAY).all()
+def test_depth_is_read_as_it_is(tmp_path: Path) -> None:
+    depth = np.array([[0, 700], [2550, 65535]], np.uint16)
+    Image.fromarray(depth).save(tmp_path / "x.png")
+    assert np.array_equal(files.read_depth(str(tmp_path / "x.png")), [[np.nan, 700], [2550, 65535]], equal_nan=True)
 
 
-def test_mat_label_of_one_pixel(tmp_path: Path) -> None:
-    savemat(tmp_path / "x.mat", {"GTcls": {"Segmentation": np.array([[7]], np.uint8)}})
-    assert files.read_mat_label(str(tmp_path / "x.mat"), ("GTcls", "Segmentation")).tolist() == [[7]]
-
-
-def test_mat_without_the_field_is_refused(tmp_path: Path) -> None:
-    savemat(tmp_path / "x.mat", {"GTinst": {"Segmentation": GRAY}})
-    with pytest.raises(ValueError, match="no field GTcls; there is GTinst"):
-        files.read_mat_label(str(tmp_path / "x.mat"), ("GTcls", "Segmentation"))
-    with pytest.raises(ValueError, match="no field GTinst.Categories; there is Segmentation"):
-        files.read_mat_label(str(tmp_path / "x.mat"), ("GTinst", "Categories"))
-
-
-def test_damaged_mat_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.mat").write_bytes(b"no matlab")
-    with pytest.raises(ValueError, match="x.mat' is not a MATLAB file"):
-        files.read_mat_label(str(tmp_path / "x.mat"), ("GTcls",))
+def test_negative_depth_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[-1, 2]], np.float32)).save(tmp_path / "x.tif")
+    with pytest.raises(ValueError, match="x.tif' is -1 somewhere"):
+        files.read_depth(str(tmp_path / "x.tif"))

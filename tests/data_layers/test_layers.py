@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 from voc_layers import SBDDSegDataLayer, VOCSegDataLayer
 
 from tests.data_layers.driver import MEAN, NAMES, Driver
@@ -37,6 +38,20 @@ def test_sbd_reads_mat_labels(sbd: Path, voc: Path) -> None:
     for name in NAMES:
         truth = np.asarray(Image.open(voc / f"SegmentationClass/{name}.png"))
         assert (driver.forward()[1][0, 0] == truth).all()
+
+
+def test_a_truncated_sbd_label_is_named(sbd: Path) -> None:
+    path = sbd / "cls/a.mat"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"image 'a' of split '.*train.txt': label '.*cls/a.mat' ends in the middle"):
+        Driver(SBDDSegDataLayer, sbdd_dir=str(sbd), split="train", mean=MEAN, randomize=False)
+
+
+def test_an_instance_label_is_not_taken_for_a_class_label(sbd: Path) -> None:
+    """SBD's folder inst has files of the same names, with GTinst."""
+    savemat(sbd / "cls/a.mat", {"GTinst": {"Segmentation": np.zeros((8, 6), np.uint8)}})
+    with pytest.raises(ValueError, match=r"cls/a.mat' has no field GTcls; there is GTinst"):
+        Driver(SBDDSegDataLayer, sbdd_dir=str(sbd), split="train", mean=MEAN, randomize=False)
 
 
 def test_published_sequence(voc: Path) -> None:

@@ -33,6 +33,12 @@ def test_order_can_be_entered_anywhere(name: str) -> None:
     assert first(name, 7, 10, position=25) == first(name, 7, 35)[25:]
 
 
+@pytest.mark.parametrize("name", ["sequential", *order.RANDOM])
+def test_every_nth(name: str) -> None:
+    """What one of three solvers takes that train together."""
+    assert list(itertools.islice(order.indices(name, 1337, 7, 2, 3), 5)) == first(name, 7, 17)[2::3]
+
+
 @pytest.mark.parametrize("name", order.RANDOM)
 def test_seed_decides(name: str) -> None:
     assert first(name, 50, 10, seed=1) == first(name, 50, 10, seed=1) != first(name, 50, 10, seed=2)

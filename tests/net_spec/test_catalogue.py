@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from net_spec import geometry
-from net_spec.catalogue import CLASSIFIERS, ROWS, VARIANTS, adapt, files
+from net_spec.__main__ import everything
+from net_spec.catalogue import CLASSIFIERS, ROWS, VARIANTS, adapt
 from net_spec.datasets import data_set
 from net_spec.fcn import Head
 from net_spec.generate import differences
 from net_spec.nets import TrainedClassifier
-from net_spec.trunks import CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16
+from net_spec.trunks import ALEXNET_OWT, CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16, VGG16_POOLS
 
 ROOT = Path(__file__).parents[2]
 SIZE = (1, 3, 76, 100)
@@ -38,7 +39,7 @@ variants = pytest.mark.parametrize("row", VARIANTS, ids=lambda row: row.name)
 
 
 def test_the_files_are_what_the_catalogue_makes():
-    assert list(differences(files(), ROOT)) == []
+    assert list(differences(everything(), ROOT)) == []
 
 
 def test_no_name_is_there_twice():
@@ -122,7 +123,9 @@ TRUNKS = [
     *((VGG16, stride) for stride in (32, 16, 8)),
     *((SMALL_VGG, stride) for stride in (32, 16, 8)),
     *((CAFFENET, stride) for stride in (32, 16, 8)),
+    *((ALEXNET_OWT, stride) for stride in (32, 16, 8)),
     *((GOOGLENET, stride) for stride in (32, 16, 8)),
+    *((VGG16_POOLS[number], 2**number) for number in (5, 4, 3)),
     *((SQUEEZENET, stride) for stride in (16, 8, 4)),
 ]
 
@@ -155,6 +158,37 @@ def test_both_forms_of_a_classification_net_share_their_weights(row):
     assert {layer.type for layer in conv.layer}.isdisjoint({"InnerProduct"})
     fillers = {layer.convolution_param.weight_filler.type for layer in conv.layer if layer.type == "Convolution"}
     assert fillers == {"msra"}
+
+
+def rates(name, phase="train"):
+    """Layer to the rates of its weights and biases, relative to the solver's."""
+    return {layer.name: [param.lr_mult for param in layer.param] for layer in net(name, phase).layer if layer.param}
+
+
+@pytest.mark.parametrize("name", ["voc-fcn16s-cvpr", "voc-fcn8s-cvpr"])
+def test_intermediate_upsampling_is_learned_and_the_last_is_fixed(name):
+    found = {layer: values for layer, values in rates(name).items() if "up" in layer}
+    last = f"upscore{ROWS[name].stride}"
+    assert found.pop(last) == [0]
+    assert found
+    assert set(map(tuple, found.values())) == {(1,)}
+
+
+@pytest.mark.parametrize("name", ["voc-fcn32s-fixed", "voc7-fcn16s-squeezenet-fixed"])
+def test_a_net_of_fixed_features_learns_its_scores_alone(name):
+    found = rates(name)
+    assert {layer for layer, values in found.items() if any(values)} == {"score_fr" + "_7cls" * ("7" in name)}
+    assert {len(found[layer.name]) for layer in net(name, "train").layer if layer.type == "Convolution"} == {2}
+
+
+@pytest.mark.parametrize("number", [5, 4, 3])
+def test_a_single_level_sees_nothing_of_those_above_it(number):
+    name = f"voc-fcn-pool{number}"
+    found = own_counts(name)
+    assert list(found)[-2:] == [f"score_pool{number}", "upscore"]
+    assert not [layer for layer in found if layer.startswith((f"conv{number + 1}", "fc"))]
+    assert geometry.receptive_field(net(name, "deploy"), "data").stride == 1
+    assert geometry.receptive_field(net(name, "deploy"), f"score_pool{number}").stride == ROWS[name].stride
 
 
 def test_late_fusion_averages_the_scores_of_two_trunks():

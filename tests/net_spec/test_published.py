@@ -47,6 +47,7 @@ DIGESTS = {
     "voc-fcn8s/deploy": "a708597bbb1465db",
     "voc-fcn8s/train": "a72dc20636143101",
     "voc-fcn8s/val": "4857f12e5ea876a2",
+    "ilsvrc/alexnet/deploy": "f8778757643322d6",
     "ilsvrc/caffenet/deploy": "08b75ffa7f663653",
     "ilsvrc/googlenet/deploy": "6b8693e70c17034a",
     "ilsvrc/squeezenet_v1.1/deploy": "03fc95e7c54afd95",
@@ -120,6 +121,8 @@ ALL_PARAMETERS = {
     "voc-fcn8s": 134_489_759,
     "ilsvrc/vgg16": 138_357_544,
     "ilsvrc/caffenet": 60_965_224,
+    "ilsvrc/alexnet": 60_965_224,
+    "ilsvrc/alexnet_owt": 61_100_840,
     "ilsvrc/googlenet": 6_998_552,
     "ilsvrc/squeezenet_v1.1": 1_235_496,
 }
@@ -155,6 +158,10 @@ SOLVERS = {
     "voc-fcn8s": (1e-14, 0.99, 1, 100_000, 736, 4000),
     "voc-fcn8s-atonce": (1e-10, 0.99, 1, 300_000, 736, 4000),
     "voc-fcn-alexnet": (1e-4, 0.9, 20, 100_000, 736, 4000),
+    "voc-fcn-googlenet": (5e-5, 0.9, 20, 100_000, 736, 4000),
+    "voc-fcn32s-cvpr": (1e-4, 0.9, 20, 20_000, 736, 4000),
+    "voc-fcn16s-cvpr": (1e-6, 0.9, 20, 7_000, 736, 4000),
+    "voc-fcn8s-cvpr": (1e-8, 0.9, 20, 7_000, 736, 4000),
     "nyud-fcn32s-color": (1e-10, 0.99, 1, 300_000, 654, 2000),
     "nyud-fcn32s-hha": (1e-10, 0.99, 1, 300_000, 654, 2000),
     "nyud-fcn32s-color-d": (1e-10, 0.99, 1, 300_000, 654, 2000),
@@ -181,8 +188,8 @@ def test_hyper_parameters(name):
 
 
 def test_losses():
-    """An image's sum, but their mean for AlexNet, which learns from twenty at a time."""
-    for name, normalize in (("voc-fcn32s", False), ("voc-fcn-alexnet", True)):
+    """An image's sum, but their mean where twenty make an update."""
+    for name, normalize in (("voc-fcn32s", False), ("voc-fcn-alexnet", True), ("voc-fcn8s-cvpr", True)):
         loss = ROWS[name].net("train").layer[-1]
         assert (loss.name, loss.loss_param.normalize, loss.loss_param.ignore_label) == ("loss", normalize, 255)
 
