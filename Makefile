@@ -9,13 +9,15 @@ STAMP  := $(VENV)/installed
 export VGG16_CAFFEMODEL
 
 VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/*.prototxt))))
+TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs nets parity parity-record clean $(VARIANTS)
+.PHONY: help install demo test check docs nets parity parity-record bench clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  make VARIANT          Train a variant and the stages before it: $(VARIANTS)" | fold -s -w 110
+	@echo "  make TASK             The same for a task of your own (tools/new_task.py): $(TASKS)"
 
 install: $(STAMP) ## Make .venv and install everything into it
 
@@ -53,7 +55,10 @@ parity-record: $(STAMP) ## Record BVLC Caffe's numbers again for the cases that 
 	$(PY) -m tests.parity.record
 	$(PY) -m tests.parity.solver
 
-$(VARIANTS): $(STAMP)
+bench: $(STAMP) ## Measure beside ONNX Runtime, OpenVINO, OpenCV, PyTorch and BVLC Caffe (Linux; an hour; ARGS=--quick)
+	$(PY) benchmarks/run.py $(ARGS)
+
+$(VARIANTS) $(TASKS): $(STAMP)
 	$(PY) tools/solve.py $@ --chain --resume $(if $(VOC_DIR),--voc-dir "$(VOC_DIR)") $(if $(SBD_DIR),--sbd-dir "$(SBD_DIR)") $(if $(CLASSES),--classes $(CLASSES)) $(if $(NAME),--name $(NAME)) $(ARGS)
 
 clean: ## Remove what runs have written (not data/ and snapshot/)

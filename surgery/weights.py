@@ -30,16 +30,18 @@ def convolutionalize(conv_net: Any, net: Any, suffix: str = "", quiet: bool = Fa
     Layers are matched by name; a convolution made of an InnerProduct layer may have `suffix` added to it (fc6-conv).
     Its kernel must cover what the InnerProduct layer sees: height × width × channels values. Fully connected layers
     without a twin, such as the classifier that a score layer replaces, are dropped. Weights in the old form of four
-    dimensions, 1×1×4096×25088, are taken too. Returns the report, and prints it unless `quiet`.
+    dimensions, 1×1×4096×25088, are taken too. Of a net without fully connected layers, all is copied. Returns the
+    report, and prints it unless `quiet`.
 
-    Raises ValueError, before anything is copied, if no fully connected layer has a twin or if parameters do not fit.
+    Raises ValueError, before anything is copied, if there are fully connected layers and none has a twin, or if
+    parameters do not fit.
     """
     who = "convolutionalize"
     connected = [layer for layer in net.params if net.layer_dict[layer].type == "InnerProduct"]
-    if not any(layer + suffix in conv_net.params for layer in connected):
+    if connected and not any(layer + suffix in conv_net.params for layer in connected):
         raise ValueError(
             f"{who}: the convolutional net has the layers {', '.join(conv_net.params)}, and none of "
-            f"{', '.join(layer + suffix for layer in connected) or 'the fully connected ones (there is none)'}. "
+            f"{', '.join(layer + suffix for layer in connected)}. "
             "Name the convolutions like the fully connected layers, or say what is added to their names (suffix)."
         )
     remedy = "Make the convolution's kernel_size the height and width of what the fully connected layer sees."

@@ -1,6 +1,8 @@
 """caffe.io: numbers recorded from BVLC pycaffe (with scikit-image 0.18), and what both refuse."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -173,3 +175,22 @@ class TestTransformer:
             transformer.set_mean("data", np.zeros(2))
         with pytest.raises(ValueError, match="Mean shape invalid"):
             transformer.set_mean("data", np.zeros((1, 3, 4, 4)))
+
+
+def test_resize_is_that_of_scikit_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pycaffe's module had it by the way, and scripts use it from there."""
+    transform = ModuleType("skimage.transform")
+    transform.resize = lambda image, shape: shape
+    modules = {"skimage": ModuleType("skimage"), "skimage.io": ModuleType("skimage.io"), transform.__name__: transform}
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    assert caffe.io.resize(None, (2, 3)) == (2, 3)
+    assert caffe.io.skimage is modules["skimage"]
+
+
+def test_without_scikit_image_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(AttributeError, match="pip install scikit-image"):
+        caffe.io.resize  # noqa: B018
+    with pytest.raises(AttributeError, match="module 'caffe.io' has no attribute 'resise'"):
+        caffe.io.resise  # noqa: B018

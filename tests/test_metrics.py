@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.metrics import confusion, is_all_background, scores
+from tools.metrics import absent, confusion, is_all_background, scores, without
 
 DATA = Path(os.environ.get("FCN_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
@@ -70,6 +70,17 @@ def test_class_predicted_but_absent_from_truth() -> None:
     assert excluded.mean_iu == pytest.approx((3 / 4 + 1) / 2)
     assert math.isnan(excluded.iu[1])
     assert excluded.pixel_accuracy == scores(hist).pixel_accuracy == pytest.approx(7 / 8)
+
+
+def test_ignored_classes_count_as_void() -> None:
+    hist = np.array([[3, 1, 0], [2, 5, 1], [0, 0, 4]])
+    ignored = without(hist, [1])
+    assert ignored.tolist() == [[3, 1, 0], [0, 0, 0], [0, 0, 4]]
+    assert hist[1, 1] == 5
+    assert absent(ignored) == [1]
+    assert absent(hist) == []
+    with pytest.raises(ValueError, match=r"no class 3 to leave out, expected 0\.\.2"):
+        without(hist, [3])
 
 
 def test_no_pixels_score_nan_and_json_knows_it_as_null() -> None:

@@ -15,6 +15,7 @@ PYCAFFE = [
     *("init_log", "log", "set_mode_cpu", "set_mode_gpu", "set_device", "set_random_seed", "layer_type_list"),
     *("solver_count", "set_solver_count", "solver_rank", "set_solver_rank", "set_multiprocess", "has_nccl"),
     *("io", "layers", "params", "to_proto", "net_spec", "proto", "draw", "coord_map", "classifier", "detector"),
+    *("pycaffe", "_caffe"),
 ]
 
 
@@ -22,6 +23,14 @@ PYCAFFE = [
 def test_name(name):
     assert name in dir(caffe)
     assert getattr(caffe, name) is not None
+
+
+@pytest.mark.parametrize("module", ["pycaffe", "_caffe"])
+def test_what_scripts_import_from_the_modules_inside(module):
+    inside = getattr(caffe, module)
+    for name in inside.__all__:
+        assert getattr(inside, name) is getattr(caffe, name, getattr(inside, name))
+    assert inside.Net is caffe.Net
 
 
 def test_an_unknown_name():

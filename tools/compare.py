@@ -19,7 +19,7 @@ from PIL import Image
 
 import caffe
 from tools import pictures, stages
-from tools.customise import Catalogue
+from tools.customise import everything
 from tools.device import add_device_options, use_device
 
 
@@ -29,7 +29,7 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
     After each image `skip` others are left out. The weights are those of each variant's newest snapshot.
     """
     nets = [_val_net(name) for name in variants]
-    mean = np.asarray(Catalogue().find(variants[0]).data.val.params["mean"])
+    mean = np.asarray(everything().find(variants[0]).data.val.params["mean"])
     found = []
     for number in range(images * (skip + 1)):
         for net in nets:
@@ -45,9 +45,9 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
 
 
 def _val_net(name: str) -> Any:
-    row = Catalogue().find(name)
-    net_file = Catalogue().net_file(row, row.data.val.file)
-    return caffe.Net(net_file, caffe.TEST, weights=str(stages.trained_weights(name)))
+    nets = everything()
+    row = nets.find(name)
+    return caffe.Net(nets.net_file(row, row.data.val.file), caffe.TEST, weights=str(stages.trained_weights(row.name)))
 
 
 @project.tool

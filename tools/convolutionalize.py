@@ -1,10 +1,10 @@
 """Makes the weights of a fully convolutional net out of a classification net's.
 
-    python tools/convolutionalize.py --net nets/ilsvrc/vgg16/deploy.prototxt \\
-        --weights VGG_ILSVRC_16_layers.caffemodel \\
-        --conv-net nets/ilsvrc/vgg16/conv.prototxt --out data/ilsvrc/vgg16-conv.caffemodel
+    python tools/convolutionalize.py vgg16 VGG_ILSVRC_16_layers.caffemodel        of a base net, by its name
+    python tools/convolutionalize.py --net a.prototxt --weights a.caffemodel --conv-net b.prototxt --out b.caffemodel
 
-Prints which parameters were copied, coerced into convolution kernels, dropped, and left as they were.
+The first writes data/ilsvrc/NET-conv.caffemodel, where the other tools look for it, or --out. Prints which parameters
+were copied, coerced into convolution kernels, dropped, and left as they were.
 """
 
 from __future__ import annotations
@@ -12,35 +12,64 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from tools import project  # isort: skip  (it puts the project's packages on the path)
 
 import caffe
-from surgery import convolutionalize
+import surgery
+from net_spec.catalogue import BACKBONES
+from tools import stages
+
+
+def convolutional(name: str, weights: str) -> Any:
+    """The fully convolutional form of a classifier of the catalogue, with the weights of its other form."""
+    return convolutionalized(f"nets/{name}/deploy.prototxt", weights, f"nets/{name}/conv.prototxt")
+
+
+def convolutionalized(net_file: str, weights: str, conv_net_file: str, suffix: str = "") -> Any:
+    """The net `conv_net_file` with the weights of the net `net_file`."""
+    for path in (net_file, weights, conv_net_file):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no file '{path}'")
+    net = caffe.Net(net_file, caffe.TEST, weights=weights)
+    conv_net = caffe.Net(conv_net_file, caffe.TEST)
+    surgery.convolutionalize(conv_net, net, suffix=suffix)
+    return conv_net
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", nargs="?", choices=BACKBONES, metavar="NET", help=f"one of {', '.join(BACKBONES)}")
+    parser.add_argument("file", nargs="?", metavar="WEIGHTS", help="its weights (.caffemodel or .h5)")
+    group = parser.add_argument_group("any other net")
+    group.add_argument("--net", help="prototxt of the classification net")
+    group.add_argument("--weights", help="its weights (.caffemodel or .h5)")
+    group.add_argument("--conv-net", help="prototxt of its fully convolutional twin")
+    group.add_argument(
+        "--suffix", default="", help="what the twin adds to the names of fully connected layers, such as -conv"
+    )
+    parser.add_argument("--out", type=Path, help="weights to write (.caffemodel)")
+    return parser
 
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--net", required=True, help="prototxt of the classification net")
-    parser.add_argument("--weights", required=True, help="its weights (.caffemodel or .h5)")
-    parser.add_argument("--conv-net", required=True, help="prototxt of its fully convolutional twin")
-    parser.add_argument("--out", type=Path, required=True, help="weights to write (.caffemodel)")
-    parser.add_argument(
-        "--suffix", default="", help="what the twin adds to the names of fully connected layers, such as -conv"
-    )
+    parser = _parser()
     options = parser.parse_args(arguments)
-    for path in (options.net, options.weights, options.conv_net):
-        if not Path(path).is_file():
-            parser.error(f"there is no file '{path}'")
-    net = caffe.Net(options.net, caffe.TEST, weights=options.weights)
-    conv_net = caffe.Net(options.conv_net, caffe.TEST)
-    convolutionalize(conv_net, net, suffix=options.suffix)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    conv_net.save(str(options.out))
-    print(f"wrote {options.out}")
+    project.quiet(caffe)
+    if options.base and options.file:
+        name, _ = BACKBONES[options.base]
+        net, out = convolutional(name, options.file), options.out or stages.weights_of(name)
+    elif options.net and options.weights and options.conv_net and options.out:
+        net, out = convolutionalized(options.net, options.weights, options.conv_net, options.suffix), options.out
+    else:
+        parser.error("give a base net and its weights, or all of --net, --weights, --conv-net and --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    net.save(str(out))
+    print(f"wrote {out}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The nets of the catalogue on data somewhere else, or on a data set of one's own."""
+"""The nets that there are: those of the catalogue, also on data somewhere else, and those of one's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from net_spec.catalogue import ROWS, VARIANTS, adapt, files
 from net_spec.datasets import DataSet, Split, data_set
 from net_spec.generate import write
 from net_spec.nets import Variant
+from tools import tasks
 
 USUAL_SPLITS = ("train", "val")
 
@@ -32,16 +33,19 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 class Catalogue:
     """The variants by name.
 
-    root: what comes before `nets/` and `solvers/`; empty for the files that the checkout has.
-    own_names: what variants are called that were made for another data set (voc-fcn8s: camvid2-fcn8s).
+    roots: for each row whose files are not in the checkout's own folders, what comes before `nets/` and `solvers/`.
+    writes: whether the files of `roots` are written whenever they are needed, or are there.
+    own_names: other names of rows: of tasks (my-task: my-task-fcn8s), and of what was made for another data set
+        (voc-fcn8s: camvid2-fcn8s).
     """
 
-    rows: dict[str, Variant] = field(default_factory=lambda: {row.name: row for row in VARIANTS})
-    root: str = ""
+    rows: dict[str, Variant]
+    roots: dict[str, str] = field(default_factory=dict)
+    writes: bool = False
     own_names: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> Variant:
-        """A row by its name, or by the name of the variant it was made of. Raises ValueError with the names known."""
+        """A row by its name, or by its other name. Raises ValueError with the names known."""
         row = self.rows.get(self.own_names.get(name, name))
         if row is None:
             raise ValueError(f"{name}: no such variant. There are {', '.join(self.rows)}.")
@@ -49,16 +53,31 @@ class Catalogue:
 
     def net_file(self, row: Variant, phase: str) -> str:
         """The path of a row's net."""
-        return f"{self.root}nets/{row.name}/{phase}.prototxt"
+        return f"{self._root(row)}nets/{row.name}/{phase}.prototxt"
 
     def solver_file(self, row: Variant) -> str:
         """The path of a row's solver."""
-        return f"{self.root}solvers/{row.name}.prototxt"
+        return f"{self._root(row)}solvers/{row.name}.prototxt"
 
     def write(self, row: Variant) -> None:
-        """Write the row's nets and solver, unless the checkout has them."""
-        if self.root:
-            write(files((row,), self.root), "python tools/solve.py")
+        """Write the row's nets and solver, unless they are there."""
+        if self.writes:
+            write(files((row,), self._root(row)), "python tools/solve.py")
+
+    def _root(self, row: Variant) -> str:
+        return self.roots.get(row.name, "")
+
+
+def everything() -> Catalogue:
+    """The rows of the catalogue and of every task, with the files that are there."""
+    rows, roots, own_names = {row.name: row for row in VARIANTS}, {}, {}
+    for name in tasks.names():
+        task = tasks.read(tasks.TASKS / name)
+        stages = tasks.rows(task)
+        rows.update((row.name, row) for row in stages)
+        roots.update((row.name, task.root) for row in stages)
+        own_names[name] = stages[-1].name
+    return Catalogue(rows, roots, own_names=own_names)
 
 
 def catalogue(options: argparse.Namespace) -> Catalogue:
@@ -69,10 +88,14 @@ def catalogue(options: argparse.Namespace) -> Catalogue:
     for option in ("name", "splits"):
         if getattr(options, option):
             raise ValueError(f"--{option} without --classes, expected both: how many classes has your data set?")
-    moved = {"voc_dir": options.voc_dir, "sbdd_dir": options.sbd_dir}
-    if not any(moved.values()):
-        return Catalogue()
-    return Catalogue({row.name: replace(row, data=_moved(row.data, moved)) for row in VARIANTS}, "out/moved/")
+    moved = {key: folder for key, folder in (("voc_dir", options.voc_dir), ("sbdd_dir", options.sbd_dir)) if folder}
+    nets = everything()
+    if not moved:
+        return nets
+    if options.variant:
+        _check_moved(nets.find(options.variant), moved)
+    rows = {row.name: replace(row, data=_moved(row.data, moved)) for row in VARIANTS}
+    return Catalogue(rows, dict.fromkeys(rows, "out/moved/"), writes=True)
 
 
 def _own(options: argparse.Namespace) -> Catalogue:
@@ -99,7 +122,7 @@ def _own(options: argparse.Namespace) -> Catalogue:
         data = data_set({"voc_dir": options.voc_dir, "n_classes": options.classes}, train, val, row.data.heads[0])
         data = replace(data, val=replace(data.val, params={**data.val.params, "randomize": False}))
         rows[own] = adapt(row, own, data, options.classes, tuple(names.get(start, start) for start in row.starts))
-    return Catalogue(rows, f"out/{prefix}/", names)
+    return Catalogue(rows, dict.fromkeys(rows, f"out/{prefix}/"), writes=True, own_names=names)
 
 
 def _fits(row: Variant, family: str) -> bool:
@@ -121,9 +144,22 @@ def count_images(folder: Path, split: str) -> int:
     return len(path.read_text().split())
 
 
-def _moved(data: DataSet, folders: dict[str, str | None]) -> DataSet:
+def _check_moved(row: Variant, folders: dict[str, str]) -> None:
+    """Raises ValueError if the row's data have no such folder, so that asking for another would change nothing."""
+    own = {key: value for split in (row.data.train, row.data.val) for key, value in split.params.items()}
+    for key, folder in folders.items():
+        if key not in own:
+            option = {"voc_dir": "--voc-dir", "sbdd_dir": "--sbd-dir"}[key]
+            read = ", ".join(dict.fromkeys([*row.data.train.folders, *row.data.val.folders]))
+            raise ValueError(
+                f"{option} {folder}: {row.name} has no data there, it reads {read}. Put the data, or a link, in that "
+                "place; or give --classes to train on a data set of your own."
+            )
+
+
+def _moved(data: DataSet, folders: dict[str, str]) -> DataSet:
     def moved(split: Split) -> Split:
-        new = {key: folders[key] for key in split.params if folders.get(key)}
+        new = {key: folders[key] for key in split.params if key in folders}
         return replace(split, params={**split.params, **new})
 
     return replace(data, train=moved(data.train), val=moved(data.val))

@@ -1,9 +1,11 @@
 """Segments images: any list of files, with any deploy net.
 
     python tools/infer.py voc-fcn8s photo.jpg …                   the variant's deploy net and its newest snapshot
+    python tools/infer.py my-task photo.jpg …                     the same of a task of your own (tools/new_task.py)
     python tools/infer.py --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
 
-Writes NAME.png (class numbers, VOC's palette) and NAME_overlay.png; with --scores also NAME.npy, classes×height×width.
+Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
+classes×height×width; and, where the classes have names, legend.png.
 An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
@@ -23,11 +25,11 @@ from PIL import Image
 from segdata import files
 
 import caffe
+from net_spec.datasets import MEAN
 from tools import pictures, stages
-from tools.customise import Catalogue
+from tools.customise import everything
 from tools.device import add_device_options, use_device
-
-MEAN = (104.00699, 116.66877, 122.67892)
+from tools.legend import Legend, legend_of, reader
 
 
 def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
@@ -38,6 +40,34 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
     data.data[...] = pixels.transpose(2, 0, 1)
     net.forward()
     return net.blobs[score].data[0]
+
+
+class Found(NamedTuple):
+    """What is known of a net: its deploy prototxt, what its training is called, its classes, and its mean."""
+
+    net_file: str
+    training: str
+    classes: Legend
+    mean: tuple[float, ...]
+
+
+def find(variant: str, score: str = "score") -> Found:
+    """A variant, and the classes that its blob `score` is of; also one that tools/solve.py made for a data set in VOC's
+    layout (--classes). Raises ValueError if there is none of that name, or if it sees something else than colours.
+    """
+    nets = everything()
+    made = sorted(Path("out").glob(f"*/nets/{variant}/deploy.prototxt"))
+    if made and variant not in nets.rows:
+        return Found(str(made[0]), variant, Legend(), MEAN)
+    row = nets.find(variant)
+    split = row.data.val
+    if "color" not in split.params.get("tops", ["color"]):
+        raise ValueError(
+            f"{row.name} sees {split.params['tops'][0]}, expected a net that sees colours. `tools/score.py {row.name} "
+            "--save-dir DIR` writes what it predicts for the images of its data set."
+        )
+    mean = split.params.get("mean") or reader(row).own_mean
+    return Found(nets.net_file(row, "deploy"), row.name, legend_of(row, score), mean)
 
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
@@ -55,7 +85,7 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
     return net
 
 
-def write_segmentation(net: Any, file: str, name: str, options: argparse.Namespace) -> None:
+def write_segmentation(net: Any, file: str, name: str, classes: Legend, options: argparse.Namespace) -> None:
     """Segment one image, write the pictures, and tell which classes it shows."""
     image = Image.fromarray(files.read_image(file))
     scores = segment(net, image, tuple(options.mean), options.score)
@@ -65,12 +95,13 @@ def write_segmentation(net: Any, file: str, name: str, options: argparse.Namespa
             f"blob {options.score} is {labels.shape[0]}×{labels.shape[1]}, expected the image's {image.height}×"
             f"{image.width}. Name the blob of scores at full size with --score."
         )
-    pictures.save_labels(labels, options.out / f"{name}.png")
-    pictures.overlay(image, labels).save(options.out / f"{name}_overlay.png")
+    pictures.save_labels(labels, options.out / f"{name}.png", classes.colours)
+    pictures.overlay(image, labels, classes.colours).save(options.out / f"{name}_overlay.png")
     if options.scores:
         np.save(options.out / f"{name}.npy", scores)
     share = np.bincount(labels.ravel(), minlength=scores.shape[0]) / labels.size
-    print(f"{file}: " + ", ".join(f"class {c} {share[c]:.1%}" for c in np.argsort(-share) if share[c] > 0), flush=True)
+    seen = [f"{classes.name(cls)} {share[cls]:.1%}" for cls in np.argsort(-share) if share[cls] > 0]
+    print(f"{file}: {', '.join(seen)}", flush=True)
 
 
 def output_names(images: list[str]) -> list[str]:
@@ -82,13 +113,13 @@ def output_names(images: list[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", nargs="+", metavar="VARIANT | IMAGE", help="a net of the catalogue (unless --net), and images"
+        "what", nargs="+", metavar="VARIANT | IMAGE", help="a net or a task by its name (unless --net), and images"
     )
     parser.add_argument("--net", help="a deploy prototxt, instead of a variant")
     parser.add_argument("--weights", help="a caffemodel (default: the variant's newest snapshot)")
     parser.add_argument("--out", type=Path, default=Path("out/infer"), help="folder to write to (default: out/infer)")
     parser.add_argument(
-        "--mean", type=float, nargs=3, default=MEAN, metavar=("B", "G", "R"), help="mean that is subtracted"
+        "--mean", type=float, nargs=3, metavar=("B", "G", "R"), help="what is subtracted (default: the variant's mean)"
     )
     parser.add_argument("--score", default="score", help="the blob of scores")
     parser.add_argument("--scores", action="store_true", help="write the raw scores, too")
@@ -100,21 +131,23 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
-    images, net_file, weights = options.what, options.net, options.weights
-    if not net_file:
-        row, images = Catalogue().find(images[0]), images[1:]
-        net_file = Catalogue().net_file(row, "deploy")
-        weights = weights or str(stages.trained_weights(row.name))
+    images, weights, found = options.what, options.weights, Found(options.net, "", Legend(), MEAN)
+    if not options.net:
+        found, images = find(images[0], options.score), images[1:]
+        weights = weights or str(stages.trained_weights(found.training))
     if not weights or not images:
         parser.error("give --weights with --net, and at least one image")
     project.quiet(caffe)
     use_device(options)
-    net = deploy_net(net_file, weights, options.score)
+    net = deploy_net(found.net_file, weights, options.score)
+    options.mean = options.mean or found.mean
     options.out.mkdir(parents=True, exist_ok=True)
+    if found.classes.names:
+        found.classes.picture().save(options.out / "legend.png")
     failures = 0
     for file, name in zip(images, output_names(images)):
         try:
-            write_segmentation(net, file, name, options)
+            write_segmentation(net, file, name, found.classes, options)
         except (ValueError, OSError, RuntimeError) as error:
             print(f"infer: {file}: {error}", file=sys.stderr, flush=True)
             failures += 1

@@ -1,4 +1,5 @@
-"""What a net's training starts from: the weights of the stage before, and bilinear kernels in every deconvolution."""
+"""What a net's training starts from: the weights of the stage before, and bilinear kernels in every deconvolution that
+has none from there."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
         _widen_first_convolution(net, row, weights[0])
     if not allow_zero:
         _check_stage(net, row, rows, weights)
-    surgery.interp(net, [name for name in net.params if "up" in name])
+    surgery.interp(net, [name for name in net.params if "up" in name and not net.params[name][0].data.any()])
 
 
 def _check_stage(net: Any, row: Variant, rows: dict[str, Variant], weights: list[Path]) -> None:

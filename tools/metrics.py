@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,24 @@ def scores(hist: np.ndarray, exclude_absent: bool = False) -> Scores:
         accuracy=accuracy.tolist(),
         iu=iu.tolist(),
     )
+
+
+def absent(hist: np.ndarray) -> list[int]:
+    """The classes that the truth has nowhere."""
+    return np.flatnonzero(np.asarray(hist).sum(1) == 0).tolist()
+
+
+def without(hist: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """The matrix without the pixels that truly are of one of `classes`, as if they were void.
+
+    What other classes' pixels are predicted as stays. Raises ValueError for a class that there is not.
+    """
+    hist = np.array(hist)
+    strange = [cls for cls in classes if not 0 <= cls < len(hist)]
+    if strange:
+        raise ValueError(f"there is no class {strange[0]} to leave out, expected 0..{len(hist) - 1}.")
+    hist[list(classes)] = 0
+    return hist
 
 
 def is_all_background(hist: np.ndarray) -> bool:

@@ -20,24 +20,26 @@ def palette(size: int = 256) -> np.ndarray:
     return colours
 
 
-def label_image(labels: np.ndarray) -> Image.Image:
-    """A map of class numbers (height×width) as a palette image."""
+def label_image(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.Image:
+    """A map of class numbers (height×width) as a palette image; `colours` are VOC's unless given, 256×3."""
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
-    image.putpalette(palette().tobytes())
+    image.putpalette((palette() if colours is None else colours).tobytes())
     return image
 
 
-def save_labels(labels: np.ndarray, path: Path) -> None:
+def save_labels(labels: np.ndarray, path: Path, colours: np.ndarray | None = None) -> None:
     """Write class numbers as a palette PNG; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    label_image(labels).save(path)
+    label_image(labels, colours).save(path)
 
 
-def overlay(image: Image.Image, labels: np.ndarray, strength: float = 0.6) -> Image.Image:
+def overlay(
+    image: Image.Image, labels: np.ndarray, colours: np.ndarray | None = None, strength: float = 0.6
+) -> Image.Image:
     """The image with its classes coloured; class 0 stays as it is."""
-    colours = np.asarray(label_image(labels).convert("RGB"), np.float32)
+    painted = np.asarray(label_image(labels, colours).convert("RGB"), np.float32)
     pixels = np.asarray(image.convert("RGB"), np.float32)
-    mix = np.where((labels != 0)[..., None], (1 - strength) * pixels + strength * colours, pixels)
+    mix = np.where((labels != 0)[..., None], (1 - strength) * pixels + strength * painted, pixels)
     return Image.fromarray(mix.astype(np.uint8))
 
 

@@ -1,16 +1,18 @@
-"""Scores a net on labelled images: the four metrics of the papers, and every class.
+"""Scores a net on labelled images: the four metrics of the papers, every class, and what it is mistaken for.
 
     python tools/score.py voc-fcn8s                                    the variant's val net, its newest snapshot
     python tools/score.py --net nets/voc-fcn8s/val.prototxt --weights fcn8s-heavy-pascal.caffemodel
 
-Prints a table; --json writes the numbers, --save-dir the predicted labels as palette PNGs.
+Images are scored at their own size, each once. A net of several heads gets a table for each. Prints tables; --json
+writes the numbers with the confusion matrix (row: true class, column: predicted class), --save-dir the predicted
+labels as palette PNGs, which tools/trimap.py and tools/submission.py take.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +21,35 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
+from segdata import classes
 
 import caffe
 from tools import metrics, pictures, stages
+from tools.atomic import write_json
+from tools.class_names import class_names
 from tools.customise import add_data_options, catalogue
+from tools.datasets import seg11valid
 from tools.device import add_device_options, use_device
 from tools.progress import progress
+from tools.score_table import report
+
+ABSENT_EXCLUDED = ("siftflow_layers",)
+"""Data layers of data sets whose published scores leave out classes that the truth has nowhere (CVPR, footnote 10)."""
 
 
 def confusions(
-    net: Any, heads: dict[str, str], images: int | None = None, save_dir: Path | None = None
+    net: Any,
+    heads: dict[str, str],
+    images: int | None = None,
+    save_dir: Path | None = None,
+    after_forward: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """Run the images of the net's data layer through it, once each, and count pixels: true class × predicted class.
 
     heads: the blobs of labels, and for each the blob of scores; the result has the same keys.
     images: how many to take, where the data layer cannot tell how many it has.
     save_dir: where predicted labels go, NAME.png (of several heads LABEL_NAME.png).
+    after_forward: called with the number of images that the net's blobs hold, each time.
     """
     unknown = [blob for pair in heads.items() for blob in pair if blob not in net.blobs]
     if unknown:
@@ -50,6 +65,8 @@ def confusions(
         while done < images:
             net.forward()
             batch = min(net.blobs[next(iter(heads))].shape[0], images - done)
+            if after_forward:
+                after_forward(batch)
             for item in range(batch):
                 name = names[done + item] if names else f"{done + item:06d}"
                 for label, score in heads.items():
@@ -70,26 +87,6 @@ def _rewind(layer: Any) -> None:
         layer.set_state({**layer.state(), "position": 0})
 
 
-def report(hist: np.ndarray, exclude_absent: bool = False) -> str:
-    """The metrics as a table, with a warning where the net predicts background only."""
-    found = metrics.scores(hist, exclude_absent)
-    lines = [
-        f"pixel accuracy {found.pixel_accuracy:.4f}   mean accuracy {found.mean_accuracy:.4f}   "
-        f"mean IU {found.mean_iu:.4f}   frequency weighted IU {found.fw_iu:.4f}"
-    ]
-    lines += [
-        f"  {index:3}  accuracy {accuracy:.3f}  IU {iu:.3f}"
-        for index, (accuracy, iu) in enumerate(zip(found.accuracy, found.iu))
-    ]
-    if metrics.is_all_background(hist):
-        lines.append(
-            "WARNING: everything is predicted as class 0. The usual cause: score or upsampling layers are zero, "
-            "because weights were not loaded (--weights) or surgery.interp was not run; or the training has not begun "
-            "to learn."
-        )
-    return "\n".join(lines)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variant", nargs="?", help="a net of the catalogue")
@@ -98,7 +95,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, help="how many images, where the data layer cannot tell")
     parser.add_argument("--score", help="the blob of scores (default: score, or those of the variant)")
     parser.add_argument("--label", help="the blob of labels (default: label, or those of the variant)")
-    parser.add_argument("--exclude-absent", action="store_true", help="leave classes out that the truth has nowhere")
+    parser.add_argument("--loss", action="store_true", help="report the mean loss, too")
+    parser.add_argument(
+        "--exclude-absent",
+        action=argparse.BooleanOptionalAction,
+        help="leave classes that the truth has nowhere out of the means (default: for SIFT Flow, as published)",
+    )
+    parser.add_argument(
+        "--ignore", type=int, nargs="+", default=[], metavar="ID", help="classes whose pixels do not count, as if void"
+    )
+    parser.add_argument("--names", help="the classes' names, one on a line (default: the data set's)")
     parser.add_argument("--json", type=Path, help="write the metrics and the confusion matrix there")
     parser.add_argument("--save-dir", type=Path, help="write predicted labels there")
     add_data_options(parser)
@@ -106,11 +112,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class MeanLoss:
+    """Adds up the losses of scored images; `of` a label is the mean over them, None where it has no loss."""
+
+    def __init__(self, net: Any, losses: dict[str, str]):
+        unknown = [blob for blob in losses.values() if blob not in net.blobs]
+        if unknown:
+            raise ValueError(f"score: the net has no loss {', '.join(unknown)}; there are {', '.join(net.blobs)}.")
+        self.net, self.losses, self.images = net, losses, 0
+        self.sums = dict.fromkeys(losses, 0.0)
+
+    def __call__(self, images: int) -> None:
+        self.images += images
+        for label, blob in self.losses.items():
+            self.sums[label] += images * float(self.net.blobs[blob].data)
+
+    def of(self, label: str) -> float | None:
+        return self.sums[label] / max(self.images, 1) if label in self.sums else None
+
+
+def _net(net_file: str, weights: str) -> Any:
+    try:
+        return caffe.Net(net_file, caffe.TEST, weights=weights)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}{seg11valid.remedy(error)}") from error
+
+
+def _names(path: str | None, net: Any, score: str) -> list[str] | None:
+    """The names of the classes that a blob has scores of: those in a file, or those of the data set."""
+    n_classes = net.blobs[score].shape[1] if score in net.blobs else 0
+    if path is None:
+        return class_names(net.layers[0], n_classes)
+    names = list(classes.read(path).names)
+    if len(names) != n_classes:
+        raise ValueError(f"'{path}' names {len(names)} classes, expected the net's {n_classes}.")
+    return names
+
+
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     heads, net_file, weights = {options.label or "label": options.score or "score"}, options.net, options.weights
+    losses = dict.fromkeys(heads, "loss")
+    exclude_absent = bool(options.exclude_absent or options.ignore)
     if options.variant:
         nets = catalogue(options)
         row = nets.find(options.variant)
@@ -120,21 +165,32 @@ def main(arguments: list[str] | None = None) -> int:
             net_file = nets.net_file(row, row.data.val.file)
         if not (options.label or options.score):
             heads = {head.label: "score" + head.suffix for head in row.data.heads}
+            losses = {head.label: head.loss for head in row.data.heads}
+        if options.exclude_absent is None:
+            exclude_absent |= row.data.module in ABSENT_EXCLUDED
     elif not (net_file and weights):
         parser.error("give a variant, or --net and --weights")
     project.quiet(caffe)
     use_device(options)
-    net = caffe.Net(net_file, caffe.TEST, weights=weights)
-    hists = confusions(net, heads, options.images, options.save_dir)
-    for label, hist in hists.items():
-        print(("" if len(hists) == 1 else f"{label}: ") + report(hist, options.exclude_absent))
-    if options.json:
-        values = {
-            label: {**metrics.scores(hist, options.exclude_absent).as_dict(), "confusion": hist.tolist()}
-            for label, hist in hists.items()
+    net = _net(net_file, weights)
+    mean_loss = MeanLoss(net, losses if options.loss else {})
+    names = {label: _names(options.names, net, score) for label, score in heads.items()}
+    hists = confusions(net, heads, options.images, options.save_dir, mean_loss)
+    values = {}
+    for label, counted in hists.items():
+        hist, loss = metrics.without(counted, options.ignore), mean_loss.of(label)
+        table = report(hist, exclude_absent, names[label], loss)
+        print(table if len(hists) == 1 else f"{label}: {table}")
+        values[label] = {
+            **metrics.scores(hist, exclude_absent).as_dict(),
+            "classes": names[label],
+            "absent": metrics.absent(hist),
+            "absent_excluded": exclude_absent,
+            "loss": loss,
+            "confusion": hist.tolist(),
         }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(values if len(values) > 1 else next(iter(values.values()))) + "\n")
+    if options.json:
+        write_json(options.json, values if len(values) > 1 else next(iter(values.values())))
     return 0
 
 

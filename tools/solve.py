@@ -3,7 +3,8 @@
     python tools/solve.py voc-fcn8s --chain --resume     every stage that is not done yet, each from the stage before
     python tools/solve.py voc-fcn16s --gpu 0             one stage
     python tools/solve.py --list                         variants, what they start from, published and own scores
-    python tools/solve.py voc-fcn8s --chain --voc-dir data/mine --classes 11         the same on your own data set
+    python tools/solve.py my-task --chain                a task of your own (tools/new_task.py)
+    python tools/solve.py voc-fcn8s --chain --voc-dir data/mine --classes 11         your own data in VOC's layout
 
 Snapshots, the loss of every iteration (loss.csv) and the scores (scores.json) go to snapshot/VARIANT/. SIGINT and
 SIGTERM save a snapshot before they stop the training; --resume goes on from the newest one.
@@ -23,12 +24,13 @@ from tools import project  # isort: skip  (it puts the data layers on the path)
 import caffe
 from net_spec.nets import Variant
 from tools import metrics, missing, stages
+from tools.class_names import class_names
 from tools.customise import Catalogue, add_data_options, catalogue
 from tools.device import add_device_options, use_device
 from tools.initial import initialise
 from tools.progress import progress
 from tools.recorder import Recorder, Stopped, read_scores, write_scores
-from tools.score import confusions, report
+from tools.score import ABSENT_EXCLUDED, confusions, report
 
 
 def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.Namespace) -> None:
@@ -55,11 +57,7 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.
         solver.allow_zero_init = True
     _run(solver, row, folder, iterations, options)
     score(solver, row, folder)
-    print(
-        f"{row.name}: done. To use it: python tools/infer.py --net {nets.net_file(row, 'deploy')} "
-        f"--weights {stages.weights_of(row.name)} IMAGE …",
-        flush=True,
-    )
+    print(f"{row.name}: done. To use it: python tools/infer.py {row.name} IMAGE …", flush=True)
 
 
 def _run(solver: Any, row: Variant, folder: Path, iterations: int, options: argparse.Namespace) -> None:
@@ -89,9 +87,11 @@ def score(solver: Any, row: Variant, folder: Path) -> None:
     net.share_with(solver.net)
     entry: dict[str, Any] = {"iteration": solver.iter}
     heads = {head.label: "score" + head.suffix for head in row.data.heads}
+    exclude_absent = row.data.module in ABSENT_EXCLUDED
     for label, hist in confusions(net, heads, row.data.val.images).items():
-        entry[label] = metrics.scores(hist).as_dict()
-        print(f"{row.name} ({label}): iteration {solver.iter}\n{report(hist)}", flush=True)
+        entry[label] = metrics.scores(hist, exclude_absent).as_dict()
+        table = report(hist, exclude_absent, class_names(net.layers[0], len(hist)))
+        print(f"{row.name} ({label}): iteration {solver.iter}\n{table}", flush=True)
     write_scores(folder, [*read_scores(folder), entry])
 
 
@@ -115,16 +115,14 @@ def check_nothing_is_overwritten(todo: list[Variant], options: argparse.Namespac
 
 def listing(rows: dict[str, Variant]) -> str:
     """One line a variant: what it starts from, its data, published and own mean IU in percent."""
-    lines = [f"{'variant':26} {'starts from':38} {'data':25} {'published':>9} {'ours':>6}"]
+    lines = [("variant", "starts from", "learns from", "scored on", "ours", "published")]
     for row in rows.values():
         scores = read_scores(stages.SNAPSHOTS / row.name)
-        own = scores[-1][row.data.heads[0].label]["mean_iu"] if scores else None
-        lines.append(
-            f"{row.name:26} {' + '.join(row.starts):38} {row.data.train.layer:25} "
-            f"{'' if row.published is None else format(row.published, '.1f'):>9} "
-            f"{'' if own is None else format(100 * own, '.1f'):>6}"
-        )
-    return "\n".join(lines)
+        own = f"{100 * scores[-1][row.data.heads[0].label]['mean_iu']:.1f}" if scores else ""
+        data = (f"{split.folders[-1]} {split.params['split']}" for split in (row.data.train, row.data.val))
+        lines.append((row.name, " + ".join(row.starts), *data, own, row.published))
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -106,3 +106,10 @@ def test_convolutionalize_refuses_a_kernel_that_does_not_fit() -> None:
 def test_convolutionalize_needs_a_twin() -> None:
     with pytest.raises(ValueError, match="has the layers conv, score, and none of fc6"):
         convolutionalize(net(conv=[(1, 1)], score=[(1, 1)]), net(CLASSIFIER, fc6=[(4, 18)]))
+
+
+def test_of_a_net_without_fully_connected_layers_all_is_copied():
+    old, new = net(conv1=[(2, 3, 1, 1), (2,)]), net(conv1=[zeros(2, 3, 1, 1), zeros(2)])
+    report = convolutionalize(new, old, quiet=True)
+    assert report.copied == ["conv1[0]", "conv1[1]"]
+    assert (new.params["conv1"][0].data == old.params["conv1"][0].data).all()

@@ -46,6 +46,19 @@ def test_moved_data_keeps_names(folder):
 
 
 @pytest.mark.parametrize(
+    ("variant", "line", "words"),
+    [
+        ("nyud-fcn32s-color", "--voc-dir mine", "nyud-fcn32s-color has no data there, it reads data/nyud"),
+        ("voc7-fcn8s", "--sbd-dir mine", "voc7-fcn8s has no data there, it reads data/voc"),
+        ("siftflow-fcn8s", "--sbd-dir a --voc-dir b", "it reads data/sift-flow"),
+    ],
+)
+def test_a_folder_that_a_variant_does_not_read_is_refused(folder, variant, line, words):
+    with pytest.raises(ValueError, match=words):
+        made(line, variant)
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("--classes 3", "needs --voc-dir"),

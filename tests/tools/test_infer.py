@@ -94,6 +94,27 @@ def test_nets_that_do_not_segment_an_image_are_refused(images, capsys, net, word
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("variant", "score", "names"),
+    [
+        ("voc7-fcn8s-squeezenet", "score", ["background", "cat", "cow", "dog", "horse", "person", "sheep"]),
+        ("siftflow-fcn8s", "score_geo", ["horizontal", "vertical", "sky"]),
+        ("voc-fcn8s", "fc7", []),
+    ],
+)
+def test_names_of_the_classes(variant, score, names):
+    legend = infer.find(variant, score).classes
+    assert sorted(legend.names) == sorted(names)
+    assert legend.name(200) == "class 200"
+
+
+def test_a_variant_has_its_own_mean_and_must_see_colours(empty):
+    assert infer.find("siftflow-fcn8s").mean == (114.578, 115.294, 108.353)
+    assert infer.find("voc7-fcn8s").mean == infer.MEAN
+    with pytest.raises(ValueError, match="nyud-fcn32s-hha sees hha, expected a net that sees colours"):
+        infer.find("nyud-fcn32s-hha")
+
+
 def test_an_untrained_variant(images, capsys):
     assert infer.main(["voc-fcn8s", "rgb.png"]) == 1
     assert "solve.py voc-fcn8s" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """tools/score.py: each image once, from the first; and its warning."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -8,15 +9,25 @@ import pytest
 from PIL import Image
 
 import caffe
+from net_spec.catalogue import VARIANTS
 from tests.tools.conftest import SIZE
 from tools import project, score  # noqa: F401  (project puts the data layers on the path)
+from tools.class_names import class_names
+
+from voc_layers import VOCSegDataLayer  # isort: skip
 
 NET = """
 layer { name: "data" type: "Python" top: "data" top: "label" python_param { module: "voc_layers"
   layer: "VOCSegDataLayer" param_str: "{'voc_dir': 'mine', 'split': 'val', 'mean': (0, 0, 0), 'n_classes': 3}" } }
 layer { name: "score" type: "Convolution" bottom: "data" top: "score"
   convolution_param { num_output: 3 kernel_size: 1 BIAS } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  loss_param { normalize: false ignore_label: 255 } }
 """
+
+
+def run(*options):
+    return score.main(["--net", "val.prototxt", "--weights", "net.caffemodel", *options])
 
 
 def write_net(bias=""):
@@ -52,15 +63,129 @@ def test_the_numbers_are_those_of_the_labels(folder):
 
 def test_all_background_is_told(folder, capsys):
     write_net(bias='bias_filler { type: "constant" }')
-    assert score.main(["--net", "val.prototxt", "--weights", "net.caffemodel", "--json", "out/scores.json"]) == 0
+    assert run("--json", "out/scores.json") == 0
     assert "WARNING: everything is predicted as class 0" in capsys.readouterr().out
     assert json.loads(Path("out/scores.json").read_text())["mean_accuracy"] == pytest.approx(1 / 3)
+
+
+def test_classes_are_called_by_their_names_and_their_mistakes_are_told(folder, capsys):
+    net = write_net()
+    Path("mine/classes.txt").write_text("sand\nkelp\nseal\n")
+    assert run("--json", "scores.json", "--loss") == 0
+    out = capsys.readouterr().out
+    found = json.loads(Path("scores.json").read_text())
+    hist = np.array(found["confusion"])
+    assert (hist == score.confusions(net, {"label": "score"})["label"]).all()
+    assert found["classes"] == ["sand", "kelp", "seal"]
+    most = np.argmax(np.where(np.arange(3) == 0, -1, hist[0]))
+    share = hist[0, most] / hist[0].sum()
+    (line,) = (line for line in out.splitlines() if "  0  sand" in line)
+    assert f"{found['iu'][0]:.3f}" in line
+    assert f"{['sand', 'kelp', 'seal'][most]} {share:.1%}" in line
+    losses = []
+    for _ in range(3):
+        net.forward()
+        losses.append(float(net.blobs["loss"].data))
+    assert found["loss"] == pytest.approx(np.mean(losses))
+    assert f"mean loss {found['loss']:.6g}" in out
+
+
+def test_names_are_given_or_absent_but_never_too_few(folder, capsys):
+    write_net()
+    assert run("--json", "scores.json") == 0
+    assert json.loads(Path("scores.json").read_text())["classes"] is None
+    assert "class 2" in capsys.readouterr().out
+    Path("names.txt").write_text("one\ntwo\n")
+    assert run("--names", "names.txt") == 1
+    assert "names 2 classes, expected the net's 3" in capsys.readouterr().err
+
+
+def test_classes_that_are_kept_keep_their_names():
+    layer = caffe.Layer.__new__(VOCSegDataLayer)
+    layer.param_str = "{'voc_dir': 'nowhere', 'classes': [0, 8, 10]}"
+    assert class_names(layer, 3) == ["background", "cat", "cow"]
+    assert class_names(layer, 4) is None
+    layer.param_str = "{'voc_dir': 'nowhere'}"
+    assert class_names(layer, 21)[20] == "tvmonitor"
+    assert class_names(layer, 20) is None
+    layer.param_str = "not a dictionary"
+    assert class_names(layer, 21) is None
+
+
+@pytest.mark.parametrize(
+    ("module", "layer", "n_classes", "first", "last"),
+    [
+        ("nyud_layers", "NYUDSegDataLayer", 40, "wall", "otherprop"),
+        ("siftflow_layers", "SIFTFlowSegDataLayer", 33, "awning", "window"),
+        ("siftflow_layers", "SIFTFlowSegDataLayer", 3, "sky", "vertical"),
+        ("pascalcontext_layers", "PASCALContextSegDataLayer", 60, "background", "wood"),
+        ("pascalcontext_layers", "PASCALContextSegDataLayer", 33, "aeroplane", "ceiling"),
+        ("camvid_layers", "CamVidSegDataLayer", 11, "sky", "bicyclist"),
+    ],
+)
+def test_every_data_sets_classes_have_names(module, layer, n_classes, first, last):
+    cls = getattr(importlib.import_module(module), layer)
+    instance = cls.__new__(cls)
+    instance.param_str = "{}"
+    names = class_names(instance, n_classes)
+    assert (names[0], names[-1], len(set(names))) == (first, last, n_classes)
+
+
+def test_absent_and_ignored_classes_are_left_out_where_asked(folder, capsys):
+    write_net()
+    for path in Path("mine/SegmentationClass").iterdir():
+        label = np.asarray(Image.open(path))
+        Image.fromarray(np.where(label == 2, 0, label)).save(path)
+    found = {}
+    for name, options in {"": [], "absent": ["--exclude-absent"], "ignored": ["--ignore", "1"]}.items():
+        assert run("--json", "scores.json", *options) == 0
+        found[name] = json.loads(Path("scores.json").read_text())
+        found[name, "out"] = capsys.readouterr().out
+    assert found[""]["absent"] == [2]
+    assert found[""]["iu"][2] == 0
+    assert "whose truth is class 2: they count with an IU of 0" in found["", "out"]
+    assert found["absent"]["iu"][2] is None
+    assert found["absent"]["mean_iu"] == pytest.approx(np.mean(found[""]["iu"][:2]))
+    assert "left out of the means" in found["absent", "out"]
+    assert found["ignored"]["absent"] == [1, 2]
+    assert found["ignored"]["iu"][1:] == [None, None]
+    assert np.sum(found["ignored"]["confusion"]) < np.sum(found[""]["confusion"])
+
+
+def test_a_missing_seg11valid_comes_with_the_remedy(folder, capsys):
+    write_net()
+    Path("val.prototxt").write_text(Path("val.prototxt").read_text().replace("'val'", "'seg11valid'"))
+    assert run() == 1
+    assert "python tools/data.py fetch seg11valid" in capsys.readouterr().err
+
+
+def test_two_heads_get_a_table_each(folder, capsys):
+    write_net()
+    two = (
+        NET.replace("BIAS", "")
+        + """
+layer { name: "geo" type: "Split" bottom: "label" top: "geo" }
+layer { name: "score_geo" type: "Power" bottom: "score" top: "score_geo" power_param { scale: -1 } }"""
+    )
+    Path("two.prototxt").write_text(two)
+    net = caffe.Net("two.prototxt", caffe.TEST, weights="net.caffemodel")
+    hists = score.confusions(net, {"label": "score", "geo": "score_geo"}, save_dir=Path("labels"))
+    assert (hists["label"] != hists["geo"]).any()
+    assert (hists["label"].sum(1) == hists["geo"].sum(1)).all()
+    assert Path("labels/geo_image0.png").is_file()
+    assert Path("labels/label_image0.png").is_file()
+
+
+def test_sift_flow_alone_leaves_absent_classes_out_by_itself():
+    assert [row.name for row in VARIANTS if row.data.module in score.ABSENT_EXCLUDED] == [
+        f"siftflow-fcn{stride}s" for stride in (32, 16, 8)
+    ]
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--net val.prototxt --weights net.caffemodel --score scoer", "no blob scoer; there are data, label, score"),
+        ("--net val.prototxt --weights net.caffemodel --score scoer", "no blob scoer; there are data, label,"),
         ("--net nothing.prototxt --weights net.caffemodel", "nothing.prototxt"),
         ("voc-fcn8s", "solve.py voc-fcn8s"),
         ("voc-fcn9s", "There are voc-fcn32s"),

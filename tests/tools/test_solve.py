@@ -17,6 +17,7 @@ import caffe
 from caffe.formats import caffemodel
 from tests.tools.conftest import ROOT
 from tools import infer, score, solve, stages
+from tools.customise import everything
 from tools.recorder import Recorder
 
 OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--seed", "1"]
@@ -83,9 +84,7 @@ def test_a_chain_on_own_data_from_end_to_end(folder, capsys):
     line = [*OWN[1:-2], "--json", "out/toy.json"]
     assert score.main(["demo-fcn8s", *line]) == 0
     assert json.loads(Path("out/toy.json").read_text())["mean_iu"] == pytest.approx(entries[-1]["label"]["mean_iu"])
-    net = "out/toy/nets/toy-fcn8s/deploy.prototxt"
-    found = str(stages.weights_of("toy-fcn8s"))
-    assert infer.main(["--net", net, "--weights", found, "mine/JPEGImages/image0.png"]) == 0
+    assert infer.main(["toy-fcn8s", "mine/JPEGImages/image0.png"]) == 0
 
 
 def test_nothing_is_overwritten_unasked(folder, capsys):
@@ -192,7 +191,7 @@ def test_weights_of_classifiers_may_be_elsewhere(monkeypatch):
 def test_every_late_fusion_finds_its_weights_by_name():
     """A net that goes on from a fused one has the same names; one that starts from two has them with suffixes."""
     assert caffe.__version__
-    rows = solve.Catalogue().rows
+    rows = everything().rows
     for row in (row for row in rows.values() if row.late):
         names = {layer.name for layer in row.net("deploy").layer}
         for start, suffix in zip(row.starts, list(row.data.inputs) if len(row.starts) > 1 else [""], strict=True):

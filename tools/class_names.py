@@ -1,0 +1,49 @@
+"""What the classes of a data layer are called."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from segdata import classes
+
+LISTS = ("CLASSES", "CLASSES_33", "SEMANTIC", "GEOMETRIC", "VALUES")
+"""What the modules of data layers call their lists of names."""
+
+
+def class_names(layer: Any, n_classes: int) -> list[str] | None:
+    """The names of the classes that a data layer delivers; None where nobody says.
+
+    They stand in the file that `classes_file` in param_str names, in classes.txt in the data set's folder, or in the
+    layer's module; with `classes` in param_str, only those, in that order. Of several lists the one counts that has as
+    many classes as are asked for.
+    """
+    try:
+        settings = ast.literal_eval(layer.param_str.strip())
+    except (AttributeError, ValueError, SyntaxError):
+        return None
+    if not isinstance(settings, dict):
+        return None
+    for known in (*_in_files(settings), *_in_module(type(layer))):
+        kept = settings.get("classes") or range(len(known))
+        if len(kept) == n_classes and max(kept, default=-1) < len(known):
+            return [known[index] for index in kept]
+    return None
+
+
+def _in_files(settings: dict[str, Any]) -> Iterator[Sequence[str]]:
+    paths = [os.path.join(str(folder), "classes.txt") for key, folder in settings.items() if key.endswith("_dir")]
+    for path in (str(settings.get("classes_file", "")), *paths):
+        with contextlib.suppress(ValueError, OSError):
+            yield classes.read(path).names
+
+
+def _in_module(layer_type: type) -> Iterator[Sequence[str]]:
+    module = sys.modules.get(layer_type.__module__)
+    found = [tuple(getattr(module, name)) for name in LISTS if hasattr(module, name)]
+    yield from found
+    yield from (("background", *names) for names in found)

