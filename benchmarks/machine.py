@@ -1,0 +1,46 @@
+"""Which machine a result comes from."""
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+
+def describe(device: str) -> dict[str, str | int | float]:
+    """Processor, cores, memory; and the GPU, where that is measured."""
+    found: dict[str, str | int | float] = {
+        "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(int((_field("/proc/meminfo", "MemTotal") or "0").split()[0]) / 2**20),
+        "instructions": " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in _flags()),
+    }
+    if device == "cuda":
+        import torch
+
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def file_name(machine: dict[str, str | int | float], device: str) -> str:
+    """A name for the machine's results: `amd-epyc-2-cores`."""
+    text = machine["gpu"] if device == "cuda" else f"{machine['cpu']} {machine['cores']} cores"
+    return re.sub(r"[^a-z0-9]+", "-", str(text).lower()).strip("-")
+
+
+def commit(root: Path) -> str:
+    """What git calls the checkout; empty without git."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def _flags() -> list[str]:
+    return (_field("/proc/cpuinfo", "flags") or "").split()
+
+
+def _field(file: str, name: str) -> str | None:
+    path = Path(file)
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), None)

@@ -1,0 +1,169 @@
+"""Measures this project beside its peers, on the same work, and writes benchmarks/results/MACHINE.{json,md}.
+
+    python benchmarks/run.py                             everything on the CPU, an hour on two cores
+    python benchmarks/run.py --device cuda               on a GPU
+    python benchmarks/run.py --only forward-bf16 'size-*'     some rows; the others' results stay in the file
+    python benchmarks/run.py --quick                     few runs of the most important rows, written nowhere
+    python benchmarks/run.py --list
+
+The first run installs ONNX Runtime, OpenVINO and OpenCV into .bench/, and Debian 11 with BVLC Caffe into .bvlc (Linux,
+as root). A contestant that cannot be had, fails, or computes something else is reported as such.
+"""
+
+import argparse
+import datetime
+import fnmatch
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import machine, report
+from benchmarks.engines import Job
+from benchmarks.environments import ENVIRONMENTS, WorkerFailed
+from benchmarks.race import race
+from benchmarks.rows import BVLC, CPU, CUDA, ENGINES, THIS, Race
+from benchmarks.varied import varied, voc_sizes
+from caffe.formats.atomic import open_atomic
+from tools import project
+
+RESULTS = project.ROOT / "benchmarks" / "results"
+QUICK = ("forward-fp32", "forward-bf16", "train-fp32", "startup")
+Results = dict[str, dict[str, Any]]
+
+
+def run_race(row: Race, options: argparse.Namespace) -> Results:
+    job = Job("", [], row.task, row.precision, row.batch, row.threads or options.threads, options.device, row.options)
+    pace = replace(row.pace, turns=1, runs=2) if options.quick else row.pace
+    return race(row.entries, job, row.size, pace)
+
+
+def run_varied(options: argparse.Namespace) -> Results:
+    job = Job("", [], threads=options.threads, device=options.device)
+    if options.device == "cuda":
+        return varied([THIS], replace(job, precision="bf16", options=("on_device",)), voc_sizes())
+    any_size = [replace(entry, options=("any_size",)) for entry in ENGINES[1:]]
+    return varied([THIS, *any_size], job, voc_sizes())
+
+
+def run_startup(options: argparse.Namespace) -> Results:
+    """Five processes of each by turns, after one that fills the disk cache; the medians."""
+    results: Results = {}
+    for entry in (THIS, BVLC):
+        environment = ENVIRONMENTS[entry.environment]
+        try:
+            environment.ready()
+            arguments = ("-m", "benchmarks.startup", environment.inside(environment.folder))
+            turns = [json.loads(environment.python(*arguments, threads=options.threads)) for _ in range(6)][1:]
+            results[entry.label] = {key: median(turn[key] for turn in turns) for key in turns[0]}
+        except WorkerFailed as error:
+            results[entry.label] = {"failed": str(error)}
+    return results
+
+
+def run_data(options: argparse.Namespace) -> Results:
+    found = json.loads(ENVIRONMENTS["here"].python("-m", "benchmarks.data_loading", "100", threads=options.threads))
+    waited = found.pop("waited")
+    return {
+        f"{THIS.label}, alone": found,
+        **{f"waited for an image, the step taking {step} s": {"mean": value} for step, value in waited.items()},
+    }
+
+
+def run_machine(options: argparse.Namespace) -> Results:
+    return json.loads(ENVIRONMENTS["here"].python("-m", "benchmarks.floor", options.device, threads=options.threads))
+
+
+OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
+    "startup": ("Start-up", run_startup),
+    "varied": ("50 images of 50 VOC sizes, mean of a forward", run_varied),
+    "data": ("Data layer: a whole VOC-sized JPEG and its label to blobs", run_data),
+    "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
+}
+
+
+def rows(device: str) -> dict[str, Race | None]:
+    """All rows by name; those that are no races have None."""
+    names = [name for name in OTHERS if name != "startup" or device == "cpu"]
+    return {**{row.name: row for row in (CPU if device == "cpu" else CUDA)}, **dict.fromkeys(names)}
+
+
+def measure(name: str, row: Race | None, options: argparse.Namespace) -> dict[str, Any]:
+    """A row's record."""
+    title = row.title if row else OTHERS[name][0]
+    print(f"{name}: {title}", file=sys.stderr, flush=True)
+    results = run_race(row, options) if row else OTHERS[name][1](options)
+    return {
+        "title": title,
+        "date": datetime.date.today().isoformat(),
+        "commit": machine.commit(project.ROOT),
+        "threads": (row and row.threads) or options.threads,
+        "versions": versions(row),
+        "results": results,
+    }
+
+
+def versions(row: Race | None) -> dict[str, str]:
+    """Of what took part."""
+    found: dict[str, str] = {}
+    for name in sorted({entry.environment for entry in row.entries} if row else {"here"}):
+        found.update(ENVIRONMENTS[name].versions())
+    return found
+
+
+def store(options: argparse.Namespace, name: str, record: dict[str, Any]) -> None:
+    """Put one row into the machine's files."""
+    this = machine.describe(options.device)
+    stem = options.results / machine.file_name(this, options.device)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    found = json.loads(stem.with_suffix(".json").read_text()) if stem.with_suffix(".json").exists() else {"rows": {}}
+    found |= {"device": options.device, "machine": this}
+    order = list(rows(options.device))
+    found["rows"] = dict(sorted({**found["rows"], name: record}.items(), key=lambda item: order.index(item[0])))
+    with open_atomic(stem.with_suffix(".json")) as file:
+        file.write((json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
+    with open_atomic(stem.with_suffix(".md")) as file:
+        file.write(report.markdown(found).encode())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows; * stands for anything")
+    parser.add_argument("--quick", action="store_true", help="one turn of two runs, and nothing is written")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--list", action="store_true", help="list the rows")
+    return parser
+
+
+@project.tool
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    known = rows(options.device)
+    if options.list:
+        print("\n".join(f"{name:20} {row.title if row else OTHERS[name][0]}" for name, row in known.items()))
+        return 0
+    wanted = options.only or (QUICK if options.quick else list(known))
+    chosen = [name for name in known if any(fnmatch.fnmatch(name, pattern) for pattern in wanted)]
+    if not chosen:
+        parser.error(f"no row is called {' or '.join(wanted)}: --list lists them")
+    records = {}
+    for name in chosen:
+        records[name] = measure(name, known[name], options)
+        print(report.section(name, records[name]) + "\n", flush=True)
+        if not options.quick:
+            store(options, name, records[name])
+    print(report.targets_table(records, options.device))
+    return int(any("failed" in record["results"].get(THIS.label, {}) for record in records.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
