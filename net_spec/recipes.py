@@ -89,7 +89,7 @@ SQUEEZENET = {16: online(5e-9, 12000, 5000, 10000), 8: online(1.5e-9, 2500, 1500
 SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 600, 600), snapshot=100, policy=falling(250, 500))
 """As many images as SQUEEZENET[16] sees."""
 SMALL_DATA = {
-    32: heavy(1e-10, 20000, 20000, 1000),
+    32: online(2e-9, 20000, 15000),
     16: heavy(1e-12, 20000, 20000, 1000),
     8: heavy(1e-14, 20000, 20000, 1000),
 }
