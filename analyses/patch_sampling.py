@@ -1,0 +1,75 @@
+"""Patch sampling against whole images: a loss of which only some cells count (CVPR 2015, section 4.3, figure 5).
+
+    python analyses/patch_sampling.py                        the demo's FCN-32s, out/analyses/patch_sampling.png
+
+A whole image is a batch of overlapping patches, one for each cell of the final layer. Sampling patches lets each cell
+count with a probability `keep` only. As in the paper, an update then takes more images, so that as many cells count:
+four times as many for a keep of 1/4, and as much more time. The loss is the mean over pixels that count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from tools import project  # isort: skip  (it puts the data layers on the path)
+
+import caffe
+from analyses import experiment
+from analyses.experiment import Trial
+from analyses.loss_sampling import sample_loss
+from net_spec.nets import Variant
+from net_spec.recipes import Recipe
+from tools.customise import everything
+from tools.device import add_device_options, use_device
+
+KEEPS = (1.0, 0.5, 0.25)
+
+
+def trial(row: Variant, keep: float, batch: int, rate: float, updates: int) -> Trial:
+    """A training whose updates see as many cells as `batch` whole images have, and `batch` / keep images."""
+    recipe = Recipe(rate, updates, updates, momentum=0.9, iter_size=round(batch / keep), normalize=True)
+    change = partial(sample_loss, keep=keep, cell=row.stride)
+    name = "whole images" if keep == 1 else f"keep {keep:g}"
+    return Trial(name, replace(row, recipe=recipe), updates, train=change)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "variant", nargs="?", default="demo-fcn32s", help="a net of the catalogue (default: demo-fcn32s)"
+    )
+    parser.add_argument("--keep", nargs="+", type=float, default=KEEPS, help="default: 1 0.5 0.25")
+    parser.add_argument("--batch", type=int, default=4, help="whole images an update (default: 4)")
+    parser.add_argument("--rate", type=float, default=2e-3, help="base_lr (default: 2e-3)")
+    parser.add_argument("--updates", type=int, default=150, help="of each training (default: 150)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="a training for each (default: 1)")
+    parser.add_argument("--out", type=Path, default=experiment.OUT / "patch_sampling.png")
+    add_device_options(parser)
+    return parser
+
+
+@project.tool
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not all(0 < keep <= 1 for keep in options.keep):
+        parser.error("--keep is a probability: give numbers above 0 and up to 1")
+    project.quiet(caffe)
+    use_device(options)
+    row = everything().find(options.variant)
+    trials = [trial(row, keep, options.batch, options.rate, options.updates) for keep in options.keep]
+    results = experiment.run_all(trials, experiment.OUT / "patch_sampling" / row.name, options.seeds)
+    print(experiment.table(results))
+    experiment.draw(results, (("updates", "loss"), ("seconds", "loss"), ("seconds", "mean_iu")), options.out)
+    print(options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
