@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from caffe import device
-from caffe.errors import ShapeError
+from caffe.errors import ShapeError, UsageError
 from caffe.plan.border import Shorts, lengthen
 
 MAX_AXES = 32
+LARGE = 2**20
+"""So many values are not made zero if nobody asks for them."""
 
 
 class Storage:
@@ -38,6 +40,7 @@ class Storage:
         self._derived: tuple[object, torch.Tensor] | None = None
         self._host: np.ndarray | None = None
         self._host_is_newest = False
+        self._to_clear = self._given_up = False
 
     @property
     def viewed(self) -> bool:
@@ -47,8 +50,16 @@ class Storage:
     def tensor(self, shape: Sequence[int]) -> torch.Tensor:
         """The newest values, on the current device."""
         where = device.current()
+        if self._given_up:
+            raise UsageError(
+                "Blob: this diff was not kept, because keep_diffs is False. To see diffs of blobs, set "
+                "net.keep_diffs = True before the net runs backward."
+            )
         if self._tensor is None:
             self._tensor = device.zeros(shape)
+        if self._to_clear:
+            self._tensor.zero_()
+            self._to_clear = False
         self._make_whole()
         if self._tensor.device != where:
             self._move(where)
@@ -122,6 +133,7 @@ class Storage:
             self.tensor(values.shape).copy_(values)
         else:
             self._tensor, self._lacks, self._room, self._host_is_newest = values, lacks, None, False
+            self._to_clear = self._given_up = False
 
     def resize(self, count: int) -> None:
         """Hold `count` values, which may be of another shape now.
@@ -139,10 +151,42 @@ class Storage:
         if room is not None and count <= len(room):
             self._room, self._tensor = room, room[:count]
 
+    def clear(self) -> None:
+        """Make all values zero; many of them only when they are asked for."""
+        if self._tensor is None:
+            return
+        if self.count < LARGE or self.viewed or self._host is not None:
+            self.tensor((self.count,)).zero_()
+        else:
+            self._to_clear = True
+
+    def make_room(self) -> None:
+        """Give back memory whose values are zero and were not asked for since."""
+        if self._to_clear:
+            self.release()
+
+    def add(self, values: torch.Tensor, *, own: bool) -> None:
+        """Add values; if they may be owned and this side has no memory, they become it."""
+        own = own and values.is_contiguous() and values.untyped_storage().nbytes() == 4 * self.count
+        if own and self._tensor is None and values.dtype == torch.float32:
+            self._tensor = values
+        else:
+            self.tensor(values.shape).add_(values)
+
+    def give_up(self) -> None:
+        """Give the memory back, and the values with it: they must not be asked for until there are new ones."""
+        if not self.viewed:
+            self.release()
+            self._given_up = True
+
+    def renew(self) -> None:
+        """Values that were given up are zeros now."""
+        self._given_up = False
+
     def release(self) -> None:
         """Give the memory back; the values become zeros."""
         self._tensor = self._lacks = self._room = self._derived = self._view = self._host = None
-        self._host_is_newest = False
+        self._host_is_newest = self._to_clear = self._given_up = False
 
 
 class Blob:
@@ -193,6 +237,26 @@ class Blob:
     def grad(self, values: torch.Tensor) -> None:
         self._diff.put(values)
 
+    def clear_grad(self) -> None:
+        """Make `grad` zero."""
+        self._diff.clear()
+
+    def give_up_grad(self) -> None:
+        """Nobody needs `grad` any more: it must not be asked for before `renew_grad`."""
+        self._diff.give_up()
+
+    def renew_grad(self) -> None:
+        """A `grad` that was given up is zero again."""
+        self._diff.renew()
+
+    def expect_grad(self) -> None:
+        """The next `add_grad` comes at once: a `grad` that was cleared need not be kept until then."""
+        self._diff.make_room()
+
+    def add_grad(self, values: torch.Tensor, *, own: bool = False) -> None:
+        """Add to `grad`; `own` if nobody else holds the values' memory, which may then become this blob's."""
+        self._diff.add(values, own=own)
+
     @property
     def viewed(self) -> bool:
         """Whether a NumPy array of `data` is alive."""
@@ -224,6 +288,10 @@ class Blob:
     def share_diff(self, other: "Blob") -> None:
         """Use the other blob's memory for the diff (Blob::ShareDiff)."""
         self._diff = other._diff
+
+    def shares_grad(self, other: "Blob") -> bool:
+        """Whether the diff is the other blob's, too."""
+        return self._diff is other._diff
 
     def _legacy_dim(self, axis: int) -> int:
         if len(self._shape) > 4:

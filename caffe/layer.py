@@ -4,6 +4,7 @@ Caffe's Layer (include/caffe/layer.hpp). A TorchLayer answers three questions, i
 autograd is local to the layer, blobs are the boundary.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -203,16 +204,6 @@ class TorchLayer(NativeLayer):
             return make(values, *settings)
         return blob.derived(make, *settings)
 
-    def evaluate(self, x: torch.Tensor, *, bordered: bool = False) -> torch.Tensor:
-        """The one top of one bottom, with nothing kept for a backward pass."""
-        compute = self.compute_bordered if bordered else self.compute_over if self.overwrites else self.compute
-        self._record = None
-        self.tensors = [blob.tensor for blob in self.blobs]
-        with torch.no_grad():
-            top = compute(*self._cast([x]))
-        self.tensors = []
-        return top if isinstance(top, torch.Tensor) else top[0]
-
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""
         if self.any_precision:
@@ -221,15 +212,26 @@ class TorchLayer(NativeLayer):
         return [x.to(kind) for x in inputs]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
-        if self.overwrites and not self.records:
-            top[0].tensor = self.evaluate(bottom[0].tensor)
-            return
-        inputs = [b.tensor.clone() if self.in_place and b.viewed else b.tensor for b in bottom]
-        outputs = self._run(inputs, record=self.records)
+        overwrites = self.overwrites and not self.records
+        aside = self.in_place and not overwrites
+        inputs = [b.tensor.clone() if aside and b.viewed else b.tensor for b in bottom]
+        self._put(top, self._run(inputs, self.compute_over if overwrites else self.compute, record=self.records))
+
+    def forward_bordered(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """`forward` of a bottom that has its pad already; for layers that pad."""
+        self._put(top, self._run([b.tensor for b in bottom], self.compute_bordered, record=self.records))
+
+    def _put(self, top: list[Blob], outputs: Sequence[torch.Tensor]) -> None:
         for blob, values in zip(top, outputs, strict=False):
             blob.tensor = values.data  # not detach(): a layer in place may write over it
 
-    def _run(self, inputs: list[torch.Tensor], *, record: bool) -> Sequence[torch.Tensor]:
+    def _run(
+        self,
+        inputs: list[torch.Tensor],
+        compute: Callable[..., torch.Tensor | Sequence[torch.Tensor]],
+        *,
+        record: bool,
+    ) -> Sequence[torch.Tensor]:
         self._record = None
         params = [blob.tensor for blob in self.blobs]
         if record:
@@ -237,7 +239,7 @@ class TorchLayer(NativeLayer):
             params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
         with torch.set_grad_enabled(record):
-            tops = self.compute(*self._cast(inputs))
+            tops = compute(*self._cast(inputs))
         outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
         self.tensors = []
         if record:
@@ -253,12 +255,15 @@ class TorchLayer(NativeLayer):
                 f"{self}: backward of {self.type} is Not Implemented Yet: it has no gradient. Use propagate_down: false"
             )
         if self._record is None:
-            self._run([b.tensor for b in bottom], record=True)
+            self._run([b.tensor for b in bottom], self.compute, record=True)
         assert self._record is not None
         inputs, params, outputs = self._record
         sources = [x for x in (*inputs, *params) if x.requires_grad]
         reached = [(out, blob.grad.to(out.dtype)) for out, blob in zip(outputs, top, strict=False) if out.requires_grad]
         gradients: dict[int, torch.Tensor] = {}
+        for blob, param in zip(self.blobs, params, strict=True):
+            if param.requires_grad:
+                blob.expect_grad()
         if sources and reached:
             ends, seeds = zip(*reached, strict=True)
             found = torch.autograd.grad(ends, sources, seeds, retain_graph=self.in_place, allow_unused=True)
@@ -271,9 +276,17 @@ class TorchLayer(NativeLayer):
             if wanted:
                 gradient = gradients.get(id(source))
                 blob.grad = torch.zeros_like(blob.grad) if gradient is None else gradient
+        if self.blobs:
+            users = Counter(map(_memory, (*gradients.values(), *inputs, *params, *(blob.grad for blob in top))))
         for blob, source in zip(self.blobs, params, strict=True):
             if id(source) in gradients:
-                blob.grad.add_(gradients[id(source)])
+                gradient = gradients[id(source)]
+                blob.add_grad(gradient, own=users[_memory(gradient)] == 1)
+
+
+def _memory(values: torch.Tensor) -> int:
+    """Where the memory begins that a tensor shares with its views."""
+    return values.untyped_storage().data_ptr()
 
 
 def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:

@@ -76,8 +76,8 @@ class Net:
         self.name: str = self._param.name
         self.phase: int = param.state.phase
         self._graph = Graph(self._param)
-        self._elision = Elision(self._graph.nodes)
         self._debug_info: bool = self._param.debug_info
+        self.keep_diffs = True
         self._hooks: dict[str, list[Hook]] = {
             when: [] for when in ("before_forward", "after_forward", "before_backward", "after_backward")
         }
@@ -165,9 +165,14 @@ class Net:
             self._call("before_backward", index)
             node = self.nodes[index]
             if node.runs_backward:
-                node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
+                for blob in node.bottom:
+                    blob.renew_grad()
+                if not self._elision.backward(index):
+                    node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
                 if self._debug_info:
                     net_debug.after_backward(self, node)
+                if node.bottom and not (self._keep_diffs or self._debug_info):
+                    self._give_up_diffs(node)
             self._call("after_backward", index)
         if self._debug_info:
             net_debug.summary(self)
@@ -298,11 +303,36 @@ class Net:
     def clear_param_diffs(self) -> None:
         """Set the diffs of all parameters to zero."""
         for learnable in self._graph.learnable.values():
-            learnable.blob.grad.zero_()
+            learnable.blob.clear_grad()
+
+    @property
+    def keep_diffs(self) -> bool:
+        """Whether blobs keep their diffs after backward, as Caffe's do (the default); those of parameters always stay.
+
+        Training without them takes less memory, and less time where a net begins with a wide border, as FCN's do. A
+        diff that was not kept raises UsageError when it is asked for.
+        """
+        return self._keep_diffs
+
+    @keep_diffs.setter
+    def keep_diffs(self, value: bool) -> None:
+        self._keep_diffs = value
+        self._plan()
+
+    def _plan(self) -> None:
+        keep = self._keep_diffs or self._debug_info or self.phase != caffe_pb2.TRAIN
+        self._elision = Elision(self.nodes, keep_diffs=keep)
+
+    def _give_up_diffs(self, node: Node) -> None:
+        """Those of a layer's tops, once they are used; but a loss's, which is its weight, and shared ones stay."""
+        for blob, weight in zip(node.top, node.loss_weights, strict=True):
+            if not weight and not any(blob.shares_grad(bottom) for bottom in node.bottom):
+                blob.give_up_grad()
 
     def set_debug_info(self, value: bool) -> None:
         """Log the mean absolute value of every blob as it is computed."""
         self._debug_info = value
+        self._plan()
 
     def copy_from(self, *files: str) -> None:
         """Copy the weights of layers of the same name from caffemodel or HDF5 files."""

@@ -139,7 +139,7 @@ VARIANTS = (
     ),
     *staged("camvid", VGG16, CAMVID, SMALL_DATA, _VGG16),
     Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, SMALL_DATA_AT_ONCE, _VGG16, at_once=True),
-    *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
+    *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )
 

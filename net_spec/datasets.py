@@ -76,17 +76,20 @@ def data_set(
     head: Head,
     module: str = "voc_layers",
     layer: str = "VOCSegDataLayer",
+    mirror: bool = False,
 ) -> DataSet:
     """A data set of which one Python layer reads both splits; unless `layer` says other, in PASCAL VOC's layout.
 
     params: the layer's settings, `voc_dir` first of all; mean and seed are the usual ones unless given.
     train, val: the name of each split and how many images it has.
+    mirror: whether every other training image, by chance, is mirrored.
     """
 
-    def split(name: str, images: int, file: str) -> Split:
-        return Split(layer, {**params, "split": name, "mean": MEAN, "seed": SEED, **params}, file, images)
+    def split(name: str, images: int, file: str, **more: Any) -> Split:
+        return Split(layer, {**params, "split": name, "mean": MEAN, "seed": SEED, **more, **params}, file, images)
 
-    return DataSet(module, split(*train, "train"), split(*val, "val"), (head,))
+    mirrored = {"mirror": True} if mirror else {}
+    return DataSet(module, split(*train, "train", **mirrored), split(*val, "val"), (head,))
 
 
 VOC = DataSet(
@@ -153,10 +156,11 @@ VOC7 = data_set(
     ("train", 1000),
     ("seg11valid", 228),
     Head(7, renamed=True),
+    mirror=True,
 )
 """VOC's background, cat, cow, dog, horse, person and sheep, as classes 0 to 6; every other class is void."""
 
-CAMVID = data_set({"voc_dir": "data/camvid"}, ("train", 367), ("val", 101), Head(11, renamed=True))
+CAMVID = data_set({"voc_dir": "data/camvid"}, ("train", 367), ("val", 101), Head(11, renamed=True), mirror=True)
 
 DEMO_CLASSES = 6
 DEMO = data_set({"voc_dir": "out/demo/data/VOC"}, ("train", 400), ("val", 60), Head(DEMO_CLASSES))

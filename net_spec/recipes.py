@@ -82,20 +82,18 @@ def falling(*iterations: int) -> dict[str, Any]:
 
 def online(base_lr: float, iterations: int, *falls: int) -> Recipe:
     """One image an update, summed loss, momentum as usual; the rate falls at the iterations `falls`."""
-    return Recipe(base_lr, iterations, iterations, momentum=0.9, snapshot=1000, policy=falling(*falls))
+    return Recipe(base_lr, iterations, iterations, momentum=0.9, snapshot=min(500, iterations), policy=falling(*falls))
 
 
-SQUEEZENET = {16: online(5e-9, 12000, 5000, 10000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
-SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 600, 600), snapshot=100, policy=falling(250, 500))
+SQUEEZENET = {16: online(5e-9, 20000, 10000, 17000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
+SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 1000, 1000), snapshot=50, policy=falling(500, 850))
 """As many images as SQUEEZENET[16] sees."""
-SMALL_DATA = {
-    32: online(2e-9, 20000, 15000),
-    16: heavy(1e-12, 20000, 20000, 1000),
-    8: heavy(1e-14, 20000, 20000, 1000),
-}
+SQUEEZENET_FEWER = {16: online(5e-9, 5000, 3000, 4300), 8: online(1.5e-9, 1000, 600), 4: online(1.5e-9, 1000, 600)}
+"""For some hundreds of images."""
+SMALL_DATA = {32: online(4e-9, 2000, 1000, 1600), 16: online(1e-9, 400, 250), 8: online(1e-9, 400, 250)}
 ALEXNET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 1e-4), (16, 1e-6), (8, 1e-8))}
 GOOGLENET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 5e-5), (16, 5e-7), (8, 5e-9))}
-SMALL_DATA_AT_ONCE = heavy(1e-10, 40000, 40000, 1000)
+SMALL_DATA_AT_ONCE = SMALL_DATA[32]
 
 # The demo's: minutes on two cores.
 DEMO_CLASSIFIER = Recipe(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from caffe import blob as blob_module
 from caffe.blob import Blob
-from caffe.errors import ShapeError
+from caffe.errors import ShapeError, UsageError
 
 
 def test_begins_as_zeros_of_its_shape():
@@ -109,3 +110,61 @@ def test_reshape_within_the_memory_keeps_the_first_values():
     assert blob.data.ravel().tolist() == list(range(48))
     blob.reshape(3, 3, 2, 4)
     assert not blob.data.any()
+
+
+def test_a_large_gradient_is_cleared_when_it_is_asked_for():
+    blob = Blob((blob_module.LARGE,), stable=True)
+    blob.grad.fill_(1)
+    memory = blob.grad.data_ptr()
+    blob.clear_grad()
+    assert not blob.diff.any()
+    assert blob.grad.data_ptr() == memory
+    held = blob.diff
+    held[:] = 2
+    blob.clear_grad()
+    assert not held.any()
+
+
+def test_a_gradient_that_nobody_else_holds_becomes_the_blobs():
+    blob, gradient = Blob((blob_module.LARGE,)), torch.ones(blob_module.LARGE)
+    blob.grad.fill_(5)
+    blob.clear_grad()
+    blob.expect_grad()
+    blob.add_grad(gradient, own=True)
+    assert blob.grad.data_ptr() == gradient.data_ptr()
+    blob.add_grad(torch.full((blob_module.LARGE,), 2.0), own=True)
+    assert (blob.diff == 3).all()
+
+
+@pytest.mark.parametrize("part", [torch.ones(8)[:4], torch.ones(4, 2)[:, 0], torch.ones(4, dtype=torch.float64)])
+def test_a_gradient_that_is_part_of_another_tensor_is_copied(part):
+    blob = Blob((4,))
+    blob.add_grad(part, own=True)
+    assert blob.grad.data_ptr() != part.data_ptr()
+    assert (blob.diff == 1).all()
+
+
+def test_a_gradient_that_others_hold_is_copied():
+    blob, gradient = Blob((4,)), torch.ones(4)
+    blob.add_grad(gradient)
+    gradient.zero_()
+    assert (blob.diff == 1).all()
+
+
+def test_a_gradient_that_was_given_up():
+    blob = Blob((4,))
+    blob.diff[:] = 1
+    blob.give_up_grad()
+    for ask in (lambda: blob.diff, lambda: blob.grad):
+        with pytest.raises(UsageError, match=r"set net.keep_diffs = True"):
+            ask()
+    blob.renew_grad()
+    assert not blob.diff.any()
+
+
+def test_a_gradient_that_somebody_holds_is_not_given_up():
+    blob = Blob((4,))
+    held = blob.diff
+    held[:] = 1
+    blob.give_up_grad()
+    assert (blob.diff == 1).all()

@@ -1,4 +1,4 @@
-"""The options --gpu and --cpu that tools share."""
+"""The options --gpu, --cpu and --precision that tools share."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--gpu", type=int, metavar="N", help="compute on GPU N")
     group.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "tf32", "bf16"),
+        help="in which to multiply (default: CAFFE_PRECISION in the environment, or fp32); weights stay float32",
+    )
 
 
 def use_device(options: argparse.Namespace) -> None:
     """Raises RuntimeError if a GPU is asked for that is not there."""
+    if options.precision:
+        caffe.set_precision(options.precision)
     if options.gpu is None:
         caffe.set_mode_cpu()
         return

@@ -46,6 +46,7 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.
     nets.write(row)
     folder.mkdir(parents=True, exist_ok=True)
     solver = caffe.get_solver(nets.solver_file(row))
+    solver.net.keep_diffs = False
     if resumed:
         print(f"{row.name}: going on from {resumed.state}", flush=True)
         solver.restore(str(resumed.state))

@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         solver = solver_from_message(param)
         solver.set_action_function(lambda: requested.pop(0) if requested else Action.NONE)
         solver.allow_zero_init |= arguments.allow_zero_init
+        solver.net.keep_diffs = False
         _solve(solver, arguments.snapshot)
     return 0
 

@@ -13,6 +13,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
 from caffe.layer_types.spatial import check_image, check_some_fit
+from caffe.plan import pooling
 from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
 
@@ -253,6 +254,8 @@ def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     differentiated = x.requires_grad and torch.is_grad_enabled()
     if sliceable and x.is_cpu and not differentiated:
         largest = _largest_of_slices(x, window)
+    elif pooling.pays(x, window.pad):
+        largest = pooling.max_pool(x, window.kernel, window.stride, ceil_mode=not window.floor)
     else:
         largest = _slide(F.max_pool2d, x, window, border=-math.inf)
     return _resized(largest, window, x, LOWEST)

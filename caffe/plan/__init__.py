@@ -4,8 +4,10 @@ border.py       maps that leave out the rows and columns of a wide border, which
 elision.py      which layers of a net compute on such maps
 convolution.py  which way to convolve is the fastest, of
     matrix.py       products of matrices, where there are few positions
+    pointwise.py    products of matrices, for 1 × 1 kernels
     winograd.py     a quarter of the multiplications, for 3 × 3 kernels in wide layers
     packed.py       weights laid out once, for bfloat16
+pooling.py      max pooling a few rows at a time
 upsampling.py   a fixed bilinear deconvolution as two products
 memory.py       memory kept for the next layer instead of given back to the system
 """

@@ -124,3 +124,21 @@ def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torc
         if short.missing != less:
             x = torch.cat(pieces, dim=axis)
     return x
+
+
+def gather(grad: torch.Tensor, wanted: Shorts, now: Shorts | None = None) -> torch.Tensor:
+    """The adjoint of `lengthen(x, wanted, now)`: the gradient of x. Without `now`, `grad` is that of the whole map."""
+    for axis, short in zip((-2, -1), wanted, strict=True):
+        already = now[axis].missing if now else (0, 0)
+        if short.missing == already:
+            continue
+        pieces, begin, skipped = [], 0, 0
+        for at, missing, less in zip(short.at, short.missing, already, strict=True):
+            kept, more = at + 1 + skipped - begin, missing - less
+            pieces.append(grad.narrow(axis, begin, kept - 1))
+            pieces.append(grad.narrow(axis, begin + kept - 1, 1 + more).sum(axis, keepdim=True))
+            begin += kept + more
+            skipped += more
+        pieces.append(grad.narrow(axis, begin, grad.shape[axis] - begin))
+        grad = torch.cat(pieces, dim=axis)
+    return grad

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from caffe.plan import matrix, packed, winograd
+from caffe.plan import matrix, packed, pointwise, winograd
 from caffe.plan.matrix import Sizes
 
 MadeOf = Callable[..., torch.Tensor]
@@ -28,6 +28,8 @@ def convolve(
             return matrix.correlate(x, made_of(packed.matrix), bias, windows)
         kernels = made_of(packed.kernels, pad, stride, dilation, group)
         return packed.convolve(x, kernels, bias, pad, stride, dilation, group)
+    if group == 1 and pointwise.pays(x, windows):
+        return pointwise.convolve(x, weight, bias)
     if by_winograd and not recorded:
         return winograd.correlate(x, made_of(winograd.at_points), bias, pad)
     weight = made_of(torch.Tensor.to, x.dtype)

@@ -7,25 +7,41 @@ import torch
 import torch.nn.functional as F
 
 from caffe import plan
+from caffe.blob import Blob
 from caffe.plan import border
-from caffe.plan.border import Reach, Step
+from caffe.plan.border import Reach, Shorts, Step
 
 Steps = tuple[Step, Step]
 """Of one layer: along the rows and along the columns."""
 
 
 class Elision:
-    """The chains of layers in a net that begin with a wide border of zeros and keep nothing for a backward pass."""
+    """The chains of layers in a net that begin with a wide border of zeros.
 
-    def __init__(self, nodes: Sequence[Any]):
+    The gradient of a short map has, for each row that stands for many, the sum of theirs: enough for all that learns,
+    but nothing to show. So layers that learn are among them only where diffs need not be kept.
+    """
+
+    def __init__(self, nodes: Sequence[Any], *, keep_diffs: bool = True):
         self._nodes = nodes
+        self._keep_diffs = keep_diffs
         self._place: dict[int, tuple[list[int], int]] = {}
         """Index of a node → its chain, as indices of nodes, and its place in it."""
         self._planned: dict[tuple[int, int, int], list[Steps]] = {}
+        self._computed: dict[int, tuple[torch.Tensor, torch.Tensor, Steps]] = {}
+        """Index of a node → its bottom and its top as it last computed on short ones."""
+        self._grads: dict[int, tuple[torch.Tensor, Shorts]] = {}
+        """Index of a blob → its gradient, on its way down."""
         for index, node in enumerate(nodes):
-            if index not in self._place and not plan.PLAIN and _begins(node):
+            if index not in self._place and not plan.PLAIN and self._begins(node):
                 chain = self._chain(index)
                 self._place.update((member, (chain, place)) for place, member in enumerate(chain))
+
+    def _begins(self, node: Any) -> bool:
+        """Whether some positions see nothing but the border."""
+        reaches = self._reaches(node)
+        wide = bool(reaches) and all(reach.pad > reach.extent for reach in reaches)
+        return wide and not node.layer.in_place and not (node.runs_backward and node.layer.propagate_down[0])
 
     def _chain(self, begin: int) -> list[int]:
         chain, blob = [begin], self._nodes[begin].top_ids[0]
@@ -33,58 +49,92 @@ class Elision:
             node = self._nodes[index]
             if blob not in node.bottom_ids:
                 continue
-            if not _reaches(node):
+            if not self._reaches(node):
                 break
             chain.append(index)
             blob = node.top_ids[0]
         return chain
 
+    def _reaches(self, node: Any) -> tuple[Reach, Reach] | tuple[()]:
+        reaches = getattr(node.layer, "reaches", None)  # a Python layer, for one, cannot tell
+        if reaches is None or (node.layer.records and (self._keep_diffs or node.layer.in_place)):
+            return ()
+        if len(node.bottom) != 1 or len(node.top) != 1 or len(node.bottom[0].shape) != 4:
+            return ()
+        return reaches()
+
     def forward(self, index: int) -> bool:
         """Run a layer on short maps. False: not this one, or its bottom was made whole meanwhile (somebody saw it)."""
-        if index not in self._place:
+        self._computed.pop(index, None)
+        steps = self._steps(index)
+        if steps is None:
             return False
-        chain, place = self._place[index]
-        steps = self._steps(chain)
-        if place >= len(steps):
-            return False
-        node, (rows, columns) = self._nodes[index], steps[place]
-        if rows.bottom is None or columns.bottom is None:
-            x = _bordered(node.bottom[0].tensor, _reaches(node), rows.pad_less, columns.pad_less)
-            values = node.layer.evaluate(x, bordered=True)
+        node, (rows, columns) = self._nodes[index], steps
+        begins = rows.bottom is None or columns.bottom is None
+        if begins:
+            x = self._bordered(node, steps)
         else:
             found = node.bottom[0].short_tensor((rows.bottom, columns.bottom))
             if found is None:
                 return False
-            values = node.layer.evaluate(found)
-        node.top[0].put_short(values, (rows.top, columns.top))
+            x = found
+        bottom = _blob(x)
+        top = bottom if node.layer.in_place else Blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
+        (node.layer.forward_bordered if begins else node.layer.forward)([bottom], [top])
+        if node.runs_backward and not self._keep_diffs:
+            self._computed[index] = x, top.tensor, steps
+        node.top[0].put_short(top.tensor, (rows.top, columns.top))
         return True
 
-    def _steps(self, chain: list[int]) -> list[Steps]:
+    def backward(self, index: int) -> bool:
+        """Run a layer backward on the short maps that it computed on. False: it did not."""
+        if index not in self._computed:
+            return False
+        node = self._nodes[index]
+        x, y, (rows, columns) = self._computed.pop(index)
+        top = _blob(y)
+        top.grad = self._grad(node, (rows.top, columns.top))
+        bottom = top if node.layer.in_place else _blob(x)
+        node.layer.backward([top], node.layer.propagate_down, [bottom])
+        if rows.bottom is not None and columns.bottom is not None and node.layer.propagate_down[0]:
+            self._grads[node.bottom_ids[0]] = bottom.grad, (rows.bottom, columns.bottom)
+        return True
+
+    def _grad(self, node: Any, lacks: Shorts) -> torch.Tensor:
+        """That of a node's top, which the next layer left short, or whole."""
+        if node.top_ids[0] not in self._grads:
+            return border.gather(node.top[0].grad, lacks)
+        grad, now = self._grads.pop(node.top_ids[0])
+        return border.gather(grad, lacks, now)
+
+    def _steps(self, index: int) -> Steps | None:
+        """A node's steps for the present size of the image."""
+        if index not in self._place:
+            return None
+        chain, place = self._place[index]
         height, width = self._nodes[chain[0]].bottom[0].shape[2:]
         key = (chain[0], height, width)
         if key not in self._planned:
-            reaches = [_reaches(self._nodes[index]) for index in chain]
+            reaches = [self._reaches(self._nodes[index]) for index in chain]
             axes = (border.plan([reach[axis] for reach in reaches], size) for axis, size in enumerate(key[1:]))
             self._planned[key] = list(zip(*axes, strict=False))
-        return self._planned[key]
+        steps = self._planned[key]
+        return steps[place] if place < len(steps) else None
+
+    def _bordered(self, node: Any, steps: Steps) -> torch.Tensor:
+        """The image with so much of its border as is needed."""
+        rows, columns = (
+            [reach.pad - less for less in step.pad_less] for reach, step in zip(self._reaches(node), steps, strict=True)
+        )
+        return F.pad(node.bottom[0].tensor, (*columns, *rows))
 
 
-def _reaches(node: Any) -> tuple[Reach, Reach] | tuple[()]:
-    reaches = getattr(node.layer, "reaches", None)  # a Python layer, for one, cannot tell
-    if reaches is None or node.layer.records:
-        return ()
-    if len(node.bottom) != 1 or len(node.top) != 1 or len(node.bottom[0].shape) != 4:
-        return ()
-    return reaches()
+def _blob(values: torch.Tensor) -> Blob:
+    blob = Blob(values.shape)
+    blob.tensor = values
+    return blob
 
 
-def _begins(node: Any) -> bool:
-    """Whether some positions see nothing but the border."""
-    reaches = _reaches(node)
-    return bool(reaches) and all(reach.pad > reach.extent for reach in reaches) and not node.layer.in_place
-
-
-def _bordered(x: torch.Tensor, reaches: Sequence[Reach], *pad_less: tuple[int, int]) -> torch.Tensor:
-    """The image with so much of its border as is needed."""
-    rows, columns = ([reach.pad - less for less in pair] for reach, pair in zip(reaches, pad_less, strict=True))
-    return F.pad(x, (*columns, *rows))
+def _short_shape(whole: Sequence[int], lacks: Shorts) -> tuple[int, ...]:
+    height, width = (size - sum(short.missing) for size, short in zip(whole[2:], lacks, strict=True))
+    return (*whole[:2], height, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ class SegDataLayer(caffe.Layer):
     randomize   False: a training split from first to last, too
     seed        of the random order; by default another one in every run
     order       "py3" (default), "py2" or "shuffle", see segdata/order.py
+    mirror      True: a training image comes, by the toss of a coin that the seed decides, with left and right exchanged
     n_classes   how many classes the label files have; a label with another value is an error
     classes     ids of the classes to keep, renumbered 0, 1, 2, … in this order; every other class becomes void
     prefetch    how many images a worker thread loads ahead (default 2); 0: no thread
@@ -86,7 +88,7 @@ class SegDataLayer(caffe.Layer):
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         self.who = type(self).__name__
         requires = self.requires if self.own_mean else (*self.requires, "mean")
-        accepts = ("split", "mean", *self.accepts, "randomize", "seed", "order", "classes", "prefetch")
+        accepts = ("split", "mean", *self.accepts, "randomize", "seed", "order", "mirror", "classes", "prefetch")
         self.settings = params.parse(self.param_str, self.who, requires, accepts)
         self.split = str(self.settings.get("split") or "")
         mean = self.own_mean or ILSVRC_MEAN
@@ -103,6 +105,7 @@ class SegDataLayer(caffe.Layer):
         self.order = "sequential"
         if self.random:
             self.order = params.choice(self.settings, "order", order.DEFAULT, order.RANDOM, self.who)
+        self.mirror = self.random and bool(params.choice(self.settings, "mirror", False, (False, True), self.who))
         self.seed = params.whole(self.settings, "seed", random.SystemRandom().getrandbits(32), 0, self.who)
         self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who)
         self.indices = self.names()
@@ -124,7 +127,7 @@ class SegDataLayer(caffe.Layer):
     @property
     def idx(self) -> int:
         """Index, in `indices`, of the image that the next forward delivers."""
-        return self._feed.index
+        return self._feed.key[0]
 
     def state(self) -> dict[str, Any]:
         """Where in the order the layer stands, as plain values: what `set_state` needs to go on from here."""
@@ -170,9 +173,13 @@ class SegDataLayer(caffe.Layer):
         self._position = position
         rank, count = (caffe.solver_rank(), caffe.solver_count()) if self.phase == caffe.TRAIN else (0, 1)
         indices = order.indices(self.order, self.seed, len(self.indices), rank + position * count, count)
-        self._feed = Feed(self._load, indices, self.prefetch)
+        mirrored = itertools.repeat(False)
+        if self.mirror:
+            mirrored = order.mirrored(self.seed, rank + position * count, count)
+        self._feed = Feed(self._load, zip(indices, mirrored), self.prefetch)
 
-    def _load(self, index: int) -> list[np.ndarray]:
+    def _load(self, key: tuple[int, bool]) -> list[np.ndarray]:
+        index, mirrored = key
         name = self.indices[index]
         try:
             tops = {top: load(name) for top, load in self._loaders.items()}
@@ -180,7 +187,7 @@ class SegDataLayer(caffe.Layer):
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
             raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
-        return list(tops.values())
+        return [values[:, :, ::-1] if mirrored else values for values in tops.values()]
 
 
 def planes(image: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -47,6 +47,12 @@ DEFAULT = "py3"
 RANDOM = ("py3", "py2", "shuffle")
 
 
+def mirrored(seed: int, position: int = 0, step: int = 1) -> Iterator[bool]:
+    """Which images of an order come mirrored, each by the toss of a coin; entered as the order is."""
+    rng = random.Random(f"mirror {seed}")
+    return itertools.islice((rng.random() < 0.5 for _ in itertools.count()), position, None, step)
+
+
 def indices(name: str, seed: int, n: int, position: int = 0, step: int = 1) -> Iterator[int]:
     """The order's indices, each in 0..n-1: that at `position`, and every `step`-th after it."""
     return itertools.islice(_ORDERS[name](random.Random(seed), n), position, None, step)

@@ -54,6 +54,27 @@ def test_an_instance_label_is_not_taken_for_a_class_label(sbd: Path) -> None:
         Driver(SBDDSegDataLayer, sbdd_dir=str(sbd), split="train", mean=MEAN, randomize=False)
 
 
+def test_mirrored(voc: Path) -> None:
+    """Image and label together, some and not others, and the same ones again after a restart."""
+    plain, mirrored, restarted = voc_driver(voc), voc_driver(voc, mirror=True), voc_driver(voc, mirror=True)
+    turned = []
+    for position in range(12):
+        expected, found = plain.forward(), mirrored.forward()
+        turned.append(not (found[0] == expected[0]).all())
+        for values, others in zip(found, expected, strict=True):
+            assert (values == (others[..., ::-1] if turned[-1] else others)).all()
+        restarted.layer.set_state({**mirrored.layer.state(), "position": position})
+        assert (restarted.forward()[0] == found[0]).all()
+    assert 0 < sum(turned) < 12
+
+
+def test_only_training_images_are_mirrored(voc: Path) -> None:
+    for settings in ({"split": "val"}, {"randomize": False}):
+        plain, mirrored = voc_driver(voc, **settings), voc_driver(voc, mirror=True, **settings)
+        for _ in range(6):
+            assert (plain.forward()[0] == mirrored.forward()[0]).all()
+
+
 def test_published_sequence(voc: Path) -> None:
     assert voc_driver(voc, order="py2").indices(8) == [
         int(i * 5 / 8498) for i in (5249, 4531, 3108, 4978, 1408, 7005, 3260, 6710)

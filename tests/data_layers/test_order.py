@@ -33,6 +33,13 @@ def test_order_can_be_entered_anywhere(name: str) -> None:
     assert first(name, 7, 10, position=25) == first(name, 7, 35)[25:]
 
 
+def test_about_half_the_images_come_mirrored() -> None:
+    tossed = list(itertools.islice(order.mirrored(1337), 1000))
+    assert 450 < sum(tossed) < 550
+    assert list(itertools.islice(order.mirrored(1337, 7, 3), 20)) == tossed[7:67:3]
+    assert list(itertools.islice(order.mirrored(1338), 1000)) != tossed
+
+
 @pytest.mark.parametrize("name", ["sequential", *order.RANDOM])
 def test_every_nth(name: str) -> None:
     """What one of three solvers takes that train together."""

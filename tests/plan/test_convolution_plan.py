@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import caffe
-from caffe.plan import matrix, packed, winograd
+from caffe.plan import matrix, packed, pointwise, winograd
 from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values
 
 PACKS = packed._HERE
@@ -87,6 +87,28 @@ def test_a_matrix_where_only_some_gradients_are_wanted():
         assert distance(found, expected) < 1e-6
 
 
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (33, 40)])
+@pytest.mark.parametrize(("filters", "channels"), [(1, 1), (5, 3), (16, 64), (70, 33)])
+class TestPointwise:
+    def test_values_and_gradients(self, filters, channels, size):
+        x, weight, bias = drawn(1, channels, *size), drawn(filters, channels, 1, 1), drawn(filters)
+        expected = gradients(F.conv2d, x.double(), weight.double(), bias.double())
+        found = gradients(pointwise.convolve, x, weight, bias)
+        assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
+
+    def test_without_a_bias(self, filters, channels, size):
+        x, weight = drawn(1, channels, *size), drawn(filters, channels, 1, 1)
+        expected = gradients(F.conv2d, x.double(), weight.double())
+        found = gradients(lambda *given: pointwise.convolve(*given, None), x, weight)
+        assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
+
+    def test_no_ties_are_broken(self, filters, channels, size):
+        """Where a border makes a map constant, the first of equal pixels gets the gradient of max pooling."""
+        x = drawn(1, channels, 1, 1).expand(1, channels, *size)
+        y = pointwise.convolve(x, drawn(filters, channels, 1, 1), drawn(filters))
+        assert all(len(channel.unique()) == 1 for channel in y[0])
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("pad", [(0, 0), (1, 1), (2, 2), (0, 2), (5, 4)])
 @pytest.mark.parametrize("size", [(3, 3), (7, 9), (16, 13), (31, 4), (18, 18)])
@@ -155,6 +177,7 @@ class TestChoice:
         taken = []
         for module, name in [
             (matrix, "convolve"),
+            (pointwise, "convolve"),
             (winograd, "convolve"),
             (winograd, "correlate"),
             (packed, "convolve"),
@@ -167,10 +190,16 @@ class TestChoice:
     FC6 = input("data", 1, 32, 9, 8) + conv("fc6", "data", 40, 7)
     WIDE = input("data", 1, 256, 16, 17) + conv("wide", "data", 256, 3, 1)
     NARROW = input("data", 1, 8, 16, 17) + conv("narrow", "data", 8, 3, 1)
+    POINTWISE = input("data", 1, 8, 16, 17) + conv("pointwise", "data", 6, 1)
 
     def test_few_positions(self, ways):
         build(self.FC6).forward()
         assert ways == ["matrix.convolve"]
+
+    @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+    def test_kernels_of_one_pixel(self, phase, ways):
+        build(self.POINTWISE, phase).forward()
+        assert ways == ["pointwise.convolve"]
 
     def test_wide_layers(self, ways):
         build(self.WIDE).forward()
@@ -190,6 +219,9 @@ class TestChoice:
         "text",
         [
             NARROW,
+            input("data", 2, 8, 16, 17) + conv("batch", "data", 6, 1),
+            input("data", 1, 8, 16, 17) + conv("strides", "data", 6, 1, stride=2),
+            input("data", 1, 8, 16, 17) + conv("padded", "data", 6, 1, 1),
             input("data", 1, 256, 36, 36) + conv("strides", "data", 256, 3, 1, stride=2),
             input("data", 1, 256, 20, 20) + conv("dilated", "data", 256, 3, 2, dilation=2),
             input("data", 1, 256, 16, 17) + conv("groups", "data", 256, 3, 1, group=2),
@@ -201,14 +233,14 @@ class TestChoice:
         build(text).forward()
         assert not ways
 
-    @pytest.mark.parametrize("text", [FC6, WIDE])
+    @pytest.mark.parametrize("text", [FC6, WIDE, POINTWISE])
     def test_without_the_plan(self, text, ways):
         with plainly():
             build(text).forward()
         assert not ways
 
     @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
-    @pytest.mark.parametrize("text", [FC6, WIDE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
+    @pytest.mark.parametrize("text", [FC6, WIDE, POINTWISE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
     def test_a_net_computes_the_same(self, text, phase):
         def step() -> caffe.Net:
             net = build("force_backward: true\n" + text, phase)

@@ -72,6 +72,14 @@ def test_gpu_must_be_there(folder, capsys, monkeypatch):
     assert "--gpu 0: this machine has no CUDA device" in capsys.readouterr().err
 
 
+def test_the_precision_is_the_users_choice(folder):
+    try:
+        assert own("--cpu", "--precision", "bf16", "--iterations", "1") == 0
+        assert caffe.precision() == "bf16"
+    finally:
+        caffe.set_precision("fp32")
+
+
 def test_a_chain_on_own_data_from_end_to_end(folder, capsys):
     assert own("--chain", "--iterations", "2", "--score-every", "1", variant="demo-fcn8s") == 0
     for stage in ("32s", "16s", "8s"):

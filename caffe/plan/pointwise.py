@@ -1,0 +1,53 @@
+"""A convolution by 1 × 1 kernels as a product of matrices, which it is: filters × channels by channels × pixels.
+
+oneDNN multiplies them as they lie; torch's own way, which it takes on one thread, is less than half as fast.
+"""
+
+from typing import Any
+
+import torch
+
+from caffe import plan
+from caffe.plan.matrix import Windows, onednn_is_here, product
+
+
+def pays(x: torch.Tensor, windows: Windows) -> bool:
+    """Whether this is the faster way: one image on a CPU, in float32."""
+    kernel, _, pad, stride = windows
+    return (
+        not plan.PLAIN
+        and x.is_cpu
+        and x.dtype == torch.float32
+        and len(x) == 1
+        and onednn_is_here()
+        and set(kernel) == set(stride) == {1}
+        and not any(pad)
+    )
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """(1, C, H, W) convolved with (O, C, 1, 1), as F.conv2d."""
+    return _Convolve.apply(x, weight, bias)
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        y = product(weight.flatten(1), x[0].flatten(1).t())
+        if bias is not None:
+            y += bias[:, None]
+        return y.view(1, -1, *x.shape[2:])
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        rows = grad[0].flatten(1)
+        to_x = to_weight = to_bias = None
+        if ctx.needs_input_grad[0]:
+            to_x = product(weight.flatten(1).t(), rows.t()).view_as(x)
+        if ctx.needs_input_grad[1]:
+            to_weight = product(rows, x[0].flatten(1)).view_as(weight)
+        if ctx.needs_input_grad[2]:
+            to_bias = rows.sum(1)
+        return to_x, to_weight, to_bias

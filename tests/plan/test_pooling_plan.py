@@ -1,0 +1,65 @@
+"""Max pooling a few rows at a time gives what torch's own gives: the same values, and gradients to the same pixels."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import caffe
+from caffe.plan import pooling
+from tests.plan.nets import assert_alike, build, diffs, input, plainly, pool, values
+
+
+def whole_numbers(*shape: int) -> torch.Tensor:
+    """With many equal ones side by side."""
+    return torch.randint(0, 3, shape, generator=torch.Generator().manual_seed(sum(shape))).float()
+
+
+@pytest.mark.parametrize("cached", [1, 700, pooling.CACHED])
+@pytest.mark.parametrize("ceil", [True, False])
+@pytest.mark.parametrize("size", [(3, 3), (7, 8), (12, 5), (30, 41)])
+@pytest.mark.parametrize(("kernel", "stride"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 3)), ((2, 3), (3, 1))])
+def test_values_and_gradients(kernel, stride, size, ceil, cached, monkeypatch):
+    monkeypatch.setattr(pooling, "CACHED", cached)
+    x, y, grads = whole_numbers(2, 16, *size), [], []
+    for function in (
+        lambda x: pooling.max_pool(x, kernel, stride, ceil),
+        lambda x: F.max_pool2d(x, kernel, stride, ceil_mode=ceil),
+    ):
+        leaf = x.clone().requires_grad_()
+        y.append(function(leaf))
+        grads.append(torch.autograd.grad(y[-1], leaf, whole_numbers(*y[-1].shape) + 1)[0])
+    assert torch.equal(*y)
+    assert torch.equal(*grads)
+
+
+def test_a_nan_is_passed_on():
+    x = whole_numbers(1, 16, 6, 6)
+    x[0, 3, 2, 2] = torch.nan
+    assert torch.equal(pooling.max_pool(x, (3, 3), (2, 2), True).isnan(), F.max_pool2d(x, 3, 2, ceil_mode=True).isnan())
+
+
+@pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+@pytest.mark.parametrize("method", ["MAX", "AVE"])
+def test_a_net_computes_the_same(phase, method):
+    def step() -> caffe.Net:
+        text = input("data", 1, 20, 23, 31) + pool("pool1", "data", 3, 2, method) + pool("pool2", "pool1", 2, 2, method)
+        net = build("force_backward: true\n" + text, phase)
+        net.forward()
+        net.blobs["pool2"].diff[...] = whole_numbers(*net.blobs["pool2"].shape)
+        net.backward()
+        return net
+
+    found = step()
+    with plainly():
+        expected = step()
+    assert_alike(values(found), values(expected))
+    assert_alike(diffs(found), diffs(expected))
+
+
+def test_where_it_is_not_taken():
+    x = whole_numbers(1, 16, 6, 6)
+    assert pooling.pays(x, (0, 0))
+    assert not pooling.pays(x, (0, 1))
+    assert not pooling.pays(x[:, :15], (0, 0))
+    with plainly():
+        assert not pooling.pays(x, (0, 0))
