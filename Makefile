@@ -12,7 +12,7 @@ VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/
 TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs nets parity parity-record bench clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test check docs nets parity parity-record analyses bench clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,16 @@ parity: $(STAMP) ## Compare with BVLC Caffe itself (Linux, as root: makes a Debi
 parity-record: $(STAMP) ## Record BVLC Caffe's numbers again for the cases that changed
 	$(PY) -m tests.parity.record
 	$(PY) -m tests.parity.solver
+
+analyses: $(STAMP) ## Run the papers' analyses on the nets of `make demo` and, if they are there, the labels in data/voc-labels
+	$(PY) analyses/backbones.py
+	$(PY) analyses/shift_and_stitch.py
+	if [ -d data/voc-labels ]; then $(PY) analyses/background.py && $(PY) analyses/upper_bound.py; fi
+	$(PY) analyses/patch_sampling.py
+	$(PY) analyses/momentum.py
+	$(PY) analyses/masking.py demo-fcn32s --train
+	$(PY) analyses/skips.py
+	$(PY) analyses/loss_map.py demo-fcn32s demo-fcn16s demo-fcn8s
 
 bench: $(STAMP) ## Measure beside ONNX Runtime, OpenVINO, OpenCV, PyTorch and BVLC Caffe (Linux; an hour; ARGS=--quick)
 	$(PY) benchmarks/run.py $(ARGS)

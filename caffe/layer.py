@@ -139,6 +139,10 @@ class NativeLayer(Layer):
                 "as output for each bottom blob input."
             )
 
+    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
+        """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""
+        return ()
+
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether `force_backward: true` asks for the gradient of this bottom."""
         return bottom_index not in self.no_gradient
@@ -175,10 +179,6 @@ class TorchLayer(NativeLayer):
     def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
         """`compute` of a bottom that has its pad already; for layers that pad."""
         raise NotImplementedError
-
-    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
-        """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""
-        return ()
 
     def add_param(self, shape: Sequence[int], filler: Any) -> None:
         """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""

@@ -26,7 +26,7 @@ from net_spec.datasets import (
     DataSet,
 )
 from net_spec.nets import Classifier, TrainedClassifier, Variant, staged
-from net_spec.recipes import CVPR, SMALL_DATA, SMALL_DATA_AT_ONCE, accumulated, heavy
+from net_spec.recipes import CVPR, RANDOM_FC, SMALL_DATA, accumulated, heavy
 from net_spec.trunks import (
     ALEXNET,
     ALEXNET_OWT,
@@ -123,8 +123,8 @@ VARIANTS = (
         published="34.0 CVPR",
     ),
     # small data sets
-    *staged("voc7", VGG16, VOC7, SMALL_DATA, _VGG16),
-    Variant("voc7-fcn8s-atonce", VGG16, VOC7, 8, SMALL_DATA_AT_ONCE, _VGG16, at_once=True),
+    *staged("voc7", VGG16, VOC7, RANDOM_FC, _VGG16),
+    Variant("voc7-fcn8s-atonce", VGG16, VOC7, 8, RANDOM_FC[32], _VGG16, at_once=True),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
     Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, fixed=True),
     Variant("voc7-fcn16s-squeezenet-accumulated", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET_ACCUMULATED, _SQUEEZENET),
@@ -137,8 +137,8 @@ VARIANTS = (
         ("voc7-fcn16s-squeezenet",),
         learned=True,
     ),
-    *staged("camvid", VGG16, CAMVID, SMALL_DATA, _VGG16),
-    Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, SMALL_DATA_AT_ONCE, _VGG16, at_once=True),
+    *staged("camvid", VGG16, CAMVID, RANDOM_FC, _VGG16),
+    Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, RANDOM_FC[32], _VGG16, at_once=True),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )

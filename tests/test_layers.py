@@ -262,7 +262,8 @@ def test_saved_and_loaded_computes_the_same(case, tmp_path):
     assert all(np.array_equal(found[name], expected[name], equal_nan=True) for name in found)
 
 
-@each(lambda case: torch.cuda.is_available() and same_every_time(case))
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@each(same_every_time)
 def test_cuda_is_the_same_as_cpu(case):
     expected = result(case.id)
     caffe.set_mode_gpu()

