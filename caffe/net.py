@@ -17,6 +17,7 @@ from caffe.layer import Layer
 from caffe.log import log
 from caffe.net_graph import Graph, Node, reseed_loss
 from caffe.passes import filter_net, insert_splits
+from caffe.plan import memory
 from caffe.plan.elision import Elision
 from caffe.proto import caffe_pb2
 
@@ -157,6 +158,7 @@ class Net:
             if self._debug_info:
                 net_debug.after_forward(self, node)
             self._call("after_forward", index)
+        memory.settle()
         return loss
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:

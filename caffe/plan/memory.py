@@ -1,22 +1,48 @@
 """Memory kept for the next layer.
 
 Every large tensor that torch frees goes back to the system, and the next one is paid for anew, page by page: a third of
-the time of a forward pass. glibc can be told to keep it.
+the time of a forward pass. glibc can be told to keep it. But what it keeps falls into pieces as images of many sizes
+come by; so what lies unused is given back now and then.
 """
 
 import ctypes
+import os
 import sys
+from typing import Any
 
 from caffe import plan
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+GROWTH = 1.5
+"""How much more memory than after the last time is taken before what lies unused is given back."""
+LEAST = 2**30
+"""Bytes; less than that is left alone."""
+
+_library: Any = None
+_settled = 0
 
 
 def keep() -> None:
     """Let the C library keep freed memory (glibc; elsewhere nothing happens)."""
+    global _library
     if plan.PLAIN or not sys.platform.startswith("linux"):
         return
     library = ctypes.CDLL(None)
     if hasattr(library, "gnu_get_libc_version"):
         library.mallopt(_MMAP_MAX, 0)
         library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        _library = library
+
+
+def settle() -> None:
+    """Give back what lies unused, if the process has grown much since that was last done."""
+    global _settled
+    if _library is not None and resident() > max(LEAST, GROWTH * _settled):
+        _library.malloc_trim(0)
+        _settled = resident()
+
+
+def resident() -> int:
+    """Bytes of memory that the process has."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""Training that keeps no diffs of blobs, with short maps where there is a border: the parameters' gradients are the same."""
+"""Training that keeps no diffs of blobs, with short maps where there is a border: the same gradients of parameters."""
 
 import numpy as np
 import pytest

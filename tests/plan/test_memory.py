@@ -1,6 +1,7 @@
 """Freed memory is kept where the C library can do that, and the plan is on."""
 
 import ctypes
+import subprocess
 import sys
 
 import pytest
@@ -24,6 +25,7 @@ class Library:
 
 @pytest.fixture
 def library(monkeypatch):
+    monkeypatch.setattr(memory, "_library", memory._library)
     library = Library()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
     monkeypatch.setattr(sys, "platform", "linux")
@@ -49,3 +51,32 @@ def test_nothing_is_told_elsewhere(library, monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: other)
     memory.keep()
     assert not library.told + other.told
+
+
+FRAGMENTS = """
+import torch
+import caffe.net
+from caffe.plan import memory
+memory.LEAST = 0
+small, large = [], []
+for _ in range(300):
+    small.append(torch.ones(1000))
+    large.append(torch.ones(250_000))
+memory.settle()
+full = memory.resident()
+large.clear()
+memory.settle()
+print(full - memory.resident(), end=" ")
+memory._settled = full / 2
+memory.settle()
+print(full - memory.resident(), full - memory._settled)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="the C library is not glibc")
+def test_what_lies_unused_is_given_back_when_it_is_much():
+    done = subprocess.run([sys.executable, "-c", FRAGMENTS], capture_output=True, text=True, check=True)
+    kept, given, noted = done.stdout.split()
+    assert int(kept) < 50e6
+    assert int(given) > 250e6
+    assert int(noted) > 250e6
