@@ -167,7 +167,7 @@ class Net:
             self._call("before_backward", index)
             node = self.nodes[index]
             if node.runs_backward:
-                for blob in node.bottom:
+                for blob in (*node.bottom, *node.top):
                     blob.renew_grad()
                 if not self._elision.backward(index):
                     node.layer.backward(node.top, node.layer.propagate_down, node.bottom)

@@ -100,6 +100,13 @@ def test_diffs_are_refused(text):
     assert lean.blobs["conv1"].diff.any()
 
 
+def test_a_blob_that_something_reads_which_does_not_run_backward():
+    text = vgg() + layer("unused", "Silence", ["conv2"], []) + layer("seen", "ArgMax", ["score"], ["seen"]) + LOSS
+    lean, kept = pair(text)
+    for _ in range(2):
+        assert_alike(gradients(lean), gradients(kept), 2e-5)
+
+
 def test_debug_info_needs_the_diffs():
     lean, _ = pair(vgg() + LOSS)
     lean.set_debug_info(True)
