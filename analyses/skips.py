@@ -40,7 +40,7 @@ PUBLISHED = {
 def form(row: Variant) -> str:
     """What kind of net a variant is: its stride, or the single stream that it scores, and how it learns."""
     stream = re.search(r"-(pool\d)$", row.name)
-    return stream[1] if stream else f"{row.stride}s" + "-fixed" * row.fixed + "-atonce" * row.at_once
+    return stream[1] if stream else f"{row.stride}s" + "-fixed" * bool(row.learns) + "-atonce" * row.at_once
 
 
 def last_scores(row: Variant) -> dict[str, float] | None:

@@ -25,7 +25,7 @@ from net_spec.datasets import (
     VOC7,
     DataSet,
 )
-from net_spec.nets import Classifier, TrainedClassifier, Variant, staged
+from net_spec.nets import HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
 from net_spec.recipes import CVPR, RANDOM_FC, SMALL_DATA, accumulated, heavy
 from net_spec.trunks import (
     ALEXNET,
@@ -98,7 +98,7 @@ VARIANTS = (
     # in the papers, never published
     *staged("pascalcontext33", VGG16, PASCALCONTEXT33, _CONTEXT, _VGG16, published=_CVPR_CONTEXT33),
     *staged("voc", VGG16, VOC, CVPR, _VGG16, "-cvpr", published=_CVPR_VOC, learned=True),
-    Variant("voc-fcn32s-fixed", VGG16, VOC, 32, _VOC[32], _VGG16, fixed=True, published="45.4 CVPR"),
+    Variant("voc-fcn32s-fixed", VGG16, VOC, 32, _VOC[32], _VGG16, learns=SCORES, published="45.4 CVPR"),
     # at the rates of the stages that begin to score these levels: the papers tell none
     Variant("voc-fcn-pool5", VGG16_POOLS[5], VOC, 32, _VOC[32], _VGG16),
     Variant("voc-fcn-pool4", VGG16_POOLS[4], VOC, 16, _VOC[16], _VGG16),
@@ -123,10 +123,11 @@ VARIANTS = (
         published="34.0 CVPR",
     ),
     # small data sets
-    *staged("voc7", VGG16, VOC7, RANDOM_FC, _VGG16),
-    Variant("voc7-fcn8s-atonce", VGG16, VOC7, 8, RANDOM_FC[32], _VGG16, at_once=True),
+    Variant("voc7-fcn32s-heads", VGG16, VOC7, 32, recipes.HEADS, _VGG16, learns=HEADS),
+    *staged("voc7", VGG16, VOC7, RANDOM_FC, ("voc7-fcn32s-heads",)),
+    Variant("voc7-fcn8s-atonce", VGG16, VOC7, 8, RANDOM_FC[32], ("voc7-fcn32s-heads",), at_once=True),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
-    Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, fixed=True),
+    Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, learns=SCORES),
     Variant("voc7-fcn16s-squeezenet-accumulated", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET_ACCUMULATED, _SQUEEZENET),
     Variant(
         "voc7-fcn8s-squeezenet-learned",
@@ -137,8 +138,9 @@ VARIANTS = (
         ("voc7-fcn16s-squeezenet",),
         learned=True,
     ),
-    *staged("camvid", VGG16, CAMVID, RANDOM_FC, _VGG16),
-    Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, RANDOM_FC[32], _VGG16, at_once=True),
+    Variant("camvid-fcn32s-heads", VGG16, CAMVID, 32, recipes.HEADS, _VGG16, learns=HEADS),
+    *staged("camvid", VGG16, CAMVID, RANDOM_FC, ("camvid-fcn32s-heads",)),
+    Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, RANDOM_FC[32], ("camvid-fcn32s-heads",), at_once=True),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )

@@ -31,7 +31,7 @@ class Variant:
     late: each input has a trunk of its own, and their scores are averaged.
     at_once: see `fcn.segment`.
     learned: see `fcn.segment`.
-    fixed: only the scores are learned; the trunk stays what it starts from.
+    learns: what the names of the layers begin with that learn; all others stay what they start from. (): all learn.
     published: mean IU in percent as its authors give it, and where, if not beside the published nets.
     """
 
@@ -44,7 +44,7 @@ class Variant:
     late: bool = False
     at_once: bool = False
     learned: bool = False
-    fixed: bool = False
+    learns: tuple[str, ...] = ()
     published: str = ""
 
     @property
@@ -72,8 +72,8 @@ class Variant:
             if not deploy:
                 add_loss(n, score, head, self.recipe.normalize)
         net = n.to_proto()
-        if self.fixed:
-            _fix_features(net)
+        if self.learns:
+            _fix_all_but(self.learns, net)
         return net
 
     def solver(self, root: str = "") -> Any:
@@ -107,10 +107,14 @@ def staged(
     return tuple(rows)
 
 
-def _fix_features(net: Any) -> None:
-    """Rates of zero for the weights and biases of every convolution but those that score."""
+SCORES, HEADS = ("score",), ("fc", "score")
+"""What learns on top of a trunk that does not."""
+
+
+def _fix_all_but(learns: tuple[str, ...], net: Any) -> None:
+    """Rates of zero for the weights and biases of every other convolution."""
     for layer in net.layer:
-        if layer.type == "Convolution" and not layer.name.startswith("score"):
+        if layer.type == "Convolution" and not layer.name.startswith(learns):
             del layer.param[:]
             for _ in ("weights", "biases"):
                 layer.param.add(lr_mult=0)

@@ -92,8 +92,10 @@ SQUEEZENET_FEWER = {16: online(5e-9, 5000, 3000, 4300), 8: online(1.5e-9, 1000, 
 """For some hundreds of images."""
 SMALL_DATA = {stride: heavy(rate, 20000, 20000, 1000) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
 """The published rates, for VGG16 with all its weights."""
-RANDOM_FC = {32: online(3e-8, 2000, 1000, 1600), 16: online(3e-9, 400, 250), 8: online(3e-9, 400, 250)}
-"""For VGG16 whose fc6 and fc7 begin small and at random, as tools/import_weights.py draws them; what two cores can do."""
+HEADS = online(3e-8, 800, 500)
+"""For VGG16's fc6 and fc7 where they begin small and at random, as tools/import_weights.py draws them."""
+RANDOM_FC = {32: online(3e-9, 400, 250), 16: online(1e-9, 100, 60), 8: online(1e-9, 100, 60)}
+"""For all of VGG16, after its heads have learned; as long as two cores can do in an hour."""
 ALEXNET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 1e-4), (16, 1e-6), (8, 1e-8))}
 GOOGLENET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 5e-5), (16, 5e-7), (8, 5e-9))}
 
