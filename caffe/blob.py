@@ -160,6 +160,11 @@ class Storage:
         else:
             self._to_clear = True
 
+    @property
+    def absent(self) -> bool:
+        """Whether no memory is taken."""
+        return self._tensor is None
+
     def make_room(self) -> None:
         """Give back memory whose values are zero and were not asked for since."""
         if self._to_clear:
@@ -252,6 +257,11 @@ class Blob:
     def expect_grad(self) -> None:
         """The next `add_grad` comes at once: a `grad` that was cleared need not be kept until then."""
         self._diff.make_room()
+
+    @property
+    def lacks_grad(self) -> bool:
+        """Whether no memory is taken for `grad`, which is zero."""
+        return self._diff.absent
 
     def add_grad(self, values: torch.Tensor, *, own: bool = False) -> None:
         """Add to `grad`; `own` if nobody else holds the values' memory, which may then become this blob's."""

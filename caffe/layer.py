@@ -4,7 +4,6 @@ Caffe's Layer (include/caffe/layer.hpp). A TorchLayer answers three questions, i
 autograd is local to the layer, blobs are the boundary.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -276,17 +275,17 @@ class TorchLayer(NativeLayer):
             if wanted:
                 gradient = gradients.get(id(source))
                 blob.grad = torch.zeros_like(blob.grad) if gradient is None else gradient
-        if self.blobs:
-            users = Counter(map(_memory, (*gradients.values(), *inputs, *params, *(blob.grad for blob in top))))
         for blob, source in zip(self.blobs, params, strict=True):
             if id(source) in gradients:
                 gradient = gradients[id(source)]
-                blob.add_grad(gradient, own=users[_memory(gradient)] == 1)
+                others = (*gradients.values(), *inputs, *params, *(top_blob.grad for top_blob in top))
+                blob.add_grad(gradient, own=blob.lacks_grad and _is_alone(gradient, others))
 
 
-def _memory(values: torch.Tensor) -> int:
-    """Where the memory begins that a tensor shares with its views."""
-    return values.untyped_storage().data_ptr()
+def _is_alone(values: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
+    """Whether no other tensor of `others` has the memory of this one."""
+    memory = values.untyped_storage().data_ptr()
+    return not any(other is not values and other.untyped_storage().data_ptr() == memory for other in others)
 
 
 def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:
