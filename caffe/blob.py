@@ -165,10 +165,13 @@ class Storage:
         """Whether no memory is taken."""
         return self._tensor is None
 
-    def make_room(self) -> None:
-        """Give back memory whose values are zero and were not asked for since."""
-        if self._to_clear:
-            self.release()
+    def make_room(self) -> torch.Tensor | None:
+        """Hand over memory whose values are zero and were not asked for since: a tensor with any values."""
+        if not self._to_clear:
+            return None
+        room = self._tensor
+        self.release()
+        return room
 
     def add(self, values: torch.Tensor, *, own: bool) -> None:
         """Add values; if they may be owned and this side has no memory, they become it."""
@@ -254,9 +257,9 @@ class Blob:
         """A `grad` that was given up is zero again."""
         self._diff.renew()
 
-    def expect_grad(self) -> None:
-        """The next `add_grad` comes at once: a `grad` that was cleared need not be kept until then."""
-        self._diff.make_room()
+    def expect_grad(self) -> torch.Tensor | None:
+        """Memory for the gradient that will be added next, if `grad` was cleared and not asked for since."""
+        return self._diff.make_room()
 
     @property
     def lacks_grad(self) -> bool:

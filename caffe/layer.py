@@ -262,7 +262,7 @@ class TorchLayer(NativeLayer):
         gradients: dict[int, torch.Tensor] = {}
         for blob, param in zip(self.blobs, params, strict=True):
             if param.requires_grad:
-                blob.expect_grad()
+                param.room = blob.expect_grad()  # type: ignore[attr-defined]  # see plan/matrix.py
         if sources and reached:
             ends, seeds = zip(*reached, strict=True)
             found = torch.autograd.grad(ends, sources, seeds, retain_graph=self.in_place, allow_unused=True)

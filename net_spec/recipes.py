@@ -85,7 +85,7 @@ def online(base_lr: float, iterations: int, *falls: int) -> Recipe:
     return Recipe(base_lr, iterations, iterations, momentum=0.9, snapshot=min(500, iterations), policy=falling(*falls))
 
 
-SQUEEZENET = {16: online(5e-9, 20000, 10000, 17000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
+SQUEEZENET = {16: online(5e-9, 20000, 10000, 17000), 8: online(5e-10, 2500, 1500), 4: online(5e-10, 2500, 1500)}
 SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 1000, 1000), snapshot=50, policy=falling(500, 850))
 """As many images as SQUEEZENET[16] sees."""
 SQUEEZENET_FEWER = {16: online(5e-9, 5000, 3000, 4300), 8: online(1.5e-9, 1000, 600), 4: online(1.5e-9, 1000, 600)}

@@ -18,6 +18,8 @@ Windows = tuple[Sizes, Sizes, Sizes, Sizes]
 """Kernel, dilation, pad and stride."""
 
 FEWEST_INPUTS = 1024
+AT_ONCE = 512
+"""Rows of a gradient."""
 
 _onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
@@ -53,7 +55,7 @@ class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> Any:
         ctx.save_for_backward(x, weight)
-        ctx.windows = windows
+        ctx.leaf, ctx.windows = weight, windows
         return correlate(x, weight.flatten(1), bias, windows)
 
     @staticmethod
@@ -66,10 +68,19 @@ class _Convolve(torch.autograd.Function):
             to_x = F.fold(patches, x.shape[2:], *ctx.windows)
         if ctx.needs_input_grad[1]:
             patches = F.unfold(x, *ctx.windows).transpose(0, 1).flatten(1)
-            to_weight = product(rows.t(), patches).view_as(weight)
+            to_weight = _into(getattr(ctx.leaf, "room", None), rows.t(), patches, weight)
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(0)
         return to_x, to_weight, to_bias, None
+
+
+def _into(room: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """a · bᵀ in the shape of another tensor; in memory that is at hand, if there is some: there is much to find."""
+    if room is None or room.numel() != like.numel() or room.dtype != a.dtype:
+        return product(a, b).view_as(like)
+    for rows, values in zip(room.view(len(a), -1).split(AT_ONCE), a.split(AT_ONCE), strict=True):
+        rows.copy_(product(values, b))
+    return room.view_as(like)
 
 
 def product(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:

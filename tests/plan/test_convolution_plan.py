@@ -255,3 +255,15 @@ class TestChoice:
             expected = step()
         assert_alike(values(found), values(expected), 1e-5)
         assert_alike(diffs(found), diffs(expected), 1e-5)
+
+
+@pytest.mark.parametrize("room", [torch.full((6, 5, 7, 7), torch.nan), torch.zeros(5)], ids=["fits", "does not fit"])
+def test_a_gradient_in_memory_that_is_at_hand(room, monkeypatch):
+    monkeypatch.setattr(matrix, "AT_ONCE", 4)
+    x, windows = drawn(1, 5, 9, 8), ((7, 7), (1, 1), (0, 0), (1, 1))
+    weight = drawn(6, 5, 7, 7).requires_grad_()
+    (expected,) = torch.autograd.grad(matrix.convolve(x, weight, None, windows).sum(), weight)
+    weight.room = room
+    (found,) = torch.autograd.grad(matrix.convolve(x, weight, None, windows).sum(), weight)
+    assert distance(found, expected) < 1e-6
+    assert (found.data_ptr() == room.data_ptr()) == (room.numel() == found.numel())
