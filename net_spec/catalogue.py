@@ -25,7 +25,7 @@ from net_spec.datasets import (
     VOC7,
     DataSet,
 )
-from net_spec.nets import HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
+from net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
 from net_spec.recipes import CVPR, RANDOM_FC, SMALL_DATA, accumulated, heavy
 from net_spec.trunks import (
     ALEXNET,
@@ -124,8 +124,17 @@ VARIANTS = (
     ),
     # small data sets
     Variant("voc7-fcn32s-heads", VGG16, VOC7, 32, recipes.HEADS, _VGG16, learns=HEADS),
-    *staged("voc7", VGG16, VOC7, RANDOM_FC, ("voc7-fcn32s-heads",)),
-    Variant("voc7-fcn8s-atonce", VGG16, VOC7, 8, RANDOM_FC[32], ("voc7-fcn32s-heads",), at_once=True),
+    *staged("voc7", VGG16, VOC7, RANDOM_FC, ("voc7-fcn32s-heads",), learns=ABOVE_CONV1),
+    Variant(
+        "voc7-fcn8s-atonce",
+        VGG16,
+        VOC7,
+        8,
+        RANDOM_FC[32],
+        ("voc7-fcn32s-heads",),
+        at_once=True,
+        learns=ABOVE_CONV1,
+    ),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
     Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, learns=SCORES),
     Variant("voc7-fcn16s-squeezenet-accumulated", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET_ACCUMULATED, _SQUEEZENET),
@@ -139,8 +148,17 @@ VARIANTS = (
         learned=True,
     ),
     Variant("camvid-fcn32s-heads", VGG16, CAMVID, 32, recipes.HEADS, _VGG16, learns=HEADS),
-    *staged("camvid", VGG16, CAMVID, RANDOM_FC, ("camvid-fcn32s-heads",)),
-    Variant("camvid-fcn8s-atonce", VGG16, CAMVID, 8, RANDOM_FC[32], ("camvid-fcn32s-heads",), at_once=True),
+    *staged("camvid", VGG16, CAMVID, RANDOM_FC, ("camvid-fcn32s-heads",), learns=ABOVE_CONV1),
+    Variant(
+        "camvid-fcn8s-atonce",
+        VGG16,
+        CAMVID,
+        8,
+        RANDOM_FC[32],
+        ("camvid-fcn32s-heads",),
+        at_once=True,
+        learns=ABOVE_CONV1,
+    ),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )

@@ -110,6 +110,9 @@ def staged(
 SCORES, HEADS = ("score",), ("fc", "score")
 """What learns on top of a trunk that does not."""
 
+ABOVE_CONV1 = ("conv2", "conv3", "conv4", "conv5", *HEADS)
+"""For torchvision's VGG16: with its preprocessing folded in, conv1_1 has so small weights that every rate is too high."""
+
 
 def _fix_all_but(learns: tuple[str, ...], net: Any) -> None:
     """Rates of zero for the weights and biases of every other convolution."""
