@@ -111,7 +111,7 @@ SCORES, HEADS = ("score",), ("fc", "score")
 """What learns on top of a trunk that does not."""
 
 ABOVE_CONV1 = ("conv2", "conv3", "conv4", "conv5", *HEADS)
-"""For torchvision's VGG16: with its preprocessing folded in, conv1_1 has so small weights that every rate is too high."""
+"""For torchvision's VGG16: with preprocessing folded in, conv1_1 has so small weights that any rate is too high."""
 
 
 def _fix_all_but(learns: tuple[str, ...], net: Any) -> None:
