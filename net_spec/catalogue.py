@@ -169,7 +169,7 @@ BACKBONES = {
     "alexnet": ("ilsvrc/alexnet", recipes.ALEXNET),
     "alexnet_owt": ("ilsvrc/alexnet_owt", recipes.ALEXNET),
     "googlenet": ("ilsvrc/googlenet", recipes.GOOGLENET),
-    "squeezenet": ("ilsvrc/squeezenet_v1.1", recipes.SQUEEZENET),
+    "squeezenet": ("ilsvrc/squeezenet_v1.1", recipes.SQUEEZENET_ANY),
 }
 """What nets for data of one's own are made of: the classifier they start from, and a recipe for each stride."""
 

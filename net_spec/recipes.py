@@ -88,6 +88,8 @@ def online(base_lr: float, iterations: int, *falls: int) -> Recipe:
 SQUEEZENET = {16: online(5e-9, 20000, 10000, 17000), 8: online(5e-10, 2500, 1500), 4: online(5e-10, 2500, 1500)}
 SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 1000, 1000), snapshot=50, policy=falling(500, 850))
 """As many images as SQUEEZENET[16] sees."""
+SQUEEZENET_ANY = {16: online(5e-9, 12000, 5000, 10000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
+"""For data of one's own."""
 SQUEEZENET_FEWER = {16: online(5e-9, 5000, 3000, 4300), 8: online(1.5e-9, 1000, 600), 4: online(1.5e-9, 1000, 600)}
 """For some hundreds of images."""
 SMALL_DATA = {stride: heavy(rate, 20000, 20000, 1000) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
