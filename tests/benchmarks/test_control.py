@@ -1,5 +1,6 @@
 """The training control: Caffe's SGD in plain PyTorch, and losses that equal the engine's."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "nets").symlink_to(ROOT / "nets")
     (tmp_path / "solvers").mkdir()
     solver = (ROOT / "solvers" / f"{VARIANT}.prototxt").read_text()
-    (tmp_path / "solvers" / f"{VARIANT}.prototxt").write_text(solver.replace("base_lr: 1.5e-09", "base_lr: 5e-11"))
+    (tmp_path / "solvers" / f"{VARIANT}.prototxt").write_text(re.sub("base_lr: .*", "base_lr: 5e-11", solver))
     make_images(tmp_path / "data" / "voc", 10)
     monkeypatch.chdir(tmp_path)
     net = caffe.Net(f"nets/{VARIANT}/deploy.prototxt", caffe.TEST)
