@@ -209,6 +209,13 @@ class Blob:
         self._data = Storage(count, stable=stable)
         self._diff = Storage(count, stable=stable)
 
+    @classmethod
+    def of(cls, values: torch.Tensor) -> "Blob":
+        """A blob that holds a tensor."""
+        blob = cls(values.shape)
+        blob.tensor = values
+        return blob
+
     @property
     def data(self) -> np.ndarray:
         return self._data.array(self._shape)

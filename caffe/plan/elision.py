@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from caffe import plan
-from caffe.blob import Blob
 from caffe.plan import border
 from caffe.plan.border import Reach, Shorts, Step
 
@@ -77,8 +76,9 @@ class Elision:
             if found is None:
                 return False
             x = found
-        bottom = _blob(x)
-        top = bottom if node.layer.in_place else Blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
+        blob = type(node.bottom[0])
+        bottom = blob.of(x)
+        top = bottom if node.layer.in_place else blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
         (node.layer.forward_bordered if begins else node.layer.forward)([bottom], [top])
         if node.runs_backward and not self._keep_diffs:
             self._computed[index] = x, top.tensor, steps
@@ -91,9 +91,10 @@ class Elision:
             return False
         node = self._nodes[index]
         x, y, (rows, columns) = self._computed.pop(index)
-        top = _blob(y)
+        blob = type(node.bottom[0])
+        top = blob.of(y)
         top.grad = self._grad(node, (rows.top, columns.top))
-        bottom = top if node.layer.in_place else _blob(x)
+        bottom = top if node.layer.in_place else blob.of(x)
         node.layer.backward([top], node.layer.propagate_down, [bottom])
         if rows.bottom is not None and columns.bottom is not None and node.layer.propagate_down[0]:
             self._grads[node.bottom_ids[0]] = bottom.grad, (rows.bottom, columns.bottom)
@@ -126,12 +127,6 @@ class Elision:
             [reach.pad - less for less in step.pad_less] for reach, step in zip(self._reaches(node), steps, strict=True)
         )
         return F.pad(node.bottom[0].tensor, (*columns, *rows))
-
-
-def _blob(values: torch.Tensor) -> Blob:
-    blob = Blob(values.shape)
-    blob.tensor = values
-    return blob
 
 
 def _short_shape(whole: Sequence[int], lacks: Shorts) -> tuple[int, ...]:
