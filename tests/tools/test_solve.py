@@ -129,7 +129,7 @@ def test_weights_of_the_wrong_stage_are_refused(folder, capsys):
 def test_a_signal_stops_with_a_snapshot_and_resume_ends_in_the_same_weights(folder, capsys, monkeypatch):
     assert own("--iterations", "5") == 0
     shutil.move("snapshot/toy-fcn32s", "unbroken")
-    record = Recorder.on_gradients
+    record, handler = Recorder.on_gradients, signal.getsignal(signal.SIGINT)
 
     def interrupted(self):
         record(self)
@@ -140,7 +140,7 @@ def test_a_signal_stops_with_a_snapshot_and_resume_ends_in_the_same_weights(fold
     assert own("--iterations", "5") == 1
     assert "stopped at iteration 3; --resume goes on" in capsys.readouterr().err
     monkeypatch.setattr(Recorder, "on_gradients", record)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     assert own("--iterations", "5", "--resume") == 0
     assert_equal("unbroken/train_iter_5.caffemodel", "snapshot/toy-fcn32s/train_iter_5.caffemodel")
     assert Path("unbroken/loss.csv").read_text() == Path("snapshot/toy-fcn32s/loss.csv").read_text()
