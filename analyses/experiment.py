@@ -7,6 +7,7 @@ result is there already is not run again.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import time
@@ -21,6 +22,7 @@ from net_spec.nets import Variant
 from tools import metrics, missing, stages
 from tools.atomic import open_atomic, write_json
 from tools.customise import everything
+from tools.device import add_device_options
 from tools.initial import initialise
 from tools.progress import progress
 from tools.score import MeanLoss, confusions
@@ -117,6 +119,23 @@ def _scores(solver: Any) -> dict[str, float]:
     found = metrics.scores(confusions(net, {"label": "score"}, after_forward=loss)["label"])
     numbers = {key: value for key, value in found.as_dict().items() if not isinstance(value, list)}
     return {"loss": loss.of("label"), **numbers}
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """What every experiment can be told: the net, seeds, picture and device."""
+    parser.add_argument(
+        "variant", nargs="?", default="demo-fcn32s", help="a net of the catalogue (default: demo-fcn32s)"
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="a training for each (default: 1)")
+    parser.add_argument("--out", type=Path, default=OUT / f"{name}.png")
+    add_device_options(parser)
+
+
+def compare(name: str, row: Variant, trials: Sequence[Trial], axes: Sequence[tuple[str, str]], options: Any) -> None:
+    """Run an experiment with the options that `add_options` adds, print its table and draw its curves."""
+    results = run_all(trials, OUT / name / row.name, options.seeds)
+    print(table(results))
+    draw(results, axes, options.out)
 
 
 def table(results: dict[str, list[Points]]) -> str:

@@ -27,7 +27,7 @@ from analyses.experiment import Trial
 from net_spec.nets import Variant
 from net_spec.recipes import Recipe
 from tools.customise import everything
-from tools.device import add_device_options, use_device
+from tools.device import use_device
 
 SETTINGS = {"accum": (20, 0.9), "online": (1, 0.9), "heavy": (1, 0.99)}
 """Images an update, and momentum."""
@@ -50,14 +50,9 @@ def trial(row: Variant, name: str, rate: float, images: int) -> Trial:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "variant", nargs="?", default="demo-fcn32s", help="a net of the catalogue (default: demo-fcn32s)"
-    )
     parser.add_argument("--rate", type=float, default=3e-9, help="of an image's summed gradient (default: 3e-9)")
     parser.add_argument("--images", type=int, default=1000, help="that each training sees (default: 1000)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="a training for each (default: 1)")
-    parser.add_argument("--out", type=Path, default=experiment.OUT / "momentum.png")
-    add_device_options(parser)
+    experiment.add_options(parser, "momentum")
     return parser
 
 
@@ -68,12 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
     use_device(options)
     row = everything().find(options.variant)
     trials = [trial(row, name, options.rate, options.images) for name in SETTINGS]
-    results = experiment.run_all(trials, experiment.OUT / "momentum" / row.name, options.seeds)
-    print(experiment.table(results))
+    experiment.compare("momentum", row, trials, (("images", "loss"), ("images", "mean_iu")), options)
     print("\npublished (VGG16, VOC): pixel accuracy, mean accuracy, mean IU, f.w. IU, in percent")
     for name, numbers in PUBLISHED.items():
         print(f"{name:16} " + " ".join(f"{number:5.1f}" for number in numbers))
-    experiment.draw(results, (("images", "loss"), ("images", "mean_iu")), options.out)
     print(options.out)
     return 0
 

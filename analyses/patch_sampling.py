@@ -26,7 +26,7 @@ from analyses.loss_sampling import sample_loss
 from net_spec.nets import Variant
 from net_spec.recipes import Recipe
 from tools.customise import everything
-from tools.device import add_device_options, use_device
+from tools.device import use_device
 
 KEEPS = (1.0, 0.5, 0.25)
 
@@ -41,16 +41,11 @@ def trial(row: Variant, keep: float, batch: int, rate: float, updates: int) -> T
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "variant", nargs="?", default="demo-fcn32s", help="a net of the catalogue (default: demo-fcn32s)"
-    )
     parser.add_argument("--keep", nargs="+", type=float, default=KEEPS, help="default: 1 0.5 0.25")
     parser.add_argument("--batch", type=int, default=4, help="whole images an update (default: 4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="base_lr (default: 2e-3)")
     parser.add_argument("--updates", type=int, default=150, help="of each training (default: 150)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="a training for each (default: 1)")
-    parser.add_argument("--out", type=Path, default=experiment.OUT / "patch_sampling.png")
-    add_device_options(parser)
+    experiment.add_options(parser, "patch_sampling")
     return parser
 
 
@@ -64,9 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     use_device(options)
     row = everything().find(options.variant)
     trials = [trial(row, keep, options.batch, options.rate, options.updates) for keep in options.keep]
-    results = experiment.run_all(trials, experiment.OUT / "patch_sampling" / row.name, options.seeds)
-    print(experiment.table(results))
-    experiment.draw(results, (("updates", "loss"), ("seconds", "loss"), ("seconds", "mean_iu")), options.out)
+    axes = ("updates", "loss"), ("seconds", "loss"), ("seconds", "mean_iu")
+    experiment.compare("patch_sampling", row, trials, axes, options)
     print(options.out)
     return 0
 

@@ -173,7 +173,7 @@ class Net:
                     node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
                 if self._debug_info:
                     net_debug.after_backward(self, node)
-                if node.bottom and not (self._keep_diffs or self._debug_info):
+                if node.bottom and not self._diffs_are_kept:
                     self._give_up_diffs(node)
             self._call("after_backward", index)
         if self._debug_info:
@@ -321,9 +321,12 @@ class Net:
         self._keep_diffs = value
         self._plan()
 
+    @property
+    def _diffs_are_kept(self) -> bool:
+        return self._keep_diffs or self._debug_info
+
     def _plan(self) -> None:
-        keep = self._keep_diffs or self._debug_info or self.phase != caffe_pb2.TRAIN
-        self._elision = Elision(self.nodes, keep_diffs=keep)
+        self._elision = Elision(self.nodes, keep_diffs=self._diffs_are_kept or self.phase != caffe_pb2.TRAIN)
 
     def _give_up_diffs(self, node: Node) -> None:
         """Those of a layer's tops, once they are used; but a loss's, which is its weight, and shared ones stay."""

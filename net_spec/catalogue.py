@@ -65,6 +65,18 @@ _CVPR_CONTEXT = {32: "31.8 CVPR", 16: "34.8 CVPR", 8: "35.1 CVPR"}
 _CVPR_CONTEXT33 = {32: "50.4 CVPR", 16: "53.4 CVPR", 8: "53.5 CVPR"}
 _CONTEXT = {stride: heavy(rate, 300 * _K, 400 * _K) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
 
+
+def _from_random_heads(name: str, data: DataSet) -> tuple[Variant, ...]:
+    """VGG16 of torchvision, whose fc6 and fc7 are drawn at random: these alone, then all stages, and 8s at once."""
+    heads = Variant(f"{name}-fcn32s-heads", VGG16, data, 32, recipes.HEADS, _VGG16, learns=HEADS)
+    start = (heads.name,)
+    return (
+        heads,
+        *staged(name, VGG16, data, RANDOM_FC, start, learns=ABOVE_CONV1),
+        Variant(f"{name}-fcn8s-atonce", VGG16, data, 8, RANDOM_FC[32], start, at_once=True, learns=ABOVE_CONV1),
+    )
+
+
 VARIANTS = (
     # published: https://github.com/shelhamer/fcn.berkeleyvision.org
     *staged("voc", VGG16, VOC, _VOC, _VGG16, published={32: "63.6", 16: "65.0", 8: "65.5"}),
@@ -123,18 +135,7 @@ VARIANTS = (
         published="34.0 CVPR",
     ),
     # small data sets
-    Variant("voc7-fcn32s-heads", VGG16, VOC7, 32, recipes.HEADS, _VGG16, learns=HEADS),
-    *staged("voc7", VGG16, VOC7, RANDOM_FC, ("voc7-fcn32s-heads",), learns=ABOVE_CONV1),
-    Variant(
-        "voc7-fcn8s-atonce",
-        VGG16,
-        VOC7,
-        8,
-        RANDOM_FC[32],
-        ("voc7-fcn32s-heads",),
-        at_once=True,
-        learns=ABOVE_CONV1,
-    ),
+    *_from_random_heads("voc7", VOC7),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
     Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, learns=SCORES),
     Variant("voc7-fcn16s-squeezenet-accumulated", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET_ACCUMULATED, _SQUEEZENET),
@@ -147,18 +148,7 @@ VARIANTS = (
         ("voc7-fcn16s-squeezenet",),
         learned=True,
     ),
-    Variant("camvid-fcn32s-heads", VGG16, CAMVID, 32, recipes.HEADS, _VGG16, learns=HEADS),
-    *staged("camvid", VGG16, CAMVID, RANDOM_FC, ("camvid-fcn32s-heads",), learns=ABOVE_CONV1),
-    Variant(
-        "camvid-fcn8s-atonce",
-        VGG16,
-        CAMVID,
-        8,
-        RANDOM_FC[32],
-        ("camvid-fcn32s-heads",),
-        at_once=True,
-        learns=ABOVE_CONV1,
-    ),
+    *_from_random_heads("camvid", CAMVID),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )

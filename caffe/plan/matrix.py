@@ -24,9 +24,9 @@ AT_ONCE = 512
 _onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
 
-def onednn_is_here() -> bool:
-    """Whether this torch multiplies matrices by oneDNN."""
-    return _onednn is not None
+def by_onednn(x: torch.Tensor) -> bool:
+    """Whether the plan may have this tensor multiplied, as float32 matrices, by oneDNN."""
+    return not plan.PLAIN and x.is_cpu and x.dtype == torch.float32 and _onednn is not None
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:

@@ -7,22 +7,13 @@ from typing import Any
 
 import torch
 
-from caffe import plan
-from caffe.plan.matrix import Windows, onednn_is_here, product
+from caffe.plan.matrix import Windows, by_onednn, product
 
 
 def pays(x: torch.Tensor, windows: Windows) -> bool:
     """Whether this is the faster way: one image on a CPU, in float32."""
     kernel, _, pad, stride = windows
-    return (
-        not plan.PLAIN
-        and x.is_cpu
-        and x.dtype == torch.float32
-        and len(x) == 1
-        and onednn_is_here()
-        and set(kernel) == set(stride) == {1}
-        and not any(pad)
-    )
+    return by_onednn(x) and len(x) == 1 and set(kernel) == set(stride) == {1} and not any(pad)
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

@@ -15,8 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe import plan
-from caffe.plan.matrix import onednn_is_here, product
+from caffe.plan.matrix import by_onednn, product
 
 TILE, KERNEL, SEEN = 4, 3, 6
 POINTS = (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2))
@@ -26,10 +25,7 @@ FEWEST_CHANNELS, FEWEST_TILES = 256, 16
 def pays(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
     """Whether this is the faster way: wide layers on a CPU, in float32."""
     return (
-        not plan.PLAIN
-        and x.is_cpu
-        and x.dtype == torch.float32
-        and onednn_is_here()
+        by_onednn(x)
         and tuple(weight.shape[2:]) == (KERNEL, KERNEL)
         and set(stride) == set(dilation) == {1}
         and min(weight.shape[:2]) >= FEWEST_CHANNELS

@@ -135,32 +135,40 @@ def test_an_empty_batch():
     both(vgg(), empty)
 
 
+def first_half(net: caffe.Net, blob: str) -> None:
+    """Forward up to the layer that gives a blob its last values."""
+    net.forward(end=f"relu_{blob}" if "conv" in blob else blob)
+
+
+def second_half(net: caffe.Net, blob: str) -> None:
+    """Forward from the layer after that."""
+    following = [name for name in net.layer_dict if "relu" not in name]
+    net.forward(start=following[following.index(blob) + 1])
+
+
 @pytest.mark.parametrize("blob", ["conv1", "conv1b", "pool1", "conv2", "pool2", "conv3"])
 class TestSomebodyLooks:
     def test_between_two_halves_of_a_pass(self, blob):
         def look(net):
-            net.forward(end=f"relu_{blob}" if "conv" in blob else blob)
+            first_half(net, blob)
             assert net.blobs[blob].data.shape == net.blobs[blob].shape
-            following = [name for name in net.layer_dict if "relu" not in name]
-            net.forward(start=following[following.index(blob) + 1])
+            second_half(net, blob)
 
         both(vgg(), look)
 
     def test_and_writes(self, blob):
         def write(net):
-            net.forward(end=f"relu_{blob}" if "conv" in blob else blob)
+            first_half(net, blob)
             net.blobs[blob].data[:, 1, 2:5, ::2] = 3
-            following = [name for name in net.layer_dict if "relu" not in name]
-            net.forward(start=following[following.index(blob) + 1])
+            second_half(net, blob)
 
         both(vgg(), write)
 
     def test_and_writes_by_torch(self, blob):
         def write(net):
-            net.forward(end=f"relu_{blob}" if "conv" in blob else blob)
+            first_half(net, blob)
             net.blobs[blob].tensor.mul_(torch.arange(net.blobs[blob].shape[3]))
-            following = [name for name in net.layer_dict if "relu" not in name]
-            net.forward(start=following[following.index(blob) + 1])
+            second_half(net, blob)
 
         both(vgg(), write)
 
