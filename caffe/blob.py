@@ -135,6 +135,11 @@ class Storage:
             self._tensor, self._lacks, self._room, self._host_is_newest = values, lacks, None, False
             self._to_clear = self._given_up = False
 
+    def forget(self) -> None:
+        """New values are about to be put here: the old ones' memory may serve to make them."""
+        if not self.stable and not self.viewed:
+            self._tensor = self._lacks = self._room = None
+
     def resize(self, count: int) -> None:
         """Hold `count` values, which may be of another shape now.
 
@@ -243,6 +248,10 @@ class Blob:
     def put_short(self, values: torch.Tensor, lacks: Shorts) -> None:
         """Replace `tensor` by a map that lacks some rows and columns; whoever asks for it sees it whole."""
         self._data.put(values, lacks)
+
+    def forget(self) -> None:
+        """`tensor` is about to be replaced: nobody needs the old values, unless they hold a view of them."""
+        self._data.forget()
 
     @property
     def grad(self) -> torch.Tensor:

@@ -82,6 +82,8 @@ class NativeLayer(Layer):
     """The message (or messages) of LayerParameter that this type reads."""
     ignored: ClassVar[dict[str, str]] = {}
     """Fields of it that are not read, and why."""
+    replaces_tops: ClassVar[bool] = False
+    """Forward makes new tensors of its tops, whatever they held."""
     forgets_tops: ClassVar[bool] = False
     """Its gradient does not need the values of its tops: a layer in place after it may write over them."""
 
@@ -157,6 +159,7 @@ class TorchLayer(NativeLayer):
     """Multiplies bottoms by parameters (which come as float32), in the precision that the user chose."""
     any_precision: ClassVar[bool] = False
     """Takes bottoms in whatever precision they come; otherwise they are made float32."""
+    replaces_tops = True
     differentiable: ClassVar[bool] = True
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None

@@ -150,6 +150,9 @@ class Net:
             self._call("before_forward", index)
             node = self.nodes[index]
             node.layer.reshape(node.bottom, node.top)
+            if node.layer.replaces_tops and not node.layer.in_place:
+                for blob in node.top:
+                    blob.forget()
             if not self._elision.forward(index):
                 node.layer.forward(node.bottom, node.top)
             if any(node.loss_weights):

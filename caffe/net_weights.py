@@ -11,7 +11,7 @@ import torch
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import WeightsError
-from caffe.formats import caffemodel, hdf5, weights
+from caffe.formats import caffemodel, weights
 from caffe.formats.caffemodel import LayerWeights
 from caffe.layer import NativeLayer
 from caffe.log import log
@@ -147,5 +147,7 @@ def _owned(param: Param, write_diff: bool) -> tuple[np.ndarray | None, np.ndarra
 
 
 def save_hdf5(net: "Net", filename: str, write_diff: bool) -> None:
+    from caffe.formats import hdf5
+
     layers = [(node.layer.name, [_owned(param, write_diff) for param in node.params]) for node in net.nodes]
     hdf5.write(filename, layers)

@@ -1,5 +1,7 @@
 """The contract of a blob: what NumPy and torch see of each other's values."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,26 @@ def test_without_a_view_a_new_tensor_takes_the_place():
     values = torch.tensor([1.0, 2.0])
     blob.tensor = values
     assert blob.tensor.data_ptr() == values.data_ptr()
+
+
+def test_forgotten_values_free_their_memory():
+    blob = Blob((2, 3))
+    blob.tensor = torch.ones(2, 3)
+    old = weakref.ref(blob.tensor.untyped_storage())
+    blob.forget()
+    assert old() is None
+    blob.tensor = torch.full((2, 3), 5.0)
+    assert (blob.data == 5).all()
+
+
+@pytest.mark.parametrize("kept_by", ["a view", "stable memory"])
+def test_values_that_somebody_needs_are_not_forgotten(kept_by):
+    blob = Blob((2, 3), stable=kept_by == "stable memory")
+    blob.tensor = torch.ones(2, 3)
+    view = blob.data if kept_by == "a view" else None
+    blob.forget()
+    assert (blob.data == 1).all()
+    assert view is None or view is blob.data
 
 
 def test_stable_memory_never_moves():

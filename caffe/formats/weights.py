@@ -1,6 +1,9 @@
-"""Weights of either kind, told apart by what is in the file: the one entry for `Net.copy_from` and `--weights`."""
+"""Weights of either kind, told apart by what is in the file: the one entry for `Net.copy_from` and `--weights`.
 
-from caffe.formats import caffemodel, hdf5
+h5py takes a tenth of a second to import: hdf5.py is imported where there is HDF5 to read.
+"""
+
+from caffe.formats import caffemodel
 from caffe.formats.caffemodel import LayerWeights
 from caffe.formats.identify import Kind, identify
 from caffe.formats.mapped import PathLike, map_file
@@ -10,7 +13,11 @@ __all__ = ["LayerWeights", "is_hdf5", "read"]
 
 def read(path: PathLike) -> list[LayerWeights]:
     """The weights in a .caffemodel or HDF5 file, layer by layer. Raises FormatError, saying what the file is if not."""
-    return hdf5.read(path) if is_hdf5(path) else caffemodel.read(path)
+    if not is_hdf5(path):
+        return caffemodel.read(path)
+    from caffe.formats import hdf5
+
+    return hdf5.read(path)
 
 
 def is_hdf5(path: PathLike) -> bool:

@@ -6,6 +6,7 @@ convolution.py  which way to convolve is the fastest, of
     matrix.py       products of matrices, where there are few positions
     pointwise.py    products of matrices, for 1 × 1 kernels
     winograd.py     a quarter of the multiplications, for 3 × 3 kernels in wide layers
+    strips.py       the gradients of large maps, a strip of rows at a time
     packed.py       weights laid out once, for bfloat16
 pooling.py      max pooling a few rows at a time
 upsampling.py   a fixed bilinear deconvolution as two products

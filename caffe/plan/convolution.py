@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from caffe.plan import matrix, packed, pointwise, winograd
+from caffe.plan import matrix, packed, pointwise, strips, winograd
 from caffe.plan.matrix import Sizes
 
 MadeOf = Callable[..., torch.Tensor]
@@ -37,4 +37,6 @@ def convolve(
         return matrix.convolve(x, weight, bias, windows)
     if by_winograd:
         return winograd.convolve(x, weight, bias, pad)
+    if recorded and group == 1 and strips.pays(x, stride, dilation):
+        return strips.convolve(x, weight, bias, pad)
     return F.conv2d(x, weight, bias, stride, pad, dilation, group)

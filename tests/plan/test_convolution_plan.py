@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import caffe
-from caffe.plan import matrix, packed, pointwise, winograd
+from caffe.plan import matrix, packed, pointwise, strips, winograd
 from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values
 
 PACKS = packed._HERE
@@ -141,6 +141,27 @@ def test_a_recorded_forward_pass_breaks_no_ties():
     assert all(len(channel.unique()) == 1 for channel in y[0])
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(("kernel", "pad"), [((3, 3), (1, 1)), ((3, 3), (5, 4)), ((1, 2), (0, 0)), ((5, 4), (2, 3))])
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 100])
+class TestStrips:
+    def test_values_and_gradients(self, rows, kernel, pad, batch, monkeypatch):
+        monkeypatch.setattr(strips, "ROWS", rows)
+        x, weight, bias = drawn(batch, 4, 11, 9), drawn(6, 4, *kernel), drawn(6)
+        found = gradients(lambda *given: strips.convolve(*given, pad), x, weight, bias)
+        expected = gradients(lambda *given: F.conv2d(*given, padding=pad), x.double(), weight.double(), bias.double())
+        assert all(distance(*pair) < 1e-6 for pair in zip(found, expected, strict=True))
+
+    def test_where_only_some_gradients_are_wanted(self, rows, kernel, pad, batch, monkeypatch):
+        monkeypatch.setattr(strips, "ROWS", rows)
+        given = [drawn(batch, 4, 11, 9), drawn(6, 4, *kernel), drawn(6)]
+        for wanted in range(3):
+            leaves = [value.clone().requires_grad_(index == wanted) for index, value in enumerate(given)]
+            (found,) = torch.autograd.grad(strips.convolve(*leaves, pad).sum(), leaves[wanted])
+            (expected,) = torch.autograd.grad(F.conv2d(*leaves, padding=pad).sum(), leaves[wanted])
+            assert distance(found, expected) < 1e-6
+
+
 @only_where_packed
 @pytest.mark.parametrize(
     ("kernel", "pad", "stride", "dilation", "group"),
@@ -178,6 +199,7 @@ class TestChoice:
         for module, name in [
             (matrix, "convolve"),
             (pointwise, "convolve"),
+            (strips, "convolve"),
             (winograd, "convolve"),
             (winograd, "correlate"),
             (packed, "convolve"),
@@ -208,6 +230,12 @@ class TestChoice:
     def test_wide_layers_that_learn(self, ways):
         build("force_backward: true\n" + self.WIDE, caffe.TRAIN).forward()
         assert ways == ["winograd.convolve"]
+
+    @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+    def test_large_maps_that_learn(self, phase, ways, monkeypatch):
+        monkeypatch.setattr(strips, "FEWEST_VALUES", 8 * 16 * 17)
+        build("force_backward: true\n" + self.NARROW, phase).forward()
+        assert ways == ["strips.convolve"]
 
     def test_bfloat16(self, ways):
         caffe.set_precision("bf16")

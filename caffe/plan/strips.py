@@ -1,0 +1,80 @@
+"""The gradients of a convolution of large maps, a strip of rows at a time.
+
+oneDNN lays out anew what it reads and what it writes: four copies of the largest maps of a net. Of a strip they are
+small, and made as fast.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.nn.grad import conv2d_weight
+
+from caffe.plan.matrix import by_onednn
+
+ROWS = 32
+FEWEST_VALUES = 2**22
+"""In a map that is worth it."""
+
+Pad = Sequence[int]
+
+
+def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
+    """Whether the copies of this map would be large."""
+    return by_onednn(x) and set(stride) == set(dilation) == {1} and x.numel() >= FEWEST_VALUES
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
+    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d, which also computes it: only gradients come in strips."""
+    return _Convolve.apply(x, weight, bias, pad)
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.pad = tuple(pad)
+        return F.conv2d(x, weight, bias, padding=ctx.pad)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        to_x = to_weight = to_bias = None
+        if ctx.needs_input_grad[0]:
+            to_x = _bottom_gradient(grad, weight, x, ctx.pad)
+        if ctx.needs_input_grad[1]:
+            to_weight = _weight_gradient(grad, weight, x, ctx.pad)
+        if ctx.needs_input_grad[2]:
+            to_bias = grad.sum((0, 2, 3))
+        return to_x, to_weight, to_bias, None
+
+
+def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
+    """A row of the bottom gets something from those rows of the top that saw it."""
+    tall = weight.shape[2]
+    to_x = torch.empty_like(x)
+    for first, last in _strips(x.shape[2]):
+        seen = _rows(grad, first + pad[0] - tall + 1, last + pad[0])
+        to_x[:, :, first:last] = F.conv_transpose2d(seen, weight, padding=(tall - 1, pad[1]))
+    return to_x
+
+
+def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
+    to_weight = torch.zeros_like(weight)
+    for first, last in _strips(grad.shape[2]):
+        seen = _rows(x, first - pad[0], last - pad[0] + weight.shape[2] - 1)
+        to_weight += conv2d_weight(seen, weight.shape, grad[:, :, first:last], padding=(0, pad[1]))
+    return to_weight
+
+
+def _strips(rows: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, rows, ROWS):
+        yield first, min(first + ROWS, rows)
+
+
+def _rows(x: torch.Tensor, first: int, last: int) -> torch.Tensor:
+    """Rows first … last − 1 of a map; beyond its ends they are zeros."""
+    inside = x[:, :, max(first, 0) : max(last, 0)]
+    above = min(max(-first, 0), last - first)
+    return F.pad(inside, (0, 0, above, last - first - above - inside.shape[2]))
