@@ -20,8 +20,8 @@ GRAPHS = Entry(
 )
 
 PYTORCH = (EAGER, EAGER_LAST)
-SLOW = Pace(turns=3, runs=1, warmup=1)
-"""For BVLC Caffe, whose runs take up to twenty times as long."""
+SLOW = Pace(turns=4, runs=2)
+"""For what takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class Recorder:
         csv.writer(self.file).writerows([header, *kept])
 
     def close(self) -> None:
+        """Nothing more is recorded; the solver, whose callbacks hold the recorder, is let go."""
+        self.solver = None
         if self.file is not None:
             self.file.close()
         for number, handler in self.handlers.items():
