@@ -32,16 +32,22 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
     mean = np.asarray(everything().find(variants[0]).data.val.params["mean"])
     found = []
     for number in range(images * (skip + 1)):
+        if number % (skip + 1):
+            for net in nets:
+                net._forward(0, _last_data_layer(net))
+            continue
         for net in nets:
             net.forward()
-        if number % (skip + 1):
-            continue
         first = nets[0].blobs
         bgr = first["data"].data[0].transpose(1, 2, 0) + mean
         image = Image.fromarray(bgr[:, :, ::-1].round().clip(0, 255).astype(np.uint8))
         maps = [first["label"].data[0, 0], *(net.blobs["score"].data[0].argmax(0) for net in nets)]
         found.append([image, *(pictures.label_image(labels).convert("RGB") for labels in maps)])
     return found
+
+
+def _last_data_layer(net: Any) -> int:
+    return max(index for index in range(len(net.layers)) if not list(net._bottom_ids(index)))
 
 
 def _val_net(name: str) -> Any:
