@@ -4,6 +4,7 @@ import gc
 import random
 import shutil
 import sys
+import time
 import zipfile
 
 import lmdb
@@ -72,6 +73,25 @@ def test_an_lmdb_is_closed_when_nobody_reads_it(tmp_path):
     del database
     gc.collect()
     lmdb.open(str(path)).close()
+
+
+@pytest.mark.parametrize("for_ever", [False, True])
+def test_an_lmdb_that_another_thread_is_closing_is_waited_for(tmp_path, monkeypatch, for_ever):
+    path, waited = written(tmp_path / "db"), []
+    held = [lmdb.open(str(path), readonly=True, lock=False)]
+
+    def wait(seconds):
+        waited.append(seconds)
+        if not for_ever:
+            held.pop().close()
+
+    monkeypatch.setattr(time, "sleep", wait)
+    if for_ever:
+        with pytest.raises(DataError, match="already open"):
+            Database(path, "lmdb")
+    else:
+        assert list(Database(path, "lmdb")) == PAIRS
+    assert len(waited) == (4 if for_ever else 1)
 
 
 def test_an_lmdb_in_a_single_file_is_read(tmp_path):

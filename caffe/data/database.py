@@ -4,6 +4,7 @@ GetDB, Cursor and Transaction (src/caffe/util/db.cpp). The values are usually Da
 """
 
 import os
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -19,6 +20,8 @@ PathLike = str | os.PathLike[str]
 BACKENDS = ("lmdb", "leveldb")
 
 _COMMIT_EVERY = 1000
+_WAITS = (0.001, 0.01, 0.1, 0.5)
+"""Seconds."""
 _open_environments: weakref.WeakValueDictionary[tuple[int, int], lmdb.Environment] = weakref.WeakValueDictionary()
 """By device and inode: LMDB refuses to open one file twice in one process."""
 
@@ -68,11 +71,23 @@ def _lmdb_environment(path: str) -> lmdb.Environment:
     environment = _open_environments.get(file)
     if environment is None:
         try:
-            environment = lmdb.open(path, readonly=True, lock=False, subdir=in_folder)
+            environment = _opened(path, in_folder)
         except lmdb.Error as error:
             raise _damaged(path, error) from error
         _open_environments[file] = environment
     return environment
+
+
+def _opened(path: str, in_folder: bool) -> lmdb.Environment:
+    """LMDB may take an environment for open that another thread, whose iterator was the last to hold it, is closing."""
+    for wait in _WAITS:
+        try:
+            return lmdb.open(path, readonly=True, lock=False, subdir=in_folder)
+        except lmdb.Error as error:
+            if "already open" not in str(error):
+                raise
+            time.sleep(wait)
+    return lmdb.open(path, readonly=True, lock=False, subdir=in_folder)
 
 
 def _lmdb_entries(environment: lmdb.Environment, path: str) -> Iterator[tuple[bytes, bytes]]:

@@ -1,4 +1,4 @@
-"""HDF5 files in and out. h5py, a tenth of a second to import, is imported by the nets that have them."""
+"""HDF5 files in and out."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ class HDF5Data(SourceLayer):
         self._rows_seen += len(rows)
 
     def _read(self, path: str) -> list[np.ndarray]:
-        import h5py
+        import h5py  # takes a tenth of a second, which other nets need not wait
 
         try:
             with h5py.File(path, "r") as file:
