@@ -7,6 +7,7 @@ convolution.py  which way to convolve is the fastest, of
     pointwise.py    products of matrices, for 1 × 1 kernels
     winograd.py     a quarter of the multiplications, for 3 × 3 kernels in wide layers
     strips.py       the gradients of large maps, a strip of rows at a time
+    gradients.py    what winograd.py and strips.py share
     packed.py       weights laid out once, for bfloat16
 pooling.py      max pooling a few rows at a time
 upsampling.py   a fixed bilinear deconvolution as two products

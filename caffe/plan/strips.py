@@ -5,19 +5,18 @@ small, and made as fast.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_weight
 
+from caffe.plan import gradients
+from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
 
 ROWS = 32
 FEWEST_VALUES = 2**22
 """In a map that is worth it."""
-
-Pad = Sequence[int]
 
 
 def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
@@ -27,27 +26,7 @@ def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> boo
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
     """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d, which also computes it: only gradients come in strips."""
-    return _Convolve.apply(x, weight, bias, pad)
-
-
-class _Convolve(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.pad = tuple(pad)
-        return F.conv2d(x, weight, bias, padding=ctx.pad)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        x, weight = ctx.saved_tensors
-        to_x = to_weight = to_bias = None
-        if ctx.needs_input_grad[0]:
-            to_x = _bottom_gradient(grad, weight, x, ctx.pad)
-        if ctx.needs_input_grad[1]:
-            to_weight = _weight_gradient(grad, weight, x, ctx.pad)
-        if ctx.needs_input_grad[2]:
-            to_bias = grad.sum((0, 2, 3))
-        return to_x, to_weight, to_bias, None
+    return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 
 def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:

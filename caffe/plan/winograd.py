@@ -10,11 +10,12 @@ import functools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from caffe.plan import gradients
+from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn, product
 
 TILE, KERNEL, SEEN = 4, 3, 6
@@ -38,28 +39,7 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, p
 
     Rounding would break ties: where a border makes a map constant, max pooling and its gradient take the first pixel.
     """
-    return _Convolve.apply(x, weight, bias, pad)
-
-
-class _Convolve(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Any) -> Any:
-        ctx.save_for_backward(x, weight)
-        ctx.pad = pad
-        return F.conv2d(x, weight, bias, padding=pad)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        x, weight = ctx.saved_tensors
-        to_x = to_weight = to_bias = None
-        if ctx.needs_input_grad[0]:
-            turned = weight.transpose(0, 1).flip(2, 3)
-            to_x = correlate(grad, at_points(turned), None, tuple(KERNEL - 1 - p for p in ctx.pad))
-        if ctx.needs_input_grad[1]:
-            to_weight = _weight_gradient(x, grad, ctx.pad)
-        if ctx.needs_input_grad[2]:
-            to_bias = grad.sum((0, 2, 3))
-        return to_x, to_weight, to_bias, None
+    return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 
 def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None, pad: Sequence[int]) -> torch.Tensor:
@@ -80,7 +60,12 @@ def at_points(weight: torch.Tensor) -> torch.Tensor:
     return (_matrix("kernels") @ weight.permute(2, 3, 0, 1).reshape(KERNEL * KERNEL, -1)).view(-1, *weight.shape[:2])
 
 
-def _weight_gradient(x: torch.Tensor, grad: torch.Tensor, pad: Sequence[int]) -> torch.Tensor:
+def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
+    turned = weight.transpose(0, 1).flip(2, 3)
+    return correlate(grad, at_points(turned), None, tuple(KERNEL - 1 - p for p in pad))
+
+
+def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
     """The adjoint of `correlate` with respect to the weights."""
     height, width = grad.shape[2:]
     tiles = _tiles(F.pad(grad.permute(0, 2, 3, 1), (0, 0, 0, -width % TILE, 0, -height % TILE)), TILE)
