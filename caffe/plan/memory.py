@@ -14,12 +14,13 @@ from caffe import plan
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 GROWTH = 1.5
-"""How much more memory than after the last time is taken before what lies unused is given back."""
+"""How much more memory than a pass needed is taken before what lies unused is given back."""
 LEAST = 2**30
 """Bytes; less than that is left alone."""
 
 _library: Any = None
-_settled = 0
+_needed = 0
+"""Bytes of the process after the first pass since memory was given back; 0: there was none yet."""
 
 
 def keep() -> None:
@@ -35,11 +36,16 @@ def keep() -> None:
 
 
 def settle() -> None:
-    """Give back what lies unused, if the process has grown much since that was last done."""
-    global _settled
-    if _library is not None and resident() > max(LEAST, GROWTH * _settled):
+    """After a pass: give back what lies unused, if the process has grown much since that was last done."""
+    global _needed
+    if _library is None:
+        return
+    taken = resident()
+    if not _needed:
+        _needed = max(LEAST, taken)
+    elif taken > GROWTH * _needed:
         _library.malloc_trim(0)
-        _settled = resident()
+        _needed = 0
 
 
 def resident() -> int:
