@@ -29,11 +29,13 @@ def file_name(machine: dict[str, str | int | float], device: str) -> str:
 
 
 def commit(root: Path) -> str:
-    """What git calls the checkout; empty without git."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
+    """What git calls the checkout, "-dirty" if more than the results has changed since; empty without git."""
+    changed = _git(root, "diff", "--name-only", "HEAD", "--", ".", ":!benchmarks/results")
+    return _git(root, "describe", "--always") + ("-dirty" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _flags() -> list[str]:
