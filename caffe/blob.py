@@ -7,6 +7,7 @@ newest values to the host and make the host the newest side; on the CPU they are
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,13 +104,17 @@ class Storage:
         self._times_shown += 1
         return held
 
+    def stamp(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        """Where the newest values are, and another number whenever they may have changed."""
+        newest = self.tensor(shape)
+        return newest.data_ptr(), newest._version, self._times_shown
+
     def derived(self, shape: Sequence[int], make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(newest values, *settings), kept until the values may have changed."""
-        newest = self.tensor(shape)
-        stamp = (make, settings, newest.data_ptr(), newest._version, self._times_shown)
+        stamp = (make, settings, self.stamp(shape))
         if self._derived is not None and self._derived[0] == stamp:
             return self._derived[1]
-        made = make(newest, *settings)
+        made = make(self.tensor(shape), *settings)
         self._derived = None if self.viewed else (stamp, made)  # whoever holds a view may write at any time
         return made
 
@@ -134,6 +139,17 @@ class Storage:
         else:
             self._tensor, self._lacks, self._room, self._host_is_newest = values, lacks, None, False
             self._to_clear = self._given_up = False
+
+    def holds(self) -> tuple[Any, ...]:
+        """What `hold` brings back: memory, not values, unless they are newest on the host."""
+        return self.count, self._tensor, self._lacks, self._room, self._to_clear, self._given_up
+
+    def hold(self, held: tuple[Any, ...]) -> None:
+        """Have the memory of that time again, with whatever values it has now."""
+        if held[0] != self.count:
+            self.release()
+        self.count, self._tensor, self._lacks, self._room, self._to_clear, self._given_up = held
+        self._host_is_newest = False
 
     def forget(self) -> None:
         """New values are about to be put here: the old ones' memory may serve to make them."""
@@ -240,6 +256,22 @@ class Blob:
     def derived(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(tensor, *settings), to be read only; kept until the values may have changed."""
         return self._data.derived(self._shape, make, *settings)
+
+    @property
+    def stamp(self) -> tuple[int, int, int]:
+        """Where `tensor` is, and another number whenever its values may have changed."""
+        return self._data.stamp(self._shape)
+
+    def holds(self) -> tuple[Any, ...]:
+        """Shape and memory, for `hold` to bring back."""
+        return self._shape, self._data, self._diff, *self._data.holds(), *self._diff.holds()
+
+    def hold(self, held: tuple[Any, ...]) -> None:
+        """Have the shape and memory of that time again, with whatever values are in it now."""
+        self._shape, self._data, self._diff, *memory = held
+        half = len(memory) // 2
+        self._data.hold(tuple(memory[:half]))
+        self._diff.hold(tuple(memory[half:]))
 
     def short_tensor(self, lacks: Shorts) -> torch.Tensor | None:
         """`tensor` without the rows and columns that `lacks` names; None where it is kept whole."""

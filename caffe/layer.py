@@ -84,6 +84,8 @@ class NativeLayer(Layer):
     """Fields of it that are not read, and why."""
     replaces_tops: ClassVar[bool] = False
     """Forward makes new tensors of its tops, whatever they held."""
+    replayable: ClassVar[bool] = False
+    """Computes from blobs alone and never has to look at their values: see caffe/plan/replay.py."""
     forgets_tops: ClassVar[bool] = False
     """Its gradient does not need the values of its tops: a layer in place after it may write over them."""
 
@@ -160,6 +162,7 @@ class TorchLayer(NativeLayer):
     any_precision: ClassVar[bool] = False
     """Takes bottoms in whatever precision they come; otherwise they are made float32."""
     replaces_tops = True
+    replayable = True
     differentiable: ClassVar[bool] = True
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
@@ -200,11 +203,12 @@ class TorchLayer(NativeLayer):
             blob.reshape(*shape)
 
     def made_of(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
-        """make(parameter, *settings); kept until the parameter may have changed, unless a gradient is recorded."""
+        """make(parameter, *settings); kept until the parameter may have changed, unless it learns."""
         values, blob = self.tensors[index], self.blobs[index]
-        if torch.is_grad_enabled() or values.data_ptr() != blob.tensor.data_ptr():
+        if values.requires_grad or values.data_ptr() != blob.tensor.data_ptr():
             return make(values, *settings)
-        return blob.derived(make, *settings)
+        made = blob.derived(make, *settings)
+        return values if made is blob.tensor else made
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""
@@ -277,7 +281,7 @@ class TorchLayer(NativeLayer):
         for blob, wanted, source in zip(bottom, propagate_down, inputs, strict=True):
             if wanted:
                 gradient = gradients.get(id(source))
-                blob.grad = torch.zeros_like(blob.grad) if gradient is None else gradient
+                blob.grad = device.zeros(blob.shape) if gradient is None else gradient
         for blob, source in zip(self.blobs, params, strict=True):
             if id(source) in gradients:
                 gradient = gradients[id(source)]

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import net_debug, net_weights
+from caffe import net_weights
 from caffe.blob import Blob, BlobVec
 from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
 from caffe.layer import Layer
 from caffe.log import log
-from caffe.net_graph import Graph, Node, reseed_loss
+from caffe.net_graph import Graph, Node
+from caffe.net_run import NetRun
 from caffe.passes import filter_net, insert_splits
-from caffe.plan import memory
-from caffe.plan.elision import Elision
 from caffe.proto import caffe_pb2
 
 Hook = Callable[[int], object]
@@ -145,42 +144,16 @@ class Net:
 
     def run_forward(self, start: int = 0, end: int | None = None) -> torch.Tensor:
         """Run layers start … end (indices, both included); the loss, as a tensor that need not be waited for."""
-        loss = torch.zeros(())
-        for index in self._indices(start, end):
-            self._call("before_forward", index)
-            node = self.nodes[index]
-            node.layer.reshape(node.bottom, node.top)
-            if node.layer.replaces_tops and not node.layer.in_place:
-                for blob in node.top:
-                    blob.forget()
-            if not self._elision.forward(index):
-                node.layer.forward(node.bottom, node.top)
-            if any(node.loss_weights):
-                reseed_loss(node)
-                loss = loss + _weighted_loss(node)
-            if self._debug_info:
-                net_debug.after_forward(self, node)
-            self._call("after_forward", index)
-        memory.settle()
-        return loss
+        indices = self._indices(start, end)
+        return self._run.whole(backward=False) if len(indices) == len(self.nodes) else self._run.forward(indices)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Run backward from layer `start` down to layer `end`."""
-        for index in reversed(self._indices(end, start)):
-            self._call("before_backward", index)
-            node = self.nodes[index]
-            if node.runs_backward:
-                for blob in (*node.bottom, *node.top):
-                    blob.renew_grad()
-                if not self._elision.backward(index):
-                    node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
-                if self._debug_info:
-                    net_debug.after_backward(self, node)
-                if node.bottom and not self._diffs_are_kept:
-                    self._give_up_diffs(node)
-            self._call("after_backward", index)
-        if self._debug_info:
-            net_debug.summary(self)
+        self._run.backward(reversed(self._indices(end, start)))
+
+    def run_forward_backward(self) -> torch.Tensor:
+        """Run all layers forward, then backward; the loss, as `run_forward` (Net::ForwardBackward)."""
+        return self._run.whole(backward=True)
 
     def _indices(self, first: int, last: int | None) -> range:
         count = len(self.nodes)
@@ -322,25 +295,18 @@ class Net:
     @keep_diffs.setter
     def keep_diffs(self, value: bool) -> None:
         self._keep_diffs = value
-        self._plan()
+        self._run = NetRun(self)
 
     @property
-    def _diffs_are_kept(self) -> bool:
-        return self._keep_diffs or self._debug_info
-
-    def _plan(self) -> None:
-        self._elision = Elision(self.nodes, keep_diffs=self._diffs_are_kept or self.phase != caffe_pb2.TRAIN)
-
-    def _give_up_diffs(self, node: Node) -> None:
-        """Those of a layer's tops, once they are used; but a loss's, which is its weight, and shared ones stay."""
-        for blob, weight in zip(node.top, node.loss_weights, strict=True):
-            if not weight and not any(blob.shares_grad(bottom) for bottom in node.bottom):
-                blob.give_up_grad()
+    def debug_info(self) -> bool:
+        """Whether the mean absolute value of every blob is logged as it is computed."""
+        return self._debug_info
 
     def set_debug_info(self, value: bool) -> None:
         """Log the mean absolute value of every blob as it is computed."""
-        self._debug_info = value
-        self._plan()
+        if value != self._debug_info:
+            self._debug_info = value
+            self._run = NetRun(self)
 
     def copy_from(self, *files: str) -> None:
         """Copy the weights of layers of the same name from caffemodel or HDF5 files."""
@@ -387,17 +353,15 @@ class Net:
         """Call hook(layer index) after each layer's backward."""
         self._hooks["after_backward"].append(hook)
 
-    def _call(self, when: str, index: int) -> None:
+    @property
+    def has_hooks(self) -> bool:
+        """Whether somebody is called before or after layers."""
+        return any(self._hooks.values())
+
+    def call_hooks(self, when: str, index: int) -> None:
+        """Call the hooks of one kind, "before_forward" say, for one layer."""
         for hook in self._hooks[when]:
             hook(index)
-
-
-def _weighted_loss(node: Node) -> torch.Tensor:
-    total = torch.zeros(())
-    for blob, weight in zip(node.top, node.loss_weights, strict=True):
-        if weight:
-            total = total + torch.dot(blob.tensor.reshape(-1).float(), blob.grad.reshape(-1).float())
-    return total
 
 
 def _joined(batches: list[Arrays], given: Arrays) -> Arrays:

@@ -83,6 +83,7 @@ class Solver:
         self._learnable = list(self.net.graph.learnable.values())
         shapes = [each.blob.shape for each in self._learnable] * update_rules.MEMORIES[self.type]
         self.history = [Blob(shape, stable=True) for shape in shapes]
+        self._resting: dict[int, bool] = {}
         self._hooks: list[tuple[Hook, Hook]] = []
         self._others: NCCL | None = None
         self._requested_action: Callable[[], Action] = lambda: Action.NONE
@@ -162,8 +163,7 @@ class Solver:
             self.net.set_debug_info(display and param.debug_info)
             loss = torch.zeros(())
             for _ in range(param.iter_size):
-                loss = loss + self.net.run_forward()
-                self.net.run_backward()
+                loss = loss + self.net.run_forward_backward()
             self._update_smoothed_loss(loss / param.iter_size)
             if display:
                 self._display(time.perf_counter() - started)
@@ -227,6 +227,9 @@ class Solver:
         settings = Settings(param.momentum, param.momentum2, param.delta, param.rms_decay, self.iter)
         count = len(self._learnable)
         for index, each in enumerate(self._learnable):
+            if self._rests(index):
+                each.blob.clear_grad()
+                continue
             decay = param.weight_decay * (1.0 if each.decay_mult is None else each.decay_mult)
             if decay and param.regularization_type not in ("L1", "L2"):
                 raise NetError(f"solver: Unknown regularization type: {param.regularization_type}. Set L1 or L2.")
@@ -242,6 +245,14 @@ class Solver:
                 l1=param.regularization_type == "L1",
             )
         self.iter += 1
+
+    def _rests(self, index: int) -> bool:
+        """Whether a parameter's updates are all zero: with lr_mult 0, if no momentum is left from other times."""
+        if self._learnable[index].lr_mult != 0 or self.type not in ("SGD", "Nesterov"):
+            return False
+        if index not in self._resting:
+            self._resting[index] = not bool(self.history[index].tensor.any())
+        return self._resting[index]
 
     def _clip_scale(self) -> float:
         """The factor that brings the norm of all gradients, summed over iter_size, down to clip_gradients."""
@@ -324,6 +335,7 @@ class Solver:
     def restore(self, state_file: str) -> None:
         """Go on from a .solverstate or .solverstate.h5."""
         snapshot.restore(self, str(state_file))
+        self._resting.clear()
 
 
 def _is_due(interval: int, iteration: int) -> bool:

@@ -25,6 +25,7 @@ RANKS = """
     machine work
     solver_nets update_rules learning_rate timer
     net
+    net_run
     net_debug net_outputs net_weights
     net_graph
     layer_types

@@ -7,6 +7,7 @@ import torch
 from caffe.errors import DataError, ShapeError
 from caffe.layer import NativeLayer, Shape
 from caffe.layer_types.axes import canonical
+from caffe.plan import replay
 
 SHOWN = 8
 
@@ -23,12 +24,25 @@ def places(scores: Shape, labels: Shape, axis: int, layer: NativeLayer) -> tuple
     return outer, classes, inner
 
 
+def indices(
+    labels: torch.Tensor, classes: int, ignore_label: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Labels as int64 indices of classes, and where they count (None: everywhere).
+
+    Those that do not count, or that `check_labels` is yet to refuse, have the index of some class.
+    """
+    index = labels.detach().long()
+    counted = None if ignore_label is None else index != ignore_label
+    return (index if counted is None else index.where(counted, 0)).clamp(0, classes - 1), counted
+
+
 def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, layer: NativeLayer) -> None:
     """Raises DataError unless all labels are whole numbers in 0 … classes − 1, or the ignore_label."""
     allowed = (labels >= 0) & (labels < classes) & (labels == labels.trunc())
     if ignore_label is not None:
         allowed |= labels == ignore_label
-    if bool(allowed.all()):
+    fine = allowed.all()
+    if replay.leave(fine, lambda: check_labels(labels, classes, ignore_label, layer)) or bool(fine):
         return
     wrong = labels[~allowed]
     values = wrong.unique().tolist()

@@ -72,6 +72,7 @@ class Embed(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "embed_param"
+    replayable = False
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.embed_param

@@ -10,7 +10,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.formats import binaryproto
 from caffe.layer import Shape, layer_type
-from caffe.layer_types.labels import places
+from caffe.layer_types.labels import indices, places
 from caffe.layer_types.loss_base import (
     LabelLoss,
     Modes,
@@ -42,10 +42,7 @@ class SoftmaxLoss(LabelLoss):
         self, scores: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Scores (outer, classes, inner), class numbers (outer, 1, inner), where a label counts (None: everywhere)."""
-        index = labels.detach().reshape(self.outer, 1, self.inner).long()
-        counted = None if self.ignore_label is None else index != self.ignore_label
-        if counted is not None:
-            index = index.where(counted, 0)
+        index, counted = indices(labels.reshape(self.outer, 1, self.inner), self.classes, self.ignore_label)
         return scores.reshape(self.outer, self.classes, self.inner), index, counted
 
     def result(
@@ -162,9 +159,10 @@ class InfogainLoss(SoftmaxLoss):
         self, scores: torch.Tensor, labels: torch.Tensor, matrix: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, ...]:
         rows, index, counted = self.arranged(scores, labels)
-        chosen = self.matrix if matrix is None else matrix.detach()
-        assert chosen is not None
-        weights = chosen.to(rows).reshape(self.classes, self.classes)[index.squeeze(1)].movedim(-1, 1)
+        if self.matrix is not None:
+            matrix = self.matrix = self.matrix.to(rows)
+        assert matrix is not None
+        weights = matrix.detach().reshape(self.classes, self.classes)[index.squeeze(1)].movedim(-1, 1)
         if counted is not None:
             weights = weights * counted
         log_p = F.log_softmax(rows, 1)
@@ -204,7 +202,7 @@ class MultinomialLogisticLoss(LabelLoss):
         return shapes
 
     def compute(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        index = labels.detach().reshape(-1, 1).long()
+        index, _ = indices(labels.reshape(-1, 1), self.classes)
         chosen = x.reshape(len(x), -1).gather(1, index)
         return -_AtLeast.apply(chosen, LOG_THRESHOLD).log().sum() / len(x)
 
@@ -233,7 +231,7 @@ class HingeLoss(LabelLoss):
 
     def compute(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(len(x), -1)
-        index = labels.detach().reshape(-1)[: len(x)].unsqueeze(1).long()
+        index, _ = indices(labels.reshape(-1)[: len(x)].unsqueeze(1), self.classes)
         sign = torch.ones_like(rows).scatter(1, index, -1)
         margins = torch.relu(1 + sign * rows)
         return (margins.square() if self.squares else margins).sum() / len(x)

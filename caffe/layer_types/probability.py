@@ -6,7 +6,7 @@ from caffe.blob import Blob
 from caffe.errors import ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
 from caffe.layer_types.axes import canonical
-from caffe.layer_types.labels import check_labels, places
+from caffe.layer_types.labels import check_labels, indices, places
 
 
 @layer_type
@@ -72,15 +72,15 @@ class Accuracy(TorchLayer):
 
     def compute(self, scores: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
         rows = scores.detach().reshape(self.outer, self.classes, self.inner)
-        index = labels.detach().reshape(self.outer, 1, self.inner).long()
-        counted = torch.ones_like(index, dtype=torch.bool)
-        if self.ignore_label is not None:
-            counted = index != self.ignore_label
-            index = index.where(counted, 0)
+        index, counted = indices(labels.reshape(self.outer, 1, self.inner), self.classes, self.ignore_label)
+        if counted is None:
+            counted = torch.ones_like(index, dtype=torch.bool)
         as_high = (rows >= rows.gather(1, index)).sum(1, keepdim=True)
         right = (as_high <= self.top_k) & counted
         accuracy = right.sum() / counted.sum().clamp(min=1)
         if not self.by_class:
             return [accuracy]
-        present = torch.bincount(index[counted], minlength=self.classes)
-        return [accuracy, torch.bincount(index[right], minlength=self.classes) / present.clamp(min=1)]
+        of_class, places_of = index.new_zeros(2, self.classes), index.reshape(-1)
+        of_class[0].scatter_add_(0, places_of, right.reshape(-1).long())
+        of_class[1].scatter_add_(0, places_of, counted.reshape(-1).long())
+        return [accuracy, of_class[0] / of_class[1].clamp(min=1)]

@@ -24,6 +24,7 @@ class Recurrent(TorchLayer):
     gates: ClassVar[int]
     """How many numbers a timestep takes for each output."""
     no_gradient = (1,)
+    replayable = False
     settings = "recurrent_param"
     ignored = {"debug_info": "there is no inner net whose blobs could be logged"}
 

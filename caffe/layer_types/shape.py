@@ -32,6 +32,7 @@ class BatchReindex(TorchLayer):
 
     bottoms = 2
     tops = 1
+    replayable = False
 
     def top_shapes(self, x: Shape, index: Shape) -> list[Shape]:
         if len(index) != 1:
@@ -103,6 +104,7 @@ class Filter(TorchLayer):
 
     bottoms = (2, None)
     tops = (1, None)
+    replayable = False
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         if len(top) != len(bottom) - 1:

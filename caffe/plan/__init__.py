@@ -11,9 +11,11 @@ convolution.py  which way to convolve is the fastest, of
     packed.py       weights laid out once, for bfloat16
 pooling.py      max pooling a few rows at a time
 upsampling.py   a fixed bilinear deconvolution as two products
+replay.py       on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
 memory.py       memory kept for the next layer instead of given back to the system
 """
 
 import os
 
 PLAIN = os.environ.get("CAFFE_PLAN", "") == "plain"
+GRAPHS = os.environ.get("CAFFE_GRAPHS", "") == "1"

@@ -8,6 +8,7 @@ from caffe.proto import caffe_pb2
 from caffe.solver import SOLVERS, Action, solver_from_message
 from tests.solver.conftest import NET
 
+FROZEN = NET.replace('top: "score" ', 'top: "score" param { lr_mult: 0 } param { lr_mult: 0 } ')
 INLINE = NET.replace("\n", " ")
 
 
@@ -122,6 +123,29 @@ def test_apply_update_with_hand_written_gradients(make):
     np.testing.assert_allclose(view, before - 0.1 * 2 * 1.5, rtol=1e-6)
     np.testing.assert_allclose(blob.diff, 0.1, rtol=1e-6)
     assert solver.iter == 2
+
+
+def test_a_parameter_with_lr_mult_0_is_not_written_to(make):
+    solver = make("momentum: 0.5 weight_decay: 0.1", FROZEN)
+    blob = solver.net.params["score"][0]
+    before = blob.stamp
+    blob.diff[...] = 2
+    solver.apply_update()
+    assert blob.stamp == before
+    assert not blob.diff.any()
+
+
+def test_momentum_from_other_times_moves_a_parameter_with_lr_mult_0(make):
+    solver = make("momentum: 0.5", FROZEN)
+    solver.history[2].data[...] = 1
+    solver.snapshot()
+    resumed = make("momentum: 0.5", FROZEN)
+    resumed.apply_update()
+    resumed.restore("snap/train_iter_0.solverstate")
+    before = resumed.net.params["score"][0].data.copy()
+    resumed.apply_update()
+    resumed.apply_update()
+    np.testing.assert_allclose(resumed.net.params["score"][0].data, before - (0.5 + 0.25), rtol=1e-6)
 
 
 def test_base_lr_can_be_changed_at_any_time(make):

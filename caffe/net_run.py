@@ -1,0 +1,100 @@
+"""Runs the layers of a net, one after another, or a recording of that: forward, backward, and both together."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from caffe import device, net_debug, plan
+from caffe.net_graph import Node, reseed_loss
+from caffe.plan import memory
+from caffe.plan.elision import Elision
+from caffe.plan.replay import Replays
+from caffe.proto import caffe_pb2
+
+if TYPE_CHECKING:
+    from caffe.net import Net
+
+
+class NetRun:
+    """How a net computes, as long as neither its layers change nor what is kept of them."""
+
+    def __init__(self, net: "Net"):
+        self._net = net
+        self._keeps_diffs = net.keep_diffs or net.debug_info
+        self._elision = Elision(net.nodes, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN)
+        self._replays = Replays(net.nodes, net.graph.blobs)
+
+    def forward(self, indices: Iterable[int]) -> torch.Tensor:
+        """Run these layers; the loss."""
+        loss = torch.zeros(())
+        for index in indices:
+            self._net.call_hooks("before_forward", index)
+            node = self._net.nodes[index]
+            node.layer.reshape(node.bottom, node.top)
+            if node.layer.replaces_tops and not node.layer.in_place:
+                for blob in node.top:
+                    blob.forget()
+            if not self._elision.forward(index):
+                node.layer.forward(node.bottom, node.top)
+            if any(node.loss_weights):
+                reseed_loss(node)
+                loss = loss + _weighted_loss(node)
+            if self._net.debug_info:
+                net_debug.after_forward(self._net, node)
+            self._net.call_hooks("after_forward", index)
+        memory.settle()
+        return loss
+
+    def backward(self, indices: Iterable[int]) -> None:
+        """Run these layers backward, in the order given."""
+        for index in indices:
+            self._net.call_hooks("before_backward", index)
+            node = self._net.nodes[index]
+            if node.runs_backward:
+                for blob in (*node.bottom, *node.top):
+                    blob.renew_grad()
+                if not self._elision.backward(index):
+                    node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
+                if self._net.debug_info:
+                    net_debug.after_backward(self._net, node)
+                if node.bottom and not self._keeps_diffs:
+                    _give_up_diffs(node)
+            self._net.call_hooks("after_backward", index)
+        if self._net.debug_info:
+            net_debug.summary(self._net)
+
+    def whole(self, *, backward: bool) -> torch.Tensor:
+        """Run all layers forward, and backward if asked for; the loss."""
+
+        def compute(indices: Sequence[int]) -> torch.Tensor:
+            loss = self.forward(indices)
+            if backward:
+                self.backward(reversed(indices))
+            return loss
+
+        if not self._may_replay(backward=backward):
+            return compute(range(len(self._net.nodes)))
+        self.forward(self._replays.sources)
+        rest = self._replays.rest
+        return self._replays.run(lambda: compute(rest), device.generator(), device.precision(), backward=backward)
+
+    def _may_replay(self, *, backward: bool) -> bool:
+        wanted = plan.GRAPHS and not plan.PLAIN and device.mode_is_gpu()
+        watched = self._net.debug_info or self._net.has_hooks
+        return wanted and not watched and self._replays.serve(backward=backward)
+
+
+def _give_up_diffs(node: Node) -> None:
+    """Those of a layer's tops, once they are used; but a loss's, which is its weight, and shared ones stay."""
+    for blob, weight in zip(node.top, node.loss_weights, strict=True):
+        if not weight and not any(blob.shares_grad(bottom) for bottom in node.bottom):
+            blob.give_up_grad()
+
+
+def _weighted_loss(node: Node) -> torch.Tensor:
+    total = torch.zeros(())
+    for blob, weight in zip(node.top, node.loss_weights, strict=True):
+        if weight:
+            total = total + torch.dot(blob.tensor.reshape(-1).float(), blob.grad.reshape(-1).float())
+    return total

@@ -1,0 +1,194 @@
+"""A whole pass launched at once: CUDA graphs for shapes that recur. `CAFFE_GRAPHS=1` in the environment turns it on.
+
+A GPU is often done with a layer before Python has asked for the next. So when a net has seen the same shapes a few
+times, a pass over it is recorded, and from then on its kernels are launched together, on the memory that they had when
+they were recorded. Layers that fetch data are not part of it: they run before.
+
+While a pass is recorded, nobody can look at values. Nets with a layer that must (`replayable = False`) are not
+recorded; checks of labels are left until the pass is done.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from caffe.errors import CaffeError
+from caffe.log import log
+
+WARM_UP = 2
+"""So many passes over the same shapes are computed one by one: they set libraries up and lay weights out."""
+MOST = 8
+"""So many recordings are kept: each has memory of its own for all blobs."""
+
+Compute = Callable[[], torch.Tensor]
+Check = tuple[torch.Tensor, Callable[[], None]]
+
+_left: list[Check] | None = None
+
+
+def leave(fine: torch.Tensor, complain: Callable[[], None]) -> bool:
+    """While a pass is recorded: call complain() after each of its replays that finds `fine` false.
+
+    Returns whether one is recorded; if not, the caller must look for himself.
+    """
+    if _left is not None:
+        _left.append((fine, complain))
+    return _left is not None
+
+
+class Replays:
+    """The recorded passes over a net."""
+
+    def __init__(self, nodes: Sequence[Any], blobs: Sequence[Any]):
+        self.sources = [index for index, node in enumerate(nodes) if not node.bottom and not node.layer.replayable]
+        """The layers, as indices, that run before a recorded pass."""
+        self.rest = [index for index in range(len(nodes)) if index not in self.sources]
+        self._data = [(blob, "tensor") for index in self.sources for blob in nodes[index].top]
+        self._diffs = [(blob, "grad") for blob in _ends(nodes)]
+        self._nodes = [nodes[index] for index in self.rest]
+        self._blobs = blobs
+        self._stamps: dict[tuple[Any, ...], tuple[object, ...]] = {}
+        self._met: Counter[tuple[Any, ...]] = Counter()
+        """How many passes there were in a row with the same stamp."""
+        self._recordings: dict[tuple[Any, ...], _Recording] = {}
+        self._fails = not all(node.layer.replayable for node in self._nodes)
+
+    def serve(self, *, backward: bool) -> bool:
+        """Whether passes over this net, forward or forward and backward, can be recorded."""
+        kept_for_later = any(node.layer.records and not node.layer.in_place for node in self._nodes)
+        return not self._fails and (backward or not kept_for_later)
+
+    def run(self, compute: Compute, generator: torch.Generator, *settings: object, backward: bool) -> torch.Tensor:
+        """What compute() returns: it runs the layers of `rest`, or else a recording of it is launched.
+
+        settings: what the pass depends on beside shapes and memory.
+        """
+        inputs = [*self._data, *(self._diffs if backward else [])]
+        key = (backward, *settings, *(blob.shape for blob, _ in self._data))
+        stamp = (generator, *self._memory(backward))
+        if stamp != self._stamps.get(key):
+            self._recordings.pop(key, None)
+            self._stamps[key], self._met[key] = stamp, 0
+        if key not in self._recordings:
+            self._met[key] += 1
+            if self._met[key] <= WARM_UP or len(self._recordings) == MOST:
+                return compute()
+            if not self._record(key, _Recording(self._nodes, self._blobs, inputs), compute, generator):
+                return compute()
+        return self._recordings[key].replay()
+
+    def _memory(self, backward: bool) -> list[object]:
+        """What a recording takes for granted: the place of parameters, and of those it keeps laid out, the version."""
+        found: list[object] = []
+        for layer in (node.layer for node in self._nodes):
+            for blob, learns in zip(layer.blobs, layer.param_propagate_down, strict=True):
+                found.append(blob.tensor.data_ptr() if learns and layer.records else blob.stamp)
+                if backward:
+                    found.append(blob.grad.data_ptr())
+        return found
+
+    def _record(
+        self, key: tuple[Any, ...], recording: "_Recording", compute: Compute, generator: torch.Generator
+    ) -> bool:
+        try:
+            recording.record(compute, generator, next((each.graph.pool() for each in self._recordings.values()), None))
+        except CaffeError:
+            raise
+        except RuntimeError as error:
+            log.warning("this net's passes cannot be recorded and are launched layer by layer: %s", error)
+            self._fails = True
+            return False
+        self._recordings[key] = recording
+        return True
+
+
+class _Recording:
+    """One pass: what launches it, and what blobs and layers hold after it."""
+
+    graph: Any
+
+    def __init__(self, nodes: Sequence[Any], blobs: Sequence[Any], inputs: Sequence[tuple[Any, str]]):
+        self._nodes, self._blobs, self._inputs = nodes, blobs, inputs
+        self._values: list[torch.Tensor] = []
+        """Of the inputs, which are blobs' tensors and grads, where the pass reads them."""
+        self._held: list[tuple[Any, Any]] = []
+        """Blobs that the pass changes, and what they hold after it."""
+        self._noted: list[tuple[Any, dict[str, Any]]] = []
+        """Layers that note something, and what."""
+        self._left: list[Check] = []
+
+    def record(self, compute: Compute, generator: torch.Generator, pool: Any) -> None:
+        global _left
+        for blob, side in self._inputs:
+            setattr(blob, side, _newest(blob, side).clone())
+        self._values = [_newest(blob, side) for blob, side in self._inputs]
+        layers = [node.layer for node in self._nodes]
+        held, noted = [blob.holds() for blob in self._blobs], [dict(vars(layer)) for layer in layers]
+        _left = self._left
+        try:
+            self.graph, (self._loss, self._fine) = record(lambda: (compute(), _all_fine()), generator, pool)
+        finally:
+            _left = None
+        after = [blob.holds() for blob in self._blobs]
+        for (blob, side), values in zip(self._inputs, self._values, strict=True):
+            setattr(blob, side, values)
+        for blob, before, now in zip(self._blobs, held, after, strict=True):
+            if any(one is not other for one, other in zip(before, now, strict=True)):
+                self._held.append((blob, now))
+        for layer, before in zip(layers, noted, strict=True):
+            changed = {name: value for name, value in vars(layer).items() if value is not before.get(name)}
+            if changed:
+                self._noted.append((layer, changed))
+
+    def replay(self) -> torch.Tensor:
+        """Compute the pass on what the inputs hold now; the loss."""
+        for (blob, side), values in zip(self._inputs, self._values, strict=True):
+            newest = _newest(blob, side)
+            if newest.data_ptr() != values.data_ptr():
+                values.copy_(newest)
+        self.graph.replay()
+        loss = self._loss.clone()
+        reshaped = any(blob.shape != state[0] for blob, state in self._held)
+        for blob, state in self._held:
+            blob.hold(state)
+        for layer, changed in self._noted:
+            vars(layer).update(changed)
+        if reshaped:
+            for node in self._nodes:
+                node.layer.reshape(node.bottom, node.top)
+        if self._left and not bool(self._fine):
+            for _, complain in self._left:
+                complain()
+        return loss
+
+
+def _newest(blob: Any, side: str) -> torch.Tensor:
+    """The values of a blob's "tensor" or "grad"; zeros if it was given up."""
+    blob.renew_grad()
+    return getattr(blob, side)
+
+
+def _ends(nodes: Sequence[Any]) -> list[Any]:
+    """The blobs that no layer takes: backward begins with their diffs."""
+    ends: dict[int, Any] = {}
+    for node in nodes:
+        for blob in node.bottom:
+            ends.pop(id(blob), None)
+        ends.update((id(blob), blob) for blob in node.top)
+    return list(ends.values())
+
+
+def _all_fine() -> torch.Tensor | None:
+    assert _left is not None
+    return torch.stack([fine for fine, _ in _left]).all() if _left else None
+
+
+def record(compute: Callable[[], Any], generator: torch.Generator, pool: Any) -> tuple[Any, Any]:
+    """A CUDA graph of compute(), which draws from `generator`, and what it returns; memory comes from `pool`."""
+    graph = torch.cuda.CUDAGraph()
+    graph.register_generator_state(generator)
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):  # data threads do as they like
+        result = compute()
+    return graph, result
