@@ -55,7 +55,7 @@ def restore(solver: "Solver", state_path: str) -> None:
         nets = {name: dict(content["nets"].get(name, {})) for name in _nets(solver)}
         if content["iter"] != solver.iter:
             raise ValueError(f"it is of iteration {content['iter']}, the solverstate of {solver.iter}")
-        if content["random"]["device"] == device.current().type and parallel.solver_rank() == 0:
+        if content["random"]["device"] == device.generator().device.type and parallel.solver_rank() == 0:
             state = bytearray(base64.b64decode(content["random"]["state"], validate=True))
             device.generator().set_state(torch.frombuffer(state, dtype=torch.uint8))
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:

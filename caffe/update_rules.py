@@ -93,6 +93,9 @@ RULES: dict[str, Rule] = {
 MEMORIES = {name: 2 if name in ("AdaDelta", "Adam") else 1 for name in RULES}
 """How many history tensors a parameter has. A solver's history lists the first of every parameter, then the second."""
 
+MOVING_ON = (sgd, nesterov)
+"""Rules that may have an update at rate 0: what momentum is left."""
+
 CHUNK = 1 << 15
 """Values per step on the CPU: few enough that weights, gradient and history stay in the cache through all operations,
 and that torch does not wake its threads for each of them."""
@@ -122,4 +125,5 @@ def update(
         if decay:
             g.add_(w.sign() if l1 else w, alpha=decay)
         rule(g, memory, rate, settings)
-        w.sub_(g)
+        if rate or rule in MOVING_ON:
+            w.sub_(g)

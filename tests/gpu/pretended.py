@@ -22,8 +22,13 @@ from caffe.plan import replay
 THERE = torch.device("meta")
 """The one device besides the CPU that every build of torch can differentiate on."""
 _aten = torch.ops.aten
-_NUMBER = _aten._local_scalar_dense.default
-_WAITS = (_NUMBER, _aten.equal.default, _aten.nonzero.default, _aten.masked_select.default, _aten.bincount.default)
+_WAITS = (
+    _aten._local_scalar_dense.default,
+    _aten.bincount.default,
+    _aten.equal.default,
+    _aten.masked_select.default,
+    _aten.nonzero.default,
+)
 """The CPU has to wait for the result, or to know how large it is."""
 
 
@@ -163,11 +168,11 @@ class Graph:
 @contextmanager
 def pretended_gpu(*, graphs: bool = False) -> Iterator[Driver]:
     """What is built and computed here is on the pretended GPU; `graphs`: as with CAFFE_GRAPHS=1."""
-    generator = device.generator(torch.device("cpu"))
+    generator_of = device.generator
     with pytest.MonkeyPatch.context() as patch, Driver() as driver:
         patch.setattr(device, "_device", THERE)
         patch.setattr(device, "mode_is_gpu", lambda: True)
-        patch.setattr(device, "generator", lambda where=None: generator)
+        patch.setattr(device, "generator", lambda where=None: generator_of(torch.device("cpu")))
         patch.setattr(torch.Tensor, "pin_memory", lambda values: values)
         patch.setattr(plan, "GRAPHS", graphs)
         patch.setattr(replay, "record", driver.record)
