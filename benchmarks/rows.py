@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from benchmarks.race import Entry, Pace, Size
 
 THIS = Entry("this project", "pycaffe")
+RECORDED = Entry("this project, CUDA graphs", "pycaffe", options=("graphs",))
 BVLC = Entry("BVLC Caffe", "pycaffe", "bvlc")
 ONNXRUNTIME = Entry("ONNX Runtime", "onnxruntime", "peers")
 OPENVINO = Entry("OpenVINO", "openvino", "peers")
@@ -59,7 +60,7 @@ CPU = [
     ),
 ]
 
-ON_GPU = (THIS, EAGER, EAGER_LAST, COMPILED, GRAPHS)
+ON_GPU = (THIS, RECORDED, EAGER, EAGER_LAST, COMPILED, GRAPHS)
 GPU_PACE = Pace(turns=2, runs=20, warmup=10)
 CUDA = [
     *(

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.rows import BVLC, COMPILED, EAGER, EAGER_LAST, GRAPHS, ONNXRUNTIME, OPENVINO, THIS
+from benchmarks.rows import BVLC, COMPILED, EAGER, EAGER_LAST, GRAPHS, ONNXRUNTIME, OPENVINO, RECORDED, THIS
 from benchmarks.varied import ALONE
 
 Results = Mapping[str, Mapping[str, Any]]
 
+OURS = (THIS.label, RECORDED.label)
 PYTORCH = (EAGER.label, EAGER_LAST.label)
 
 
@@ -73,11 +74,11 @@ def standings(rows: Mapping[str, Mapping[str, Any]], device: str) -> list[Standi
     """Of the targets whose races were run, and in which both sides came through. rows: race → its record."""
     found = []
     for target in TARGETS[device]:
-        ours = _values(rows, target.row, (THIS.label,), target.quantity)
+        ours = _values(rows, target.row, OURS, target.quantity)
         theirs = _values(rows, target.peer_row or target.row, target.peers, target.quantity)
         if ours and theirs:
             peer = min(theirs, key=lambda label: theirs[label])
-            found.append(Standing(target, peer, theirs[peer], ours[THIS.label]))
+            found.append(Standing(target, peer, theirs[peer], min(ours.values())))
     return found
 
 

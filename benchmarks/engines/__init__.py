@@ -25,8 +25,9 @@ class Job:
     task: "forward", "train", or "check": training without dropout, so that the results can be compared.
     precision: "fp32", "tf32" or "bf16".
     sizes: height and width of the image of each run.
-    options: "channels_last", "compile", "graphs" (CUDA's): PyTorch's; "any_size": a net that is not prepared for one
-        size (ONNX Runtime, OpenVINO); "on_device": inputs stay on the GPU, and so do scores.
+    options: "channels_last", "compile": PyTorch's; "graphs": CUDA's, PyTorch's or this project's; "any_size": a net
+        that is not prepared for one size (ONNX Runtime, OpenVINO); "on_device": inputs stay on the GPU, and so do
+        scores.
     """
 
     folder: str

@@ -14,6 +14,10 @@ from caffe import Net  # with it comes everything that the engine imports
 def start(job: Job) -> Contestant:
     if job.precision != "fp32":
         caffe.set_precision(job.precision)
+    if "graphs" in job.options:
+        from caffe import plan
+
+        plan.GRAPHS = True
     if job.device == "cuda":
         caffe.set_mode_gpu()
     else:

@@ -17,10 +17,12 @@ GROWTH = 1.5
 """How much more memory than a pass needed is taken before what lies unused is given back."""
 LEAST = 2**30
 """Bytes; less than that is left alone."""
+FIRST = 2
+"""So many passes are watched before it is known what a pass needs: what is laid out once is freed in the first."""
 
 _library: Any = None
-_needed = 0
-"""Bytes of the process after the first pass since memory was given back; 0: there was none yet."""
+_passes = _needed = 0
+"""Since memory was last given back, and how many bytes the process had after the first of them."""
 
 
 def keep() -> None:
@@ -31,21 +33,22 @@ def keep() -> None:
     library = ctypes.CDLL(None)
     if hasattr(library, "gnu_get_libc_version"):
         library.mallopt(_MMAP_MAX, 0)
-        library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        library.mallopt(_TRIM_THRESHOLD, -1)
         _library = library
 
 
 def settle() -> None:
     """After a pass: give back what lies unused, if the process has grown much since that was last done."""
-    global _needed
+    global _passes, _needed
     if _library is None:
         return
     taken = resident()
-    if not _needed:
+    _passes += 1
+    if _passes <= FIRST:
         _needed = max(LEAST, taken)
     elif taken > GROWTH * _needed:
         _library.malloc_trim(0)
-        _needed = 0
+        _passes = 0
 
 
 def resident() -> int:

@@ -1,7 +1,10 @@
-"""Recorded passes compute what passes launched layer by layer compute; on a pretended GPU (see pretended.py)."""
+"""Recorded passes compute what passes launched layer by layer compute: on a pretended GPU, and on a real one if any."""
 
 import logging
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +21,12 @@ from caffe.solver import Solver, solver_from_message
 from caffe.update_rules import MEMORIES
 from tests.cases import run as runner
 from tests.cases.case import Case, layer
-from tests.gpu.pretended import Driver, pretended_gpu
+from tests.gpu.pretended import pretended_gpu
+from tests.gpu.real import on_each_gpu, real_gpu
 from tests.plan.nets import assert_alike, build, conv, diffs, fill, input, plainly, pool, relu, values
 from tests.test_layers import accepted, each
 
+GPU = Callable[..., AbstractContextManager[Any]]
 TURNS = replay.WARM_UP + 2
 NEVER_RECORDED = {"BatchReindex", "Embed", "Filter", "LSTM", "RNN"}
 """Of the layers made of torch functions."""
@@ -31,8 +36,12 @@ CLASSES = 3
 LEARNING = ("conv1", "conv2", "score2")
 
 
-def assert_same(found: list[dict[str, np.ndarray]], expected: list[dict[str, np.ndarray]]) -> None:
+def assert_same(found: list[dict[str, np.ndarray]], expected: list[dict[str, np.ndarray]], gpu: GPU) -> None:
+    """A real GPU adds up in whatever order its threads come."""
     for now, then in zip(found, expected, strict=True):
+        if gpu is real_gpu:
+            assert_alike(now, then, tolerance=1e-4)
+            continue
         assert now.keys() == then.keys()
         assert not [name for name in then if not np.array_equal(now[name], then[name], equal_nan=True)]
 
@@ -42,11 +51,11 @@ def everything(net: caffe.Net) -> dict[str, np.ndarray]:
     return {**{f"data of {name}": each for name, each in {**values(net), **params}.items()}, **diffs(net)}
 
 
-def passes(case: Case, *, graphs: bool) -> tuple[Driver, list[dict[str, np.ndarray]]]:
+def passes(case: Case, gpu: GPU, *, graphs: bool) -> tuple[Any, list[dict[str, np.ndarray]]]:
     """What a net holds after each of some passes, every one over other values."""
     found = []
     caffe.set_random_seed(1)
-    with pretended_gpu(graphs=graphs) as driver, runner.folder_of(case):
+    with gpu(graphs=graphs) as driver, runner.folder_of(case):
         net = runner.build(case)
         for turn in range(TURNS):
             for name in set(net.inputs) - set(case.kinds):
@@ -61,10 +70,11 @@ def passes(case: Case, *, graphs: bool) -> tuple[Driver, list[dict[str, np.ndarr
     return driver, found
 
 
+@on_each_gpu
 @each(lambda case: accepted(case) and case.shapes)
-def test_recorded_as_launched(case):
-    driver, found = passes(case, graphs=True)
-    assert_same(found, passes(case, graphs=False)[1])
+def test_recorded_as_launched(case, gpu):
+    driver, found = passes(case, gpu, graphs=True)
+    assert_same(found, passes(case, gpu, graphs=False)[1], gpu)
     if case.backward and case.type in REGISTRY and issubclass(REGISTRY[case.type], TorchLayer):
         replays = [] if case.type in NEVER_RECORDED else [TURNS - replay.WARM_UP]
         assert [graph.replays for graph in driver.graphs] == replays
@@ -119,13 +129,11 @@ def show(net: caffe.Net, turn: int) -> None:
         net.blobs[name].data[...] = array
 
 
-def trained(
-    *, graphs: bool | None, keep_diffs: bool = True, precision: str = "fp32", turns: int = 15, **settings: object
-):
-    """Weights and loss after every update; `graphs` None: on the CPU."""
+def trained(gpu: GPU, *, keep_diffs: bool = True, precision: str = "fp32", turns: int = 15, **settings: object):
+    """Weights and loss after every update."""
     caffe.set_random_seed(3)
     found = []
-    with nullcontext() if graphs is None else pretended_gpu(graphs=graphs) as driver:
+    with gpu() as driver:
         caffe.set_precision(precision)
         solver = trainer(**settings)
         solver.net.keep_diffs = keep_diffs
@@ -139,29 +147,32 @@ def trained(
     return driver, found
 
 
+@on_each_gpu
 @pytest.mark.parametrize("type", MEMORIES)
-def test_training_there_as_here(type):
+def test_training_there_as_here(type, gpu):
     settings = {"type": type, "turns": 4, "momentum": 0.0 if type in ("AdaGrad", "RMSProp") else 0.9}
-    _, here = trained(graphs=None, **settings)
-    _, there = trained(graphs=False, **settings)
+    _, here = trained(nullcontext, **settings)
+    _, there = trained(gpu, **settings)
     for now, then in zip(there, here, strict=True):
         assert_alike(now, then, tolerance=1e-5)
 
 
+@on_each_gpu
 @pytest.mark.parametrize(
     "settings", [{}, {"iter_size": 2}, {"keep_diffs": False}, {"precision": "bf16"}, {"type": "Adam"}]
 )
-def test_training_on_images_of_several_sizes(settings):
-    driver, found = trained(graphs=True, **settings)
-    assert_same(found, trained(graphs=False, **settings)[1])
+def test_training_on_images_of_several_sizes(settings, gpu):
+    driver, found = trained(partial(gpu, graphs=True), **settings)
+    assert_same(found, trained(gpu, **settings)[1], gpu)
     assert not np.array_equal(found[0]["conv1/0"], found[-1]["conv1/0"])
     assert len(driver.graphs) == len(SIZES)
 
 
-def test_large_gradients_stay_where_recorded_passes_expect_them(monkeypatch):
+@on_each_gpu
+def test_large_gradients_stay_where_recorded_passes_expect_them(gpu, monkeypatch):
     monkeypatch.setattr(blob, "LARGE", 1)
-    driver, found = trained(graphs=True)
-    assert_same(found, trained(graphs=False)[1])
+    driver, found = trained(partial(gpu, graphs=True))
+    assert_same(found, trained(gpu)[1], gpu)
     assert len(driver.graphs) == len(SIZES)
 
 
@@ -176,11 +187,12 @@ def test_nothing_waits_for_the_gpu_but_the_check_of_the_labels():
     assert driver.waits == ["aten._local_scalar_dense.default"]
 
 
-def test_inference_sees_the_weights_that_the_user_changes():
+@on_each_gpu
+def test_inference_sees_the_weights_that_the_user_changes(gpu):
     found = {}
     for graphs in (True, False):
         found[graphs] = []
-        with pretended_gpu(graphs=graphs) as driver:
+        with gpu(graphs=graphs) as driver:
             net = build(
                 input("data", 1, 3, 12, 12) + conv("conv1", "data", 4, 3) + relu("conv1") + pool("pool1", "conv1")
             )
@@ -191,11 +203,12 @@ def test_inference_sees_the_weights_that_the_user_changes():
                 net.forward()
                 found[graphs].append(values(net))
         assert len(driver.graphs) == (4 if graphs else 0)
-    assert_same(found[True], found[False])
+    assert_same(found[True], found[False], gpu)
 
 
-def test_a_label_out_of_range_is_refused_after_the_pass_and_before_the_update():
-    with pretended_gpu(graphs=True) as driver:
+@on_each_gpu
+def test_a_label_out_of_range_is_refused_after_the_pass_and_before_the_update(gpu):
+    with gpu(graphs=True) as driver:
         solver = trainer()
         for _ in range(TURNS):
             show(solver.net, 0)

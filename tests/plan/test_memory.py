@@ -57,7 +57,7 @@ FRAGMENTS = """
 import torch
 import caffe.net
 from caffe.plan import memory
-memory.LEAST = 0
+memory.LEAST, memory.FIRST = 0, 1
 small, large = [], []
 for _ in range(300):
     small.append(torch.ones(1000))
