@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from types import TracebackType
 
 import lmdb
@@ -80,14 +81,15 @@ def _lmdb_environment(path: str) -> lmdb.Environment:
 
 def _opened(path: str, in_folder: bool) -> lmdb.Environment:
     """LMDB may take an environment for open that another thread, whose iterator was the last to hold it, is closing."""
+    attempt = partial(lmdb.open, path, readonly=True, lock=False, subdir=in_folder)
     for wait in _WAITS:
         try:
-            return lmdb.open(path, readonly=True, lock=False, subdir=in_folder)
+            return attempt()
         except lmdb.Error as error:
             if "already open" not in str(error):
                 raise
             time.sleep(wait)
-    return lmdb.open(path, readonly=True, lock=False, subdir=in_folder)
+    return attempt()
 
 
 def _lmdb_entries(environment: lmdb.Environment, path: str) -> Iterator[tuple[bytes, bytes]]:

@@ -54,18 +54,18 @@ class Replays:
         """How many passes there were in a row with the same stamp."""
         self._recordings: dict[tuple[Any, ...], _Recording] = {}
         self._fails = not all(node.layer.replayable for node in self._nodes)
+        self._kept_for_later = any(node.layer.records and not node.layer.in_place for node in self._nodes)
+        """Whether forward leaves something for a backward on its own."""
 
     def serve(self, *, backward: bool) -> bool:
         """Whether passes over this net, forward or forward and backward, can be recorded."""
-        kept_for_later = any(node.layer.records and not node.layer.in_place for node in self._nodes)
-        return not self._fails and (backward or not kept_for_later)
+        return not self._fails and (backward or not self._kept_for_later)
 
     def run(self, compute: Compute, generator: torch.Generator, *settings: object, backward: bool) -> torch.Tensor:
         """What compute() returns: it runs the layers of `rest`, or else a recording of it is launched.
 
         settings: what the pass depends on beside shapes and memory.
         """
-        inputs = [*self._data, *(self._diffs if backward else [])]
         key = (backward, *settings, *(blob.shape for blob, _ in self._data))
         stamp = (generator, *self._memory(backward))
         if stamp != self._stamps.get(key):
@@ -75,6 +75,7 @@ class Replays:
             self._met[key] += 1
             if self._met[key] <= WARM_UP or len(self._recordings) == MOST:
                 return compute()
+            inputs = [*self._data, *(self._diffs if backward else [])]
             if not self._record(key, _Recording(self._nodes, self._blobs, inputs), compute, generator):
                 return compute()
         return self._recordings[key].replay()
