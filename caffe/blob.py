@@ -118,6 +118,10 @@ class Storage:
         self._derived = None if self.viewed else (stamp, made)  # whoever holds a view may write at any time
         return made
 
+    def drop_derived(self) -> None:
+        """Give back the memory of what was made of the values, which are about to change."""
+        self._derived = None
+
     def _synced_host_array(self, shape: Sequence[int]) -> np.ndarray:
         if not self._host_is_newest:
             newest = self.tensor(shape).reshape(-1)
@@ -256,6 +260,10 @@ class Blob:
     def derived(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(tensor, *settings), to be read only; kept until the values may have changed."""
         return self._data.derived(self._shape, make, *settings)
+
+    def drop_derived(self) -> None:
+        """Give back the memory of what was made of `tensor`, which is about to change."""
+        self._data.drop_derived()
 
     @property
     def stamp(self) -> tuple[int, int, int]:

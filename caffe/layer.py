@@ -205,6 +205,8 @@ class TorchLayer(NativeLayer):
     def made_of(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(parameter, *settings); kept until the parameter may have changed, unless it learns."""
         values, blob = self.tensors[index], self.blobs[index]
+        if values.requires_grad:
+            blob.drop_derived()
         if values.requires_grad or values.data_ptr() != blob.tensor.data_ptr():
             return make(values, *settings)
         made = blob.derived(make, *settings)

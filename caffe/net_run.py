@@ -28,13 +28,15 @@ class NetRun:
     def forward(self, indices: Iterable[int]) -> torch.Tensor:
         """Run these layers; the loss."""
         loss = torch.zeros(())
+        indices = list(indices)
+        if not self._net.has_hooks:  # which may look at any blob
+            for index in indices:
+                _forget_tops(self._net.nodes[index])
         for index in indices:
             self._net.call_hooks("before_forward", index)
             node = self._net.nodes[index]
             node.layer.reshape(node.bottom, node.top)
-            if node.layer.replaces_tops and not node.layer.in_place:
-                for blob in node.top:
-                    blob.forget()
+            _forget_tops(node)
             if not self._elision.forward(index):
                 node.layer.forward(node.bottom, node.top)
             if any(node.loss_weights):
@@ -83,6 +85,13 @@ class NetRun:
         wanted = plan.GRAPHS and not plan.PLAIN and device.mode_is_gpu()
         watched = self._net.debug_info or self._net.has_hooks
         return wanted and not watched and self._replays.serve(backward=backward)
+
+
+def _forget_tops(node: Node) -> None:
+    """Their memory may serve to compute what replaces them, and the layers before."""
+    if node.layer.replaces_tops and not node.layer.in_place:
+        for blob in node.top:
+            blob.forget()
 
 
 def _give_up_diffs(node: Node) -> None:

@@ -96,9 +96,9 @@ MEMORIES = {name: 2 if name in ("AdaDelta", "Adam") else 1 for name in RULES}
 MOVING_ON = (sgd, nesterov)
 """Rules that may have an update at rate 0: what momentum is left."""
 
-CHUNK = 1 << 15
-"""Values per step on the CPU: few enough that weights, gradient and history stay in the cache through all operations,
-and that torch does not wake its threads for each of them."""
+CHUNK = 1 << 16
+"""Values per step and thread on the CPU: so few that weights, gradient and history stay in the cache through all
+operations, and so many that torch shares each of these among its threads."""
 
 
 def update(
@@ -118,7 +118,7 @@ def update(
     decay: weight_decay times the parameter's decay_mult, times w (L2) or sign(w) (l1). `diff` holds the update after.
     """
     whole = (weights.view(-1), diff.view(-1), *(h.view(-1) for h in history))
-    size = CHUNK if weights.device.type == "cpu" else max(1, weights.numel())
+    size = CHUNK * torch.get_num_threads() if weights.device.type == "cpu" else max(1, weights.numel())
     for w, g, *memory in zip(*(each.split(size) for each in whole), strict=True):
         if scale != 1:
             g.mul_(scale)

@@ -127,8 +127,8 @@ def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
 def whole_plan(monkeypatch):
     """Layers take the plan's ways where they are too small for them to pay."""
     monkeypatch.setattr(matrix, "FEWEST_INPUTS", 1)
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "FEWEST_TILES", 0)
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", (1, 1))
+    monkeypatch.setattr(winograd, "FEWEST_TILES", {6: 0, 8: 0})
 
 
 @each(lambda case: accepted(case) and not PLANNED_TYPES.isdisjoint(re.findall(r'type: "(\w+)"', case.text)))

@@ -115,12 +115,12 @@ class _Convolving(TorchLayer):
         return [(*first[: self.axis], self.num_output, *outputs)] * len(bottoms)
 
     def compute(self, *bottoms: torch.Tensor) -> Sequence[torch.Tensor]:
+        if self.axis == 1:
+            return [self.convolved(x, self.tensors) for x in bottoms]
         outer = bottoms[0].shape[: self.axis]
-        tops = []
-        for x in bottoms:
-            y = self.convolved(x.reshape(math.prod(outer), *x.shape[self.axis :]), self.tensors)
-            tops.append(y.reshape(*outer, *y.shape[1:]))
-        return tops
+        images = (x.reshape(math.prod(outer), *x.shape[self.axis :]) for x in bottoms)
+        tops = (self.convolved(x, self.tensors) for x in images)
+        return [y.reshape(*outer, *y.shape[1:]) for y in tops]
 
 
 @layer_type

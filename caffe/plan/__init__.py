@@ -5,9 +5,11 @@ elision.py      which layers of a net compute on such maps
 convolution.py  which way to convolve is the fastest, of
     matrix.py       products of matrices, where there are few positions
     pointwise.py    products of matrices, for 1 × 1 kernels
-    winograd.py     a quarter of the multiplications, for 3 × 3 kernels in wide layers
+    winograd.py     a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers
+    filtering.py    the numbers behind that
     strips.py       the gradients of large maps, a strip of rows at a time
-    gradients.py    what winograd.py and strips.py share
+    gradients.py    what winograd.py and strips.py share, and
+    rows.py         so do they this
     packed.py       weights laid out once, for bfloat16
 pooling.py      max pooling a few rows at a time
 upsampling.py   a fixed bilinear deconvolution as two products

@@ -4,13 +4,13 @@ oneDNN lays out anew what it reads and what it writes: four copies of the larges
 small, and made as fast.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_weight
 
-from caffe.plan import gradients
+from caffe.plan import gradients, rows
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
 
@@ -33,7 +33,7 @@ def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, 
     """A row of the bottom gets something from those rows of the top that saw it."""
     tall = weight.shape[2]
     to_x = torch.empty_like(x)
-    for first, last in _strips(x.shape[2]):
+    for first, last in rows.bands(x.shape[2], ROWS):
         seen = _rows(grad, first + pad[0] - tall + 1, last + pad[0])
         to_x[:, :, first:last] = F.conv_transpose2d(seen, weight, padding=(tall - 1, pad[1]))
     return to_x
@@ -41,19 +41,13 @@ def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, 
 
 def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
     to_weight = torch.zeros_like(weight)
-    for first, last in _strips(grad.shape[2]):
+    for first, last in rows.bands(grad.shape[2], ROWS):
         seen = _rows(x, first - pad[0], last - pad[0] + weight.shape[2] - 1)
         to_weight += conv2d_weight(seen, weight.shape, grad[:, :, first:last], padding=(0, pad[1]))
     return to_weight
 
 
-def _strips(rows: int) -> Iterator[tuple[int, int]]:
-    for first in range(0, rows, ROWS):
-        yield first, min(first + ROWS, rows)
-
-
 def _rows(x: torch.Tensor, first: int, last: int) -> torch.Tensor:
     """Rows first … last − 1 of a map; beyond its ends they are zeros."""
-    inside = x[:, :, max(first, 0) : max(last, 0)]
-    above = min(max(-first, 0), last - first)
-    return F.pad(inside, (0, 0, above, last - first - above - inside.shape[2]))
+    found, above, below = rows.inside(x, first, last)
+    return F.pad(found, (0, 0, above, below))

@@ -1,122 +1,124 @@
-"""A 3 × 3 convolution with a quarter of the multiplications: Winograd's minimal filtering, F(4 × 4, 3 × 3).
+"""A convolution with a quarter or a third of the multiplications: Winograd's minimal filtering.
 
-The map is cut into tiles of 4 × 4 outputs, which see 6 × 6 inputs. Of a tile and of a kernel, polynomials are evaluated
-at six points along each axis; there a convolution is a product, number by number, so that all tiles, channels and
-filters together are 36 products of matrices (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016).
-The points 0, ±3/4, ±3/2 and ∞ lose less to rounding than the usual 0, ±1, ±2 and ∞: about 2.5e-6 of the largest output.
+The map is cut into tiles of outputs: 4 × 4 for 3 × 3 kernels, which see 6 × 6 inputs, or 2 × 2 for 7 × 7 (fc6 made
+convolutional), which see 8 × 8. At the points of `plan.filtering`, all tiles, channels and filters together are a
+product of matrices for each point (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016).
+
+Rounding: 4e-6 of the largest output for 3 × 3, 6e-6 for 7 × 7, most of it in the long sums over channels.
 """
 
-import functools
-import math
-from collections.abc import Sequence
-from fractions import Fraction
+import operator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 
-from caffe.plan import gradients
+from caffe.plan import filtering, gradients, memory, rows
+from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn, product
 
-TILE, KERNEL, SEEN = 4, 3, 6
-POINTS = (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2))
-FEWEST_CHANNELS, FEWEST_TILES = 256, 16
+FEWEST_CHANNELS = 128, 256
+"""On the one side and on the other."""
+FEWEST_TILES = {6: 16, 8: 48}
+"""By how far a tile sees."""
+SUMMED = {6: 512, 8: 128}
+"""Over so many channels a product sums at once: the further a tile sees, the more comes of rounding."""
+TILES_AT_ONCE = 1024
+"""So many are computed together, or a row of them: more take more memory, and no less time."""
+FILTERS_AT_ONCE = 32
+"""So many kernels are taken to the points together: what the cache holds."""
 
 
-def pays(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
+def pays(x: torch.Tensor, weight: torch.Tensor, pad: Pad, stride: Sequence[int], dilation: Sequence[int]) -> bool:
     """Whether this is the faster way: wide layers on a CPU, in float32."""
-    return (
-        by_onednn(x)
-        and tuple(weight.shape[2:]) == (KERNEL, KERNEL)
-        and set(stride) == set(dilation) == {1}
-        and min(weight.shape[:2]) >= FEWEST_CHANNELS
-        and x.shape[2] * x.shape[3] >= FEWEST_TILES * TILE * TILE
-    )
+    size = weight.shape[2]
+    fits = size == weight.shape[3] and size in filtering.SIZES and set(stride) == set(dilation) == {1}
+    wide = all(map(operator.ge, sorted(weight.shape[:2]), FEWEST_CHANNELS))
+    if not (fits and wide and by_onednn(x)):
+        return False
+    way = filtering.of(size)
+    rows, columns = (-(-n // way.tile) for n in _positions(x, pad, size))
+    return len(x) * rows * columns >= FEWEST_TILES[way.seen]
 
 
-def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Sequence[int]) -> torch.Tensor:
-    """(N, C, H, W) convolved with (O, C, 3, 3), as F.conv2d, which also computes it; only its gradients come this way.
+def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
+    """(N, C, H, W) convolved with (O, C, k, k), as F.conv2d, which also computes it; only its gradients come this way.
 
     Rounding would break ties: where a border makes a map constant, max pooling and its gradient take the first pixel.
     """
     return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 
-def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None, pad: Sequence[int]) -> torch.Tensor:
-    """`convolve` without a gradient, with the weights given `at_points`."""
-    height, width = (n + 2 * p - KERNEL + 1 for n, p in zip(x.shape[2:], pad, strict=True))
-    inputs = _inputs_at_points(x, pad, height, width)
-    outputs = torch.stack([product(v, u) for v, u in zip(inputs, kernels, strict=True)])
-    tiles = _matrix("outputs") @ outputs.flatten(1)
-    rows, columns, channels = -(-height // TILE), -(-width // TILE), kernels.shape[1]
-    tiles = tiles.view(TILE, TILE, len(x), rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
-    y = tiles.reshape(len(x), rows * TILE, columns * TILE, channels)[:, :height, :width]
-    y = y.contiguous() if bias is None else y + bias
-    return y.permute(0, 3, 1, 2)
+def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None, pad: Pad, size: int) -> torch.Tensor:
+    """`convolve` without a gradient, with weights of `size` × `size` given `at_points`."""
+    way = filtering.of(size)
+    pieces, points, filters, _ = kernels.shape
+    height, width = _positions(x, pad, size)
+    y = x.new_empty(len(x), filters, height, width)
+    for first, last, inputs in _bands_at_points(x, pad, height, width, way):
+        inputs = inputs.unflatten(2, (pieces, -1)).permute(2, 0, 1, 3).contiguous()
+        outputs = x.new_empty(points, filters, inputs.shape[2])
+        for point, sums in enumerate(outputs):
+            sums.copy_(product(kernels[0, point], inputs[0, point]))
+            for piece in range(1, pieces):
+                sums += product(kernels[piece, point], inputs[piece, point])
+        tiles = product(way.outputs, outputs.flatten(1).t())
+        tiles = tiles.view(way.tile, way.tile, filters, len(x), -1, -(-width // way.tile)).permute(3, 2, 4, 0, 5, 1)
+        tiles = tiles.flatten(4, 5).flatten(2, 3)[:, :, : last - first, :width]
+        torch.add(tiles, 0 if bias is None else bias[:, None, None], out=y[:, :, first:last])
+    return y
 
 
-def at_points(weight: torch.Tensor) -> torch.Tensor:
-    """The kernels (O, C, 3, 3) as the products need them, (36, O, C)."""
-    return (_matrix("kernels") @ weight.permute(2, 3, 0, 1).reshape(KERNEL * KERNEL, -1)).view(-1, *weight.shape[:2])
+def at_points(weight: torch.Tensor, *, lasting: bool = True) -> torch.Tensor:
+    """The kernels (O, C, k, k) as the products need them, (pieces, k's points, O, C / pieces)."""
+    filters, channels, size, _ = weight.shape
+    way = filtering.of(size)
+    least = max(1, channels // SUMMED[way.seen])
+    pieces = next(count for count in range(least, 0, -1) if channels % count == 0)
+    shape = (pieces, len(way.kernels), filters, channels // pieces)
+    kernels = memory.lasting(*shape) if lasting else weight.new_empty(shape)
+    for first, last in rows.bands(filters, FILTERS_AT_ONCE):
+        values = product(way.kernels, weight[first:last].reshape(-1, size * size))
+        kernels[:, :, first:last] = values.view(len(way.kernels), last - first, pieces, -1).permute(2, 0, 1, 3)
+    return kernels
 
 
 def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
-    turned = weight.transpose(0, 1).flip(2, 3)
-    return correlate(grad, at_points(turned), None, tuple(KERNEL - 1 - p for p in pad))
+    turned, size = weight.transpose(0, 1).flip(2, 3), weight.shape[2]
+    return correlate(grad, at_points(turned, lasting=False), None, tuple(size - 1 - p for p in pad), size)
 
 
 def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
     """The adjoint of `correlate` with respect to the weights."""
+    filters, channels, size, _ = weight.shape
+    way = filtering.of(size)
     height, width = grad.shape[2:]
-    tiles = _tiles(F.pad(grad.permute(0, 2, 3, 1), (0, 0, 0, -width % TILE, 0, -height % TILE)), TILE)
-    grads = (_matrix("outputs").t() @ tiles).view(SEEN * SEEN, -1, grad.shape[1])
-    inputs = _inputs_at_points(x, pad, height, width)
-    kernels = torch.stack([product(g.t(), v.t()) for g, v in zip(grads, inputs, strict=True)])
-    weights = _matrix("kernels").t() @ kernels.flatten(1)
-    return weights.view(KERNEL, KERNEL, grad.shape[1], x.shape[1]).permute(2, 3, 0, 1).contiguous()
+    kernels = weight.new_zeros(len(way.kernels), filters, channels)
+    for first, last, inputs in _bands_at_points(x, pad, height, width, way):
+        seen = F.pad(grad[:, :, first:last], (0, -width % way.tile, 0, (first - last) % way.tile))
+        tiles = seen.unflatten(3, (-1, way.tile)).unflatten(2, (-1, way.tile)).permute(3, 5, 1, 0, 2, 4)
+        grads = product(way.outputs.t(), tiles.reshape(way.tile**2, -1).t()).view(len(kernels), filters, -1)
+        for sums, g, v in zip(kernels, grads, inputs, strict=True):
+            sums += product(g, v.t())
+    weights = product(way.kernels.t(), kernels.flatten(1).t())
+    return weights.view(size, size, filters, channels).permute(2, 3, 0, 1).contiguous()
 
 
-def _inputs_at_points(x: torch.Tensor, pad: Sequence[int], height: int, width: int) -> torch.Tensor:
-    """(36, tiles, C)."""
-    margins = []
-    for size, p, out in ((x.shape[3], pad[1], width), (x.shape[2], pad[0], height)):
-        margins += [p, -(-out // TILE) * TILE + KERNEL - 1 - p - size]
-    tiles = _tiles(F.pad(x.permute(0, 2, 3, 1), (0, 0, *margins)), SEEN)
-    return (_matrix("inputs") @ tiles).view(SEEN * SEEN, -1, x.shape[1])
+def _positions(x: torch.Tensor, pad: Pad, size: int) -> tuple[int, ...]:
+    """Rows and columns of the top."""
+    return tuple(n + 2 * p - size + 1 for n, p in zip(x.shape[2:], pad, strict=True))
 
 
-def _tiles(x: torch.Tensor, size: int) -> torch.Tensor:
-    """(N, H, W, C) → (size², tiles · C): squares, a tile's step apart."""
-    tiles = x.unfold(1, size, TILE).unfold(2, size, TILE)
-    return tiles.permute(4, 5, 0, 1, 2, 3).reshape(size * size, -1)
-
-
-@functools.cache
-def _matrix(of: str) -> torch.Tensor:
-    """What takes kernels or inputs to the points, or comes back from there to outputs, for both axes at once."""
-    one_axis = torch.tensor(_one_axis()[of], dtype=torch.float64)
-    return torch.kron(one_axis, one_axis).float()
-
-
-def _one_axis() -> dict[str, list[list[float]]]:
-    """Cook and Toom's construction: polynomials through the points, the last of which is infinity."""
-    others = [[q for q in POINTS if q != p] for p in POINTS]
-    scales = [math.prod(p - q for q in rest) for p, rest in zip(POINTS, others, strict=True)]
-
-    def powers(count: int) -> list[list[Fraction]]:
-        return [[p**k for k in range(count)] for p in POINTS] + [[Fraction(k == count - 1) for k in range(count)]]
-
-    kernels = [[v / s for v in row] for row, s in zip(powers(KERNEL), [*scales, Fraction(1)], strict=True)]
-    inputs = [_with_roots(roots) for roots in [*others, list(POINTS)]]
-    outputs = [list(row) for row in zip(*powers(TILE), strict=True)]
-    exact = {"kernels": kernels, "inputs": inputs, "outputs": outputs}
-    return {name: [[float(v) for v in row] for row in rows] for name, rows in exact.items()}
-
-
-def _with_roots(roots: Sequence[Fraction]) -> list[Fraction]:
-    """The coefficients, from the constant on, of the product of all (x − root), filled up to a tile's length."""
-    coefficients = [Fraction(1)]
-    for root in roots:
-        shifted = [Fraction(0), *coefficients]
-        coefficients = [s - root * c for s, c in zip(shifted, [*coefficients, Fraction(0)], strict=True)]
-    return coefficients + [Fraction(0)] * (SEEN - len(coefficients))
+def _bands_at_points(
+    x: torch.Tensor, pad: Pad, height: int, width: int, way: Filtering
+) -> Iterator[tuple[int, int, torch.Tensor]]:
+    """For bands of rows first … last − 1 of the top: first, last, and the inputs at the points, (points, tiles, C)."""
+    columns = -(-width // way.tile)
+    left, right = pad[1], columns * way.tile + way.kernel - 1 - pad[1] - x.shape[3]
+    for first, last in rows.bands(height, max(1, TILES_AT_ONCE // (len(x) * columns)) * way.tile):
+        end = first - (first - last) // way.tile * way.tile
+        found, above, below = rows.inside(x, first - pad[0], end - pad[0] + way.kernel - 1)
+        padded = F.pad(found.permute(0, 2, 3, 1), (0, 0, left, right, above, below))
+        tiles = padded.unfold(1, way.seen, way.tile).unfold(2, way.seen, way.tile).permute(4, 5, 0, 1, 2, 3)
+        yield first, last, product(way.inputs, tiles.reshape(way.seen**2, -1).t()).view(len(way.inputs), -1, x.shape[1])

@@ -113,12 +113,13 @@ class TestPointwise:
 @pytest.mark.parametrize("pad", [(0, 0), (1, 1), (2, 2), (0, 2), (5, 4)])
 @pytest.mark.parametrize("size", [(3, 3), (7, 9), (16, 13), (31, 4), (18, 18)])
 class TestWinograd:
-    def test_values(self, size, pad, batch):
-        x, weight, bias = drawn(batch, 40, *size), drawn(24, 40, 3, 3), drawn(24)
+    @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+    def test_values(self, layout, size, pad, batch):
+        x, weight, bias = drawn(batch, 40, *size).contiguous(memory_format=layout), drawn(24, 40, 3, 3), drawn(24)
         expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=pad)
-        found = winograd.correlate(x, winograd.at_points(weight), bias, pad)
+        found = winograd.correlate(x, winograd.at_points(weight), bias, pad, 3)
         assert distance(found, expected) < 1e-5
-        no_bias = winograd.correlate(x, winograd.at_points(weight), None, pad)
+        no_bias = winograd.correlate(x, winograd.at_points(weight), None, pad, 3)
         assert distance(no_bias, expected - bias.double()[:, None, None]) < 1e-5
 
     def test_gradients(self, size, pad, batch):
@@ -127,11 +128,34 @@ class TestWinograd:
         expected = gradients(lambda *given: F.conv2d(*given, padding=pad), x.double(), weight.double(), bias.double())
         assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
 
+    def test_a_band_of_tiles_at_a_time(self, size, pad, batch, monkeypatch):
+        x, weight, bias = drawn(batch, 12, *size), drawn(9, 12, 3, 3), drawn(9)
+        at_once = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
+        values = winograd.correlate(x, winograd.at_points(weight), bias, pad, 3)
+        monkeypatch.setattr(winograd, "TILES_AT_ONCE", 5)
+        banded = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
+        assert all(distance(*pair) < 1e-5 for pair in zip(banded, at_once, strict=True))
+        assert distance(winograd.correlate(x, winograd.at_points(weight), bias, pad, 3), values) < 1e-6
 
-def test_winograd_keeps_the_precision_it_promises():
-    x, weight = drawn(1, 256, 33, 41), drawn(256, 256, 3, 3)
+
+@pytest.mark.parametrize("pad", [(0, 0), (3, 1)])
+@pytest.mark.parametrize("size", [(7, 7), (8, 10), (15, 13)])
+@pytest.mark.parametrize("kernel", [5, 6, 7])
+def test_winograd_with_larger_kernels(kernel, size, pad, monkeypatch):
+    monkeypatch.setitem(winograd.SUMMED, 8, 4)
+    x, weight, bias = drawn(2, 12, *size), drawn(9, 12, kernel, kernel), drawn(9)
+    expected = gradients(lambda *given: F.conv2d(*given, padding=pad), x.double(), weight.double(), bias.double())
+    found = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
+    assert all(distance(*pair) < 2e-5 for pair in zip(found, expected, strict=True))
+    assert winograd.at_points(weight).shape == (3, 64, 9, 4)
+    assert distance(winograd.correlate(x, winograd.at_points(weight), bias, pad, kernel), expected[0]) < 1e-5
+
+
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_winograd_keeps_the_precision_it_promises(kernel):
+    x, weight = drawn(1, 512, 33, 41), drawn(256, 512, kernel, kernel)
     expected = F.conv2d(x.double(), weight.double(), padding=1)
-    assert distance(winograd.correlate(x, winograd.at_points(weight), None, (1, 1)), expected) < 5e-6
+    assert distance(winograd.correlate(x, winograd.at_points(weight), None, (1, 1), kernel), expected) < 8e-6
 
 
 def test_a_recorded_forward_pass_breaks_no_ties():
@@ -187,7 +211,7 @@ def test_packed_convolution(kernel, pad, stride, dilation, group):
 
 def test_zeros_in_zeros_out():
     kernels = winograd.at_points(drawn(5, 6, 3, 3))
-    assert not winograd.correlate(torch.zeros(1, 6, 9, 9), kernels, None, (1, 1)).any()
+    assert not winograd.correlate(torch.zeros(1, 6, 9, 9), kernels, None, (1, 1), 3).any()
 
 
 class TestChoice:
@@ -212,7 +236,16 @@ class TestChoice:
     FC6 = input("data", 1, 32, 9, 8) + conv("fc6", "data", 40, 7)
     WIDE = input("data", 1, 256, 16, 17) + conv("wide", "data", 256, 3, 1)
     NARROW = input("data", 1, 8, 16, 17) + conv("narrow", "data", 8, 3, 1)
+    WIDE_FC6 = input("data", 1, 256, 20, 21) + conv("fc6", "data", 256, 7)
     POINTWISE = input("data", 1, 8, 16, 17) + conv("pointwise", "data", 6, 1)
+
+    LARGE = input("data", 2, 32, 36, 37) + conv("large", "data", 8, 3, 1) + conv("next", "large", 4, 3)
+
+    @pytest.mark.parametrize(("text", "phase", "last"), [(LARGE, caffe.TEST, True), (LARGE, caffe.TRAIN, False)])
+    def test_channels_go_last(self, text, phase, last):
+        net = build("force_backward: true\n" * (phase == caffe.TRAIN) + text, phase)
+        net.forward()
+        assert net.blobs["large"].tensor.is_contiguous(memory_format=torch.channels_last) == last
 
     def test_few_positions(self, ways):
         build(self.FC6).forward()
@@ -223,9 +256,14 @@ class TestChoice:
         build(self.POINTWISE, phase).forward()
         assert ways == ["pointwise.convolve"]
 
-    def test_wide_layers(self, ways):
-        build(self.WIDE).forward()
+    @pytest.mark.parametrize("text", [WIDE, WIDE_FC6])
+    def test_wide_layers(self, text, ways):
+        build(text).forward()
         assert ways == ["winograd.correlate"]
+
+    def test_wide_layers_at_few_positions_that_learn(self, ways):
+        build("force_backward: true\n" + self.WIDE_FC6, caffe.TRAIN).forward()
+        assert ways == ["matrix.convolve"]
 
     def test_wide_layers_that_learn(self, ways):
         build("force_backward: true\n" + self.WIDE, caffe.TRAIN).forward()
@@ -261,14 +299,14 @@ class TestChoice:
         build(text).forward()
         assert not ways
 
-    @pytest.mark.parametrize("text", [FC6, WIDE, POINTWISE])
+    @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE])
     def test_without_the_plan(self, text, ways):
         with plainly():
             build(text).forward()
         assert not ways
 
     @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
-    @pytest.mark.parametrize("text", [FC6, WIDE, POINTWISE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
+    @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE, LARGE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
     def test_a_net_computes_the_same(self, text, phase):
         def step() -> caffe.Net:
             net = build("force_backward: true\n" + text, phase)

@@ -162,8 +162,8 @@ WAYS = [by_view, by_held_views, by_loading, by_sharing, by_a_change_of_the_other
 @pytest.fixture
 def eager(monkeypatch):
     """Layers of any size are convolved by Winograd's way."""
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "FEWEST_TILES", 0)
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", (1, 1))
+    monkeypatch.setattr(winograd, "FEWEST_TILES", {6: 0, 8: 0})
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -199,3 +199,14 @@ def test_weights_that_do_not_change_are_prepared_once(eager, monkeypatch):
     net.forward()
     net.forward()
     assert counted.count == 2
+
+
+def test_what_was_made_of_weights_is_given_back_when_they_learn(eager):
+    text = input("data", 1, 3, 8, 8) + conv("conv", "data", 4, 3, 1)
+    tester, learner = build(text), build("force_backward: true\n" + text, caffe.TRAIN)
+    learner.share_with(tester)
+    tester.forward()
+    storage = tester.params["conv"][0]._data
+    assert storage._derived is not None
+    learner.forward()
+    assert storage._derived is None
