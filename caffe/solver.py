@@ -248,7 +248,8 @@ class Solver:
 
     def _rests(self, index: int) -> bool:
         """Whether a parameter's updates are all zero: with lr_mult 0, if no momentum is left from other times."""
-        if self._learnable[index].lr_mult != 0 or self.type not in ("SGD", "Nesterov"):
+        rule = update_rules.RULES[self.type]
+        if self._learnable[index].lr_mult != 0 or rule not in update_rules.MOVING_ON:
             return False
         if index not in self._resting:
             self._resting[index] = not bool(self.history[index].tensor.any())

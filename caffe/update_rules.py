@@ -94,7 +94,7 @@ MEMORIES = {name: 2 if name in ("AdaDelta", "Adam") else 1 for name in RULES}
 """How many history tensors a parameter has. A solver's history lists the first of every parameter, then the second."""
 
 MOVING_ON = (sgd, nesterov)
-"""Rules that may have an update at rate 0: what momentum is left."""
+"""Rules whose update at rate 0 is what momentum is left; the others' is zero."""
 
 CHUNK = 1 << 16
 """Values per step and thread on the CPU: so few that weights, gradient and history stay in the cache through all

@@ -111,19 +111,37 @@ Shorts = tuple[Short, Short]
 
 def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torch.Tensor:
     """(…, H, W) with the rows and columns that it lacks, all of them or all but those that `wanted` lacks."""
-    for axis, short in zip((-2, -1), now, strict=True):
-        less = wanted[axis].missing if wanted else (0, 0)
-        pieces, begin = [], 0
-        for at, missing, left in zip(short.at, short.missing, less, strict=True):
-            pieces.append(x.narrow(axis, begin, at + 1 - begin))
-            again = list(x.shape)
-            again[axis] = missing - left
-            pieces.append(x.narrow(axis, at, 1).expand(again))
-            begin = at + 1
-        pieces.append(x.narrow(axis, begin, x.shape[axis] - begin))
-        if short.missing != less:
-            x = torch.cat(pieces, dim=axis)
-    return x
+    rows, columns = (
+        _stretches(size, short, less.missing if less else (0, 0))
+        for size, short, less in zip(x.shape[-2:], now, wanted or (None, None), strict=True)
+    )
+    if len(rows) == len(columns) == 1:
+        return x
+    shape = (*x.shape[:-2], sum(long for *_, long in rows), sum(long for *_, long in columns))
+    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_layout(x))
+    bands = zip(rows, y.split([long for *_, long in rows], dim=-2), strict=True)
+    for (row, height, _), band in bands:
+        blocks = zip(columns, band.split([long for *_, long in columns], dim=-1), strict=True)
+        for (column, width, _), block in blocks:
+            block.copy_(x.narrow(-2, row, height).narrow(-1, column, width))
+    return y
+
+
+def _stretches(size: int, short: Short, less: tuple[int, int]) -> list[tuple[int, int, int]]:
+    """(first, short, long): so many rows of a short map from the first on are so many of the longer one."""
+    if short.missing == less:
+        return [(0, size, size)]
+    found, begin = [], 0
+    for at, missing, left in zip(short.at, short.missing, less, strict=True):
+        found += [(begin, at + 1 - begin, at + 1 - begin), (at, 1, missing - left)]
+        begin = at + 1
+    return [*found, (begin, size - begin, size - begin)]
+
+
+def _layout(x: torch.Tensor) -> torch.memory_format:
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return torch.channels_last
+    return torch.contiguous_format
 
 
 def gather(grad: torch.Tensor, wanted: Shorts, now: Shorts | None = None) -> torch.Tensor:
