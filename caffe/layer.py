@@ -203,7 +203,7 @@ class TorchLayer(NativeLayer):
             blob.reshape(*shape)
 
     def made_of(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
-        """make(parameter, *settings); kept until the parameter may have changed, unless it learns."""
+        """make(parameter, *settings), kept until the parameter may have changed, if `keeps_made_of` says so."""
         values, blob = self.tensors[index], self.blobs[index]
         if values.requires_grad:
             blob.drop_derived()
@@ -211,6 +211,10 @@ class TorchLayer(NativeLayer):
             return make(values, *settings)
         made = blob.derived(make, *settings)
         return values if made is blob.tensor else made
+
+    def keeps_made_of(self, index: int) -> bool:
+        """Not of a parameter that learns, nor of one that a NumPy view of it may change at any time."""
+        return not self.tensors[index].requires_grad and not self.blobs[index].viewed
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""

@@ -14,17 +14,25 @@ MadeOf = Callable[..., torch.Tensor]
 
 
 def convolve(
-    x: torch.Tensor, params: list[torch.Tensor], made_of: MadeOf, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
+    x: torch.Tensor,
+    params: list[torch.Tensor],
+    made_of: MadeOf,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    group: int,
+    *,
+    kept: bool,
 ) -> torch.Tensor:
     """(N, C, H, W) convolved with `params`, weights (O, C / group, h, w) and perhaps a bias (O).
 
-    made_of(function, …): what a function makes of the weights, which is kept as long as no gradient is recorded.
+    made_of(function, …): what a function makes of the weights; `kept` if it makes it once for many passes.
     """
     weight, bias = params[0], params[1].to(x.dtype) if len(params) > 1 else None
     windows = (tuple(weight.shape[2:]), dilation, pad, stride)
     recorded = torch.is_grad_enabled()
     as_matrix = group == 1 and matrix.pays(x, weight, windows)
-    by_winograd = group == 1 and winograd.pays(x, weight, pad, stride, dilation)
+    by_winograd = group == 1 and winograd.pays(x, weight, pad, stride, dilation, kept=kept)
     if packed.pays(x) and not recorded:
         if as_matrix:
             return matrix.correlate(x, made_of(packed.matrix), bias, windows)

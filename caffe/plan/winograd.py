@@ -7,6 +7,7 @@ product of matrices for each point (Lavin and Gray, Fast Algorithms for Convolut
 Rounding: 4e-6 of the largest output for 3 × 3, 6e-6 for 7 × 7, most of it in the long sums over channels.
 """
 
+import math
 import operator
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +23,8 @@ FEWEST_CHANNELS = 128, 256
 """On the one side and on the other."""
 FEWEST_TILES = {6: 16, 8: 48}
 """By how far a tile sees."""
+FEWEST_TILES_ONCE = {6: 16, 8: 256}
+"""Where the kernels are taken to the points for one pass."""
 SUMMED = {6: 512, 8: 128}
 """Over so many channels a product sums at once: the further a tile sees, the more comes of rounding."""
 TILES_AT_ONCE = 1024
@@ -30,16 +33,18 @@ FILTERS_AT_ONCE = 32
 """So many kernels are taken to the points together: what the cache holds."""
 
 
-def pays(x: torch.Tensor, weight: torch.Tensor, pad: Pad, stride: Sequence[int], dilation: Sequence[int]) -> bool:
-    """Whether this is the faster way: wide layers on a CPU, in float32."""
+def pays(
+    x: torch.Tensor, weight: torch.Tensor, pad: Pad, stride: Sequence[int], dilation: Sequence[int], *, kept: bool
+) -> bool:
+    """Whether this is the faster way: wide layers on a CPU, in float32. kept: what is made of the kernels is."""
     size = weight.shape[2]
     fits = size == weight.shape[3] and size in filtering.SIZES and set(stride) == set(dilation) == {1}
     wide = all(map(operator.ge, sorted(weight.shape[:2]), FEWEST_CHANNELS))
     if not (fits and wide and by_onednn(x)):
         return False
     way = filtering.of(size)
-    rows, columns = (-(-n // way.tile) for n in _positions(x, pad, size))
-    return len(x) * rows * columns >= FEWEST_TILES[way.seen]
+    tiles = len(x) * math.prod(-(-n // way.tile) for n in _positions(x, pad, size))
+    return tiles >= (FEWEST_TILES if kept else FEWEST_TILES_ONCE)[way.seen]
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
@@ -53,16 +58,11 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, p
 def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None, pad: Pad, size: int) -> torch.Tensor:
     """`convolve` without a gradient, with weights of `size` × `size` given `at_points`."""
     way = filtering.of(size)
-    pieces, points, filters, _ = kernels.shape
+    filters = kernels.shape[2]
     height, width = _positions(x, pad, size)
     y = x.new_empty(len(x), filters, height, width)
     for first, last, inputs in _bands_at_points(x, pad, height, width, way):
-        inputs = inputs.unflatten(2, (pieces, -1)).permute(2, 0, 1, 3).contiguous()
-        outputs = x.new_empty(points, filters, inputs.shape[2])
-        for point, sums in enumerate(outputs):
-            sums.copy_(product(kernels[0, point], inputs[0, point]))
-            for piece in range(1, pieces):
-                sums += product(kernels[piece, point], inputs[piece, point])
+        outputs = _multiply(kernels, inputs)
         tiles = product(way.outputs, outputs.flatten(1).t())
         tiles = tiles.view(way.tile, way.tile, filters, len(x), -1, -(-width // way.tile)).permute(3, 2, 4, 0, 5, 1)
         tiles = tiles.flatten(4, 5).flatten(2, 3)[:, :, : last - first, :width]
@@ -82,6 +82,18 @@ def at_points(weight: torch.Tensor, *, lasting: bool = True) -> torch.Tensor:
         values = product(way.kernels, weight[first:last].reshape(-1, size * size))
         kernels[:, :, first:last] = values.view(len(way.kernels), last - first, pieces, -1).permute(2, 0, 1, 3)
     return kernels
+
+
+def _multiply(kernels: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """(pieces, points, O, C / pieces) and (points, tiles, C) → (points, O, tiles)."""
+    pieces, points, filters, _ = kernels.shape
+    inputs = inputs.unflatten(2, (pieces, -1)).permute(2, 0, 1, 3).contiguous()
+    outputs = inputs.new_empty(points, filters, inputs.shape[2])
+    for point, sums in enumerate(outputs):
+        sums.copy_(product(kernels[0, point], inputs[0, point]))
+        for piece in range(1, pieces):
+            sums += product(kernels[piece, point], inputs[piece, point])
+    return outputs
 
 
 def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:

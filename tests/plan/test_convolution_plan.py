@@ -261,6 +261,14 @@ class TestChoice:
         build(text).forward()
         assert ways == ["winograd.correlate"]
 
+    def test_wide_layers_whose_weights_somebody_holds(self, ways):
+        for text in (self.WIDE, self.WIDE_FC6):
+            net = build(text)
+            held = [blobs[0].data for blobs in net.params.values()]
+            net.forward()
+            assert held
+        assert ways == ["winograd.correlate", "matrix.convolve"]
+
     def test_wide_layers_at_few_positions_that_learn(self, ways):
         build("force_backward: true\n" + self.WIDE_FC6, caffe.TRAIN).forward()
         assert ways == ["matrix.convolve"]
