@@ -151,11 +151,11 @@ def test_winograd_with_larger_kernels(kernel, size, pad, monkeypatch):
     assert distance(winograd.correlate(x, winograd.at_points(weight), bias, pad, kernel), expected[0]) < 1e-5
 
 
-@pytest.mark.parametrize("kernel", [3, 7])
-def test_winograd_keeps_the_precision_it_promises(kernel):
-    x, weight = drawn(1, 512, 33, 41), drawn(256, 512, kernel, kernel)
+@pytest.mark.parametrize(("kernel", "channels", "most"), [(3, 256, 5e-6), (3, 512, 5e-6), (7, 512, 8e-6)])
+def test_winograd_keeps_the_precision_it_promises(kernel, channels, most):
+    x, weight = drawn(1, channels, 33, 41), drawn(256, channels, kernel, kernel)
     expected = F.conv2d(x.double(), weight.double(), padding=1)
-    assert distance(winograd.correlate(x, winograd.at_points(weight), None, (1, 1), kernel), expected) < 8e-6
+    assert distance(winograd.correlate(x, winograd.at_points(weight), None, (1, 1), kernel), expected) < most
 
 
 def test_a_recorded_forward_pass_breaks_no_ties():
