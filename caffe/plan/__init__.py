@@ -8,10 +8,10 @@ convolution.py  which way to convolve is the fastest, of
     winograd.py     a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers
     filtering.py    the numbers behind that
     strips.py       the gradients of large maps, a strip of rows at a time
-    gradients.py    what winograd.py and strips.py share, and
-    rows.py         so do they this
+    gradients.py    what winograd.py and strips.py share
     packed.py       weights laid out once, for bfloat16
 pooling.py      max pooling a few rows at a time
+rows.py         the bands of rows that all these take
 upsampling.py   a fixed bilinear deconvolution as two products
 replay.py       on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
 memory.py       memory kept for the next layer instead of given back to the system

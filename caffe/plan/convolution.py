@@ -32,7 +32,7 @@ def convolve(
     windows = (tuple(weight.shape[2:]), dilation, pad, stride)
     recorded = torch.is_grad_enabled()
     as_matrix = group == 1 and matrix.pays(x, weight, windows)
-    by_winograd = group == 1 and winograd.pays(x, weight, pad, stride, dilation, kept=kept)
+    by_winograd = group == 1 and winograd.pays(x, weight, windows, kept=kept)
     if packed.pays(x) and not recorded:
         if as_matrix:
             return matrix.correlate(x, made_of(packed.matrix), bias, windows)

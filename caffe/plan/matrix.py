@@ -32,7 +32,7 @@ def by_onednn(x: torch.Tensor) -> bool:
 def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
     """Whether this is the faster way: weights (O, C, h, w) that outweigh what they are multiplied with."""
     wide = weight[0].numel() >= FEWEST_INPUTS
-    return not plan.PLAIN and x.is_cpu and wide and len(x) * math.prod(_top(x, windows)) <= len(weight)
+    return not plan.PLAIN and x.is_cpu and wide and len(x) * math.prod(positions(x, windows)) <= len(weight)
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
@@ -43,11 +43,11 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, w
 def correlate(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
     """`convolve` without a gradient, with the weights as a matrix (O, C · h · w), which may be packed."""
     rows = product(F.unfold(x, *windows).transpose(1, 2).flatten(0, 1), matrix, bias)
-    return rows.unflatten(0, (len(x), -1)).transpose(1, 2).reshape(len(x), len(matrix), *_top(x, windows))
+    return rows.unflatten(0, (len(x), -1)).transpose(1, 2).reshape(len(x), len(matrix), *positions(x, windows))
 
 
-def _top(x: torch.Tensor, windows: Windows) -> list[int]:
-    """Rows and columns of the positions."""
+def positions(x: torch.Tensor, windows: Windows) -> list[int]:
+    """Rows and columns of the top."""
     return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(x.shape[2:], *windows, strict=True)]
 
 

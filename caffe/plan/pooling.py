@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from caffe import plan
+from caffe.plan import rows
 
 FEWEST_CHANNELS = 16
 CACHED = 2**18
@@ -35,11 +36,10 @@ class _MaxPool(torch.autograd.Function):
         where = torch.empty(y.shape, dtype=torch.int32)  # kept until backward, in half the memory of int64
         step = max(1, CACHED // (x.shape[1] * x.shape[3] * stride[0]))
         for image in range(len(x)):
-            for top in range(0, height, step):
-                bottom = min(top + step, height)
+            for top, bottom in rows.bands(height, step):
                 first, last = top * stride[0], (bottom - 1) * stride[0] + kernel[0]
-                rows = x[image : image + 1, :, first:last].contiguous(memory_format=torch.channels_last)
-                values, at = torch.ops.aten.max_pool2d_with_indices(rows, kernel, stride, ceil_mode=ceil)
+                seen = x[image : image + 1, :, first:last].contiguous(memory_format=torch.channels_last)
+                values, at = torch.ops.aten.max_pool2d_with_indices(seen, kernel, stride, ceil_mode=ceil)
                 y[image, :, top:bottom] = values[0]
                 torch.add(at[0], first * x.shape[3], out=where[image, :, top:bottom])
         ctx.save_for_backward(x, where)

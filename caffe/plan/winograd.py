@@ -10,7 +10,7 @@ long sums over channels.
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from caffe.plan import filtering, gradients, memory, rows
 from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
-from caffe.plan.matrix import by_onednn, product
+from caffe.plan.matrix import Windows, by_onednn, positions, product
 
 FEWEST_CHANNELS = 128, 256
 """On the one side and on the other."""
@@ -34,17 +34,15 @@ FILTERS_AT_ONCE = 32
 """So many kernels are taken to the points together: what the cache holds."""
 
 
-def pays(
-    x: torch.Tensor, weight: torch.Tensor, pad: Pad, stride: Sequence[int], dilation: Sequence[int], *, kept: bool
-) -> bool:
+def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows, *, kept: bool) -> bool:
     """Whether this is the faster way: wide layers on a CPU, in float32. kept: what is made of the kernels is."""
-    size = weight.shape[2]
-    fits = size == weight.shape[3] and size in filtering.SIZES and set(stride) == set(dilation) == {1}
+    (size, width), dilation, _, stride = windows
+    fits = size == width and size in filtering.SIZES and set(stride) == set(dilation) == {1}
     wide = all(map(operator.ge, sorted(weight.shape[:2]), FEWEST_CHANNELS))
     if not (fits and wide and by_onednn(x)):
         return False
     way = filtering.of(size)
-    tiles = len(x) * math.prod(-(-n // way.tile) for n in _positions(x, pad, size))
+    tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, windows))
     return tiles >= (FEWEST_TILES if kept else FEWEST_TILES_ONCE)[way.seen]
 
 
@@ -60,7 +58,7 @@ def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None,
     """`convolve` without a gradient, with weights of `size` × `size` given `at_points`."""
     way = filtering.of(size)
     filters = kernels.shape[2]
-    height, width = _positions(x, pad, size)
+    height, width = positions(x, ((size, size), (1, 1), tuple(pad), (1, 1)))
     y = x.new_empty(len(x), filters, height, width)
     for first, last, inputs in _bands_at_points(x, pad, height, width, way):
         outputs = _multiply(kernels, inputs)
@@ -116,11 +114,6 @@ def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, 
             sums += product(g, v.t())
     weights = product(way.kernels.t(), kernels.flatten(1).t())
     return weights.view(size, size, filters, channels).permute(2, 3, 0, 1).contiguous()
-
-
-def _positions(x: torch.Tensor, pad: Pad, size: int) -> tuple[int, ...]:
-    """Rows and columns of the top."""
-    return tuple(n + 2 * p - size + 1 for n, p in zip(x.shape[2:], pad, strict=True))
 
 
 def _bands_at_points(
