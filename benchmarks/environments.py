@@ -60,6 +60,7 @@ class Environment:
         variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         paths = os.pathsep.join(self.inside(path) for path in (ROOT, ROOT / "data_layers"))
         environment = {**os.environ, **variables, "PYTHONPATH": paths, "GLOG_minloglevel": "2"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what pip installs is compiled, as Debian's packages are
         done = subprocess.run(
             self.command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )

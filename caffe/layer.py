@@ -167,6 +167,11 @@ class TorchLayer(NativeLayer):
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
 
+    def __init__(self, layer_param: Any):
+        super().__init__(layer_param)
+        self._met: dict[int, object] = {}
+        """Index of a parameter → the stamp of its values when `keeps_made_of` was last asked."""
+
     def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
         outputs = max(1, len(self.layer_param.top))
@@ -213,8 +218,14 @@ class TorchLayer(NativeLayer):
         return values if made is blob.tensor else made
 
     def keeps_made_of(self, index: int) -> bool:
-        """Not of a parameter that learns, nor of one that a NumPy view of it may change at any time."""
-        return not self.tensors[index].requires_grad and not self.blobs[index].viewed
+        """Whether what is made of a parameter will serve again, and may take long to make.
+
+        Not of one that learns, nor of one that a NumPy view of it may change at any time; nor the first time that
+        it is asked about these values, for there may be only one image.
+        """
+        blob = self.blobs[index]
+        met, self._met[index] = self._met.get(index), blob.stamp
+        return met == blob.stamp and not self.tensors[index].requires_grad and not blob.viewed
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""

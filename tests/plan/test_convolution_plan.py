@@ -256,10 +256,18 @@ class TestChoice:
         build(self.POINTWISE, phase).forward()
         assert ways == ["pointwise.convolve"]
 
-    @pytest.mark.parametrize("text", [WIDE, WIDE_FC6])
-    def test_wide_layers(self, text, ways):
-        build(text).forward()
+    def test_wide_layers(self, ways):
+        build(self.WIDE).forward()
         assert ways == ["winograd.correlate"]
+
+    def test_wide_layers_at_few_positions(self, ways):
+        """Taking their weights to the points takes long: not for one image alone."""
+        net = build(self.WIDE_FC6)
+        for _ in range(3):
+            net.forward()
+        net.params["fc6"][0].data[0] += 1
+        net.forward()
+        assert ways == ["matrix.convolve", "winograd.correlate", "winograd.correlate", "matrix.convolve"]
 
     def test_wide_layers_whose_weights_somebody_holds(self, ways):
         for text in (self.WIDE, self.WIDE_FC6):
