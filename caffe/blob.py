@@ -57,7 +57,7 @@ class Storage:
                 "net.keep_diffs = True before the net runs backward."
             )
         if self._tensor is None:
-            self._tensor = device.zeros(shape)
+            self._tensor = device.zeros(shape, lasting=self.stable)
         if self._to_clear:
             self._tensor.zero_()
             self._to_clear = False
@@ -65,9 +65,12 @@ class Storage:
         if self._tensor.device != where:
             self._move(where)
         if self._host_is_newest and self._host is not None:
-            self._tensor.view(-1).copy_(torch.from_numpy(self._host))
+            self._tensor.copy_(torch.from_numpy(self._host).view(self._tensor.shape))
             self._host_is_newest = False
-        return self._tensor if self._tensor.shape == tuple(shape) else self._tensor.reshape(tuple(shape))
+        if self._tensor.shape == tuple(shape):
+            return self._tensor
+        self._tensor = self._tensor.contiguous()
+        return self._tensor.view(tuple(shape))
 
     def _make_whole(self) -> None:
         if self._tensor is not None and self._lacks:
@@ -169,7 +172,7 @@ class Storage:
         if count == self.count:
             return
         room = self._room
-        if room is None and self._tensor is not None and self._tensor.is_contiguous():
+        if room is None and self._tensor is not None:
             room = self.tensor((self.count,))
         self.count = count
         self.release()
@@ -203,6 +206,9 @@ class Storage:
         own = own and values.is_contiguous() and values.untyped_storage().nbytes() == 4 * self.count
         if own and self._tensor is None and values.dtype == torch.float32:
             self._tensor = values
+        elif self._to_clear:
+            self._to_clear = False
+            self.tensor(values.shape).copy_(values)
         else:
             self.tensor(values.shape).add_(values)
 

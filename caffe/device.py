@@ -67,13 +67,19 @@ def mode_is_gpu() -> bool:
     return _device.type == "cuda"
 
 
-def zeros(shape: Sequence[int]) -> torch.Tensor:
-    """Float32 zeros on the current device; on the CPU, memory that the system gives when it is first written."""
+def zeros(shape: Sequence[int], *, lasting: bool = False) -> torch.Tensor:
+    """Float32 zeros on the current device; on the CPU, memory that the system gives when it is first written.
+
+    lasting: they stay for many passes.
+    """
     if mode_is_gpu():
         return torch.zeros(tuple(shape), device=_device)
-    memory = torch.from_numpy(np.zeros(math.prod(shape) + CACHE_LINE // 4, np.float32))
-    first = -memory.data_ptr() % CACHE_LINE // 4
-    return memory[first : first + math.prod(shape)].view(tuple(shape))
+    found = memory.mapped(*shape) if lasting else None
+    if found is not None:
+        return found
+    values = torch.from_numpy(np.zeros(math.prod(shape) + CACHE_LINE // 4, np.float32))
+    first = -values.data_ptr() % CACHE_LINE // 4
+    return values[first : first + math.prod(shape)].view(tuple(shape))
 
 
 def set_random_seed(seed: int) -> None:

@@ -31,7 +31,7 @@ def fill(filler: Any, shape: Shape, owner: str = "filler") -> torch.Tensor:
 
 def _constant(filler: Any, shape: Shape) -> torch.Tensor:
     if filler.value == 0:
-        return device.zeros(shape)
+        return device.zeros(shape, lasting=True)
     return torch.full(shape, filler.value, dtype=torch.float32, device=device.current())
 
 

@@ -100,6 +100,36 @@ def test_reshape_keeps_values_of_the_same_count():
     assert not blob.data.any()
 
 
+@pytest.fixture(params=[torch.float32, torch.bfloat16])
+def last(request):
+    """A map whose channels lie last, as layers put it there, and its values."""
+    values = torch.arange(24.0).reshape(1, 2, 3, 4)
+    blob = Blob(values.shape)
+    blob.tensor = values.to(request.param, memory_format=torch.channels_last)
+    return blob, values
+
+
+class TestChannelsLast:
+    def test_a_reshape_keeps_the_first_values(self, last):
+        blob, values = last
+        blob.reshape(2, 2, 2)
+        assert torch.equal(blob.tensor.float(), values.flatten()[:8].view(2, 2, 2))
+
+    def test_another_shape_sees_the_same_memory(self, last):
+        blob, values = last
+        flat = Blob((24,))
+        flat.share_data(blob)
+        assert torch.equal(flat.tensor.float(), values.flatten())
+        blob.tensor.zero_()
+        assert not flat.tensor.any()
+
+    def test_a_gradient_is_cleared(self, last):
+        blob, _ = last
+        blob.grad = blob.tensor
+        blob.clear_grad()
+        assert not blob.grad.any()
+
+
 def test_reshape_refuses_what_is_no_shape():
     with pytest.raises(ShapeError, match="none of them negative"):
         Blob().reshape(2, -1)

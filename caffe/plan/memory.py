@@ -45,15 +45,24 @@ def keep() -> None:
 
 
 def lasting(*shape: int) -> torch.Tensor:
-    """Memory for float32 values that stay for many passes, with any values.
+    """Memory for float32 values that stay for many passes, with any values."""
+    found = mapped(*shape)
+    return torch.empty(shape) if found is None else found
 
-    Much of it is a mapping of its own, so that what comes and goes finds the heap in one piece; and in large pages:
-    page by page, the system takes up to ten times as long to give it.
+
+def mapped(*shape: int) -> torch.Tensor | None:
+    """Float32 zeros in a mapping of their own; None for few, and where memory is not kept.
+
+    So what comes and goes finds the heap in one piece. And they lie in large pages: page by page, the system takes up
+    to ten times as long to give memory.
     """
     size = 4 * math.prod(shape)
     if _library is None or size < LEAST_MAPPED:
-        return torch.empty(shape)
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return None
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:
+        return None
     with contextlib.suppress(OSError):  # a kernel without large pages
         pages.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(pages, dtype=torch.float32).view(shape)
