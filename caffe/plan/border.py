@@ -107,6 +107,8 @@ def _stages(reaches: Sequence[Reach]) -> list[tuple[int, int]]:
 
 Shorts = tuple[Short, Short]
 """Of the rows and of the columns."""
+Stretches = list[tuple[int, int, int]]
+"""(first, short, long): so many rows of a short map from the first on are so many of the longer one."""
 
 
 def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torch.Tensor:
@@ -117,6 +119,8 @@ def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torc
     )
     if len(rows) == len(columns) == 1:
         return x
+    if not x.is_cpu:
+        return _lengthen_axes(x, rows, columns)
     shape = (*x.shape[:-2], sum(long for *_, long in rows), sum(long for *_, long in columns))
     y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_layout(x))
     bands = zip(rows, y.split([long for *_, long in rows], dim=-2), strict=True)
@@ -127,8 +131,19 @@ def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torc
     return y
 
 
-def _stretches(size: int, short: Short, less: tuple[int, int]) -> list[tuple[int, int, int]]:
-    """(first, short, long): so many rows of a short map from the first on are so many of the longer one."""
+def _lengthen_axes(x: torch.Tensor, rows: Stretches, columns: Stretches) -> torch.Tensor:
+    """`lengthen` by one launch an axis: on a GPU, a block of a map takes less time than to ask for it."""
+    last = _layout(x) == torch.channels_last
+    y = x.movedim(1, -1) if last else x
+    for axis, stretches in enumerate((rows, columns), start=1 if last else y.dim() - 2):
+        after = [-1] * (y.dim() - axis - 1)
+        if len(stretches) > 1:
+            pieces = (y.narrow(axis, first, short).expand(*[-1] * axis, long, *after) for first, short, long in stretches)
+            y = torch.cat(list(pieces), dim=axis)
+    return y.movedim(-1, 1) if last else y
+
+
+def _stretches(size: int, short: Short, less: tuple[int, int]) -> Stretches:
     if short.missing == less:
         return [(0, size, size)]
     found, begin = [], 0

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from caffe import plan
 from caffe.plan import matrix, packed, pointwise, strips, winograd
 from caffe.plan.matrix import Sizes
 
@@ -42,18 +43,28 @@ def convolve(
         return pointwise.convolve(x, weight, bias)
     if by_winograd and not recorded:
         return winograd.correlate(x, made_of(winograd.at_points), bias, pad, weight.shape[2])
-    weight = made_of(torch.Tensor.to, x.dtype)
+    by_tensor_cores = _by_tensor_cores(x)
+    weight = made_of(_channels_last if by_tensor_cores else torch.Tensor.to, x.dtype)
     if as_matrix:
         return matrix.convolve(x, weight, bias, windows)
     if by_winograd:
         return winograd.convolve(x, weight, bias, pad)
     if recorded and group == 1 and strips.pays(x, stride, dilation):
         return strips.convolve(x, weight, bias, pad)
-    if not recorded and _channels_go_last(x, weight):
-        x = x.contiguous(memory_format=torch.channels_last)
+    if by_tensor_cores or (not recorded and _outweighs(x, weight)):
+        x = _channels_last(x, x.dtype)
     return F.conv2d(x, weight, bias, stride, pad, dilation, group)
 
 
-def _channels_go_last(x: torch.Tensor, weight: torch.Tensor) -> bool:
-    """Whether oneDNN is faster where the channels of a pixel lie side by side: on a map that outweighs the kernels."""
+def _by_tensor_cores(x: torch.Tensor) -> bool:
+    """Whether cuDNN multiplies on units that want the channels of a pixel side by side, and else lays them out so."""
+    return not plan.PLAIN and not x.is_cpu and (x.dtype == torch.bfloat16 or torch.backends.cudnn.allow_tf32)
+
+
+def _outweighs(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether a map is so large beside the kernels that oneDNN, too, is faster with channels side by side."""
     return matrix.by_onednn(x) and x.numel() >= max(LARGE_MAP, weight.numel())
+
+
+def _channels_last(values: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    return values.to(kind, memory_format=torch.channels_last)
