@@ -61,13 +61,14 @@ class Storage:
         if self._to_clear:
             self._tensor.zero_()
             self._to_clear = False
-        self._make_whole()
+        if self._lacks:
+            self._make_whole()
         if self._tensor.device != where:
             self._move(where)
         if self._host_is_newest and self._host is not None:
             self._tensor.copy_(torch.from_numpy(self._host).view(self._tensor.shape))
             self._host_is_newest = False
-        if self._tensor.shape == tuple(shape):
+        if self._tensor.shape == shape:
             return self._tensor
         self._tensor = self._tensor.contiguous()
         return self._tensor.view(tuple(shape))
@@ -347,9 +348,9 @@ class Blob:
 
     def reshape(self, *dims: int) -> None:
         """Take a new shape. The first values stay; they become zeros where the new shape needs more memory."""
-        shape = tuple(int(dim) for dim in dims)
-        if shape == self._shape:
+        if dims == self._shape:
             return
+        shape = tuple(int(dim) for dim in dims)
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
             raise ShapeError(f"Blob.reshape: shape {shape}, expected at most {MAX_AXES} axes, none of them negative")
         self._shape = shape

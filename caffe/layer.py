@@ -169,6 +169,9 @@ class TorchLayer(NativeLayer):
 
     def __init__(self, layer_param: Any):
         super().__init__(layer_param)
+        self._shaped_for: list[Shape] | None = None
+        self._shapes: Sequence[Shape] = ()
+        """Of the tops, for bottoms of the shapes `_shaped_for`."""
         self._met: dict[int, object] = {}
         """Index of a parameter → the stamp of its values when `keeps_made_of` was last asked."""
 
@@ -204,7 +207,10 @@ class TorchLayer(NativeLayer):
         self.blobs[-1].tensor = fillers.fill(filler, tuple(shape), str(self))
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
-        for blob, shape in zip(top, self.top_shapes(*(b.shape for b in bottom)), strict=False):
+        shapes = [blob.shape for blob in bottom]
+        if shapes != self._shaped_for:
+            self._shapes, self._shaped_for = self.top_shapes(*shapes), shapes
+        for blob, shape in zip(top, self._shapes, strict=False):
             blob.reshape(*shape)
 
     def made_of(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:

@@ -29,14 +29,15 @@ class NetRun:
         """Run these layers; the loss."""
         loss = torch.zeros(())
         indices = list(indices)
-        if not self._net.has_hooks:  # which may look at any blob
-            for index in indices:
-                _forget_tops(self._net.nodes[index])
+        watched = self._net.has_hooks  # which may look at any blob
+        for index in [] if watched else indices:
+            _forget_tops(self._net.nodes[index])
         for index in indices:
             self._net.call_hooks("before_forward", index)
             node = self._net.nodes[index]
             node.layer.reshape(node.bottom, node.top)
-            _forget_tops(node)
+            if watched:
+                _forget_tops(node)
             if not self._elision.forward(index):
                 node.layer.forward(node.bottom, node.top)
             if any(node.loss_weights):

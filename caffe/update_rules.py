@@ -118,8 +118,9 @@ def update(
     decay: weight_decay times the parameter's decay_mult, times w (L2) or sign(w) (l1). `diff` holds the update after.
     """
     whole = (weights.view(-1), diff.view(-1), *(h.view(-1) for h in history))
-    size = CHUNK * torch.get_num_threads() if weights.device.type == "cpu" else max(1, weights.numel())
-    for w, g, *memory in zip(*(each.split(size) for each in whole), strict=True):
+    size = CHUNK * torch.get_num_threads()
+    at_once = weights.device.type != "cpu" or weights.numel() <= size
+    for w, g, *memory in [whole] if at_once else zip(*(each.split(size) for each in whole), strict=True):
         if scale != 1:
             g.mul_(scale)
         if decay:

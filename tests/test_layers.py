@@ -12,7 +12,7 @@ import caffe
 from caffe import plan
 from caffe.errors import CaffeError
 from caffe.layer import TorchLayer
-from caffe.plan import matrix, winograd
+from caffe.plan import matrix, pooling, winograd
 from tests.cases import families
 from tests.cases import run as runner
 from tests.cases.case import Case
@@ -131,6 +131,8 @@ def whole_plan(monkeypatch):
     for fewest in (winograd.FEWEST_TILES, winograd.FEWEST_TILES_ONCE):
         monkeypatch.setitem(fewest, 6, 0)
         monkeypatch.setitem(fewest, 8, 0)
+    for fewest in ("FEWEST_CHANNELS", "FEWEST_VALUES"):
+        monkeypatch.setattr(pooling, fewest, 1)
 
 
 @each(lambda case: accepted(case) and not PLANNED_TYPES.isdisjoint(re.findall(r'type: "(\w+)"', case.text)))

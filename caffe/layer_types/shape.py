@@ -111,7 +111,9 @@ class Filter(TorchLayer):
             raise NetError(
                 f"{self}: {len(top)} tops, expected {len(bottom) - 1}: one for each bottom before the selector."
             )
-        self.kept: int | None = None
+        self.kept = 0
+        self.has_run = False
+        """Caffe gives the tops the bottoms' shapes until then."""
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
         *items, selector = bottoms
@@ -125,17 +127,17 @@ class Filter(TorchLayer):
                     f"{self}: Each bottom should have the same 0th dimension as the selector blob: bottom {index} is "
                     f"{shape}, the selector {selector}."
                 )
-        kept = selector[0] if self.kept is None else self.kept
-        return [(kept, *shape[1:]) for shape in items]
+        return [(self.kept, *shape[1:]) for shape in items]
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
-        if self.kept is not None:
-            self.kept = int(torch.count_nonzero(bottom[-1].tensor))
+        selector = bottom[-1]
+        self.kept = int(torch.count_nonzero(selector.tensor)) if self.has_run else selector.shape[0]
+        self._shaped_for = None  # its values decide, too
         super().reshape(bottom, top)
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
-        self.kept = int(torch.count_nonzero(bottom[-1].tensor))
-        super().reshape(bottom, top)
+        self.has_run = True
+        self.reshape(bottom, top)
         super().forward(bottom, top)
 
     def compute(self, *bottoms: torch.Tensor) -> list[torch.Tensor]:

@@ -17,6 +17,9 @@ import torch
 
 from caffe import plan
 
+if sys.platform.startswith("linux"):
+    import resource
+
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 GROWTH = 1.5
 """How much more memory than a pass needed is taken before what lies unused is given back."""
@@ -71,7 +74,7 @@ def mapped(*shape: int) -> torch.Tensor | None:
 def settle() -> None:
     """After a pass: give back what lies unused, if the process has grown much since that was last done."""
     global _passes, _needed
-    if _library is None:
+    if _library is None or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < LEAST:
         return
     taken = resident()
     _passes += 1

@@ -5,6 +5,7 @@ they lie map by map: that takes three times as long. So a few rows, no more than
 pooled, and laid back.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +15,16 @@ from caffe import plan
 from caffe.plan import rows
 
 FEWEST_CHANNELS = 16
+FEWEST_VALUES = 2**17
+"""In the map of an image; fewer are pooled sooner than taken apart."""
 CACHED = 2**18
 """How many numbers are laid out at once."""
 
 
 def pays(x: torch.Tensor, pad: Sequence[int]) -> bool:
-    """Whether this is the faster way: on a CPU, and without a border."""
-    return not plan.PLAIN and x.is_cpu and x.shape[1] >= FEWEST_CHANNELS and not any(pad)
+    """Whether this is the faster way: for large maps on a CPU, without a border."""
+    large = x.shape[1] >= FEWEST_CHANNELS and math.prod(x.shape[1:]) >= FEWEST_VALUES
+    return not plan.PLAIN and x.is_cpu and large and not any(pad)
 
 
 def max_pool(x: torch.Tensor, kernel_size: Sequence[int], stride: Sequence[int], ceil_mode: bool) -> torch.Tensor:
