@@ -12,12 +12,13 @@ import caffe
 from caffe import plan
 from caffe.errors import CaffeError
 from caffe.layer import TorchLayer
-from caffe.plan import matrix, pooling, winograd
+from caffe.plan import matrix, pooling
 from tests.cases import families
 from tests.cases import run as runner
 from tests.cases.case import Case
 from tests.cases.compare import difference, differences
 from tests.parity import recording
+from tests.plan.nets import always_by_winograd
 
 BVLC_TYPES = """
     AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
@@ -127,10 +128,7 @@ def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
 def whole_plan(monkeypatch):
     """Layers take the plan's ways where they are too small for them to pay."""
     monkeypatch.setattr(matrix, "FEWEST_INPUTS", 1)
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", (1, 1))
-    for fewest in (winograd.FEWEST_TILES, winograd.FEWEST_TILES_ONCE):
-        monkeypatch.setitem(fewest, 6, 0)
-        monkeypatch.setitem(fewest, 8, 0)
+    always_by_winograd(monkeypatch)
     for fewest in ("FEWEST_CHANNELS", "FEWEST_VALUES"):
         monkeypatch.setattr(pooling, fewest, 1)
 

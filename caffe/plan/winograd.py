@@ -9,7 +9,6 @@ long sums over channels.
 """
 
 import math
-import operator
 from collections.abc import Iterator
 
 import torch
@@ -20,12 +19,15 @@ from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import Windows, by_onednn, positions, product
 
-FEWEST_CHANNELS = 128, 256
-"""On the one side and on the other."""
-FEWEST_TILES = {6: 16, 8: 48}
-"""By how far a tile sees."""
-FEWEST_TILES_ONCE = {6: 16, 8: 256}
-"""Where the kernels are taken to the points for one pass."""
+NARROWEST = 85
+"""The breadth of a layer with C channels and O filters is C · O / (C + O): what the products save grows with C · O, what
+the transforms cost with C + O."""
+LOST = {3: 82, 5: 0, 6: 0, 7: 0}
+"""By size of the kernels: the breadth that does no more than make up for the transforms."""
+LEAST = {3: 4800, 5: 5500, 6: 7000, 7: 12000}
+"""Tiles, times the breadth beyond that, from which on this way is the faster one."""
+TO_POINTS = {3: 35, 5: 80, 6: 130, 7: 250}
+"""So many tiles more, where kernels are taken to the points for one pass."""
 SUMMED = {6: 512, 8: 128}
 """Over so many channels a product sums at once: the further a tile sees, the more comes of rounding."""
 TILES_AT_ONCE = 1024
@@ -38,12 +40,13 @@ def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows, *, kept: bool)
     """Whether this is the faster way: wide layers on a CPU, in float32. kept: what is made of the kernels is."""
     (size, width), dilation, _, stride = windows
     fits = size == width and size in filtering.SIZES and set(stride) == set(dilation) == {1}
-    wide = all(map(operator.ge, sorted(weight.shape[:2]), FEWEST_CHANNELS))
-    if not (fits and wide and by_onednn(x)):
+    filters, channels = weight.shape[:2]
+    breadth = filters * channels / (filters + channels)
+    if not (fits and breadth >= NARROWEST and by_onednn(x)):
         return False
     way = filtering.of(size)
     tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, windows))
-    return tiles >= (FEWEST_TILES if kept else FEWEST_TILES_ONCE)[way.seen]
+    return (tiles - (0 if kept else TO_POINTS[size])) * (breadth - LOST[size]) >= LEAST[size]
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:

@@ -11,6 +11,7 @@ import pytest
 import caffe
 from caffe import plan
 from caffe.formats.prototxt import parse
+from caffe.plan import winograd
 from caffe.proto import caffe_pb2
 from tests.cases.case import input_layer, layer
 from tests.cases.compare import difference
@@ -22,6 +23,14 @@ def plainly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "PLAIN", True)
         yield
+
+
+def always_by_winograd(patch: pytest.MonkeyPatch) -> None:
+    """Layers are convolved that way however small they are."""
+    patch.setattr(winograd, "NARROWEST", 0)
+    for table in (winograd.LOST, winograd.LEAST, winograd.TO_POINTS):
+        for key in table:
+            patch.setitem(table, key, 0)
 
 
 def build(text: str, phase: int = caffe.TEST, seed: int = 0) -> caffe.Net:

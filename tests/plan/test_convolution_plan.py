@@ -234,9 +234,9 @@ class TestChoice:
         return taken
 
     FC6 = input("data", 1, 32, 9, 8) + conv("fc6", "data", 40, 7)
-    WIDE = input("data", 1, 256, 16, 17) + conv("wide", "data", 256, 3, 1)
+    WIDE = input("data", 1, 256, 45, 46) + conv("wide", "data", 256, 3, 1)
     NARROW = input("data", 1, 8, 16, 17) + conv("narrow", "data", 8, 3, 1)
-    WIDE_FC6 = input("data", 1, 256, 20, 21) + conv("fc6", "data", 256, 7)
+    WIDE_FC6 = input("data", 1, 512, 20, 21) + conv("fc6", "data", 512, 7)
     POINTWISE = input("data", 1, 8, 16, 17) + conv("pointwise", "data", 6, 1)
 
     LARGE = input("data", 2, 32, 36, 37) + conv("large", "data", 8, 3, 1) + conv("next", "large", 4, 3)
@@ -259,6 +259,13 @@ class TestChoice:
     def test_wide_layers(self, ways):
         build(self.WIDE).forward()
         assert ways == ["winograd.correlate"]
+
+    def test_layers_too_small_for_what_the_transforms_cost(self):
+        small = (256, 256, 40), (128, 128, 300), (160, 320, 14)
+        for channels, filters, size in small:
+            x, weight = torch.empty(1, channels, size, size), torch.empty(filters, channels, 3, 3)
+            assert not winograd.pays(x, weight, ((3, 3), (1, 1), (1, 1), (1, 1)), kept=True)
+            assert not winograd.pays(x[..., :1], weight, ((3, 3), (1, 1), (1, 1), (1, 1)), kept=False)
 
     def test_wide_layers_at_few_positions(self, ways):
         """Taking their weights to the points takes long: not for one image alone."""

@@ -10,7 +10,7 @@ from caffe.plan import winograd
 from caffe.proto import caffe_pb2
 from caffe.solver import solver_from_message
 from tests.cases.case import layer
-from tests.plan.nets import build, conv, input, plainly
+from tests.plan.nets import always_by_winograd, build, conv, input, plainly
 
 
 class Doubled:
@@ -162,10 +162,7 @@ WAYS = [by_view, by_held_views, by_loading, by_sharing, by_a_change_of_the_other
 @pytest.fixture
 def eager(monkeypatch):
     """Layers of any size are convolved by Winograd's way."""
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", (1, 1))
-    for fewest in (winograd.FEWEST_TILES, winograd.FEWEST_TILES_ONCE):
-        monkeypatch.setitem(fewest, 6, 0)
-        monkeypatch.setitem(fewest, 8, 0)
+    always_by_winograd(monkeypatch)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
