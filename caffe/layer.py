@@ -172,8 +172,8 @@ class TorchLayer(NativeLayer):
         self._shaped_for: list[Shape] | None = None
         self._shapes: Sequence[Shape] = ()
         """Of the tops, for bottoms of the shapes `_shaped_for`."""
-        self._met: dict[int, object] = {}
-        """Index of a parameter → the stamp of its values when `keeps_made_of` was last asked."""
+        self._asked: dict[object, object] = {}
+        """What `keeps` was last asked."""
 
     def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
@@ -214,7 +214,7 @@ class TorchLayer(NativeLayer):
             blob.reshape(*shape)
 
     def made_of(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
-        """make(parameter, *settings), kept until the parameter may have changed, if `keeps_made_of` says so."""
+        """make(parameter, *settings), kept until the parameter may have changed, unless it learns or is viewed."""
         values, blob = self.tensors[index], self.blobs[index]
         if values.requires_grad:
             blob.drop_derived()
@@ -223,15 +223,16 @@ class TorchLayer(NativeLayer):
         made = blob.derived(make, *settings)
         return values if made is blob.tensor else made
 
-    def keeps_made_of(self, index: int) -> bool:
-        """Whether what is made of a parameter will serve again, and may take long to make.
+    def keeps(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> bool:
+        """Whether `made_of` would make this for many passes, so that it may take long.
 
-        Not of one that learns, nor of one that a NumPy view of it may change at any time; nor the first time that
-        it is asked about these values, for there may be only one image.
+        Not of a parameter that learns, nor of one that a NumPy view of it may change at any time; nor the first time
+        that the same is asked, for there may be only one image.
         """
         blob = self.blobs[index]
-        met, self._met[index] = self._met.get(index), blob.stamp
-        return met == blob.stamp and not self.tensors[index].requires_grad and not blob.viewed
+        asked = blob.stamp, settings
+        met, self._asked[index, make] = self._asked.get((index, make)), asked
+        return met == asked and not self.tensors[index].requires_grad and not blob.viewed
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""

@@ -129,7 +129,7 @@ def whole_plan(monkeypatch):
     """Layers take the plan's ways where they are too small for them to pay."""
     monkeypatch.setattr(matrix, "FEWEST_INPUTS", 1)
     always_by_winograd(monkeypatch)
-    for fewest in ("FEWEST_CHANNELS", "FEWEST_VALUES"):
+    for fewest in ("FEWEST_CHANNELS", "FEWEST_COMPARED"):
         monkeypatch.setattr(pooling, fewest, 1)
 
 

@@ -162,9 +162,8 @@ class Convolution(_Convolving):
         direct, fits = _direct(CONVOLVE, windows), windows.fit(x.shape[2:])
         stride, pad, dilation = windows.stride, windows.pad, windows.dilation
         if direct is F.conv2d and fits:
-            return convolution.convolve(
-                x, params, partial(self.made_of, 0), stride, pad, dilation, self.group, kept=self.keeps_made_of(0)
-            )
+            made_of, keeps = partial(self.made_of, 0), partial(self.keeps, 0)
+            return convolution.convolve(x, params, made_of, keeps, stride, pad, dilation, self.group)
         weight, bias = _weight_and_bias(x, params)
         if direct is None or not fits:
             return _with_bias(_multiply_patches(x, weight, windows, self.group), bias)

@@ -249,24 +249,26 @@ def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> 
 
 def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     """The largest value of each window; −FLT_MAX where a window sees nothing, NaN where it sees a NaN."""
-    apart = all(s >= k for s, k in zip(window.stride, window.kernel, strict=True))
-    sliceable = apart and window.pad == (0, 0) and window.kernel != (1, 1)
-    differentiated = x.requires_grad and torch.is_grad_enabled()
-    if sliceable and x.is_cpu and not differentiated:
-        largest = _largest_of_slices(x, window)
-    elif pooling.pays(x, window.pad):
-        largest = pooling.max_pool(x, window.kernel, window.stride, ceil_mode=not window.floor)
+    if x.is_cpu and not (x.requires_grad and torch.is_grad_enabled()):
+        last = x.is_contiguous(memory_format=torch.channels_last)
+        largest = _slide(F.max_pool2d, x, window, border=-math.inf) if last else _largest_of_slices(x, window)
+    elif pooling.pays(x, window.kernel, window.stride, window.pad):
+        largest = pooling.max_pool(x, window.kernel, window.stride, window.pad, ceil_mode=not window.floor)
     else:
         largest = _slide(F.max_pool2d, x, window, border=-math.inf)
     return _resized(largest, window, x, LOWEST)
 
 
 def _largest_of_slices(x: torch.Tensor, window: Window) -> torch.Tensor:
-    """Max pooling where windows do not overlap: on a CPU several times faster than torch's, but it has no mask."""
+    """Max pooling of maps that lie one by one: on a CPU ten times as fast as torch's, but it does not tell where."""
     rows, columns = window.positions(tuple(x.shape))
-    (height, width), (down, right) = window.kernel, window.stride
-    x = _elementwise_max([x[:, :, start : rows * down : down] for start in range(height)], axis=2)
-    return _elementwise_max([x[..., start : columns * right : right] for start in range(width)], axis=3)
+    (height, width), (down, right), (above, left) = window.kernel, window.stride, window.pad
+    if above or left:
+        x = F.pad(x, (left, left, above, above), value=-math.inf)
+    x = _elementwise_max([x[:, :, start : start + (rows - 1) * down + 1 : down] for start in range(height)], axis=2)
+    return _elementwise_max(
+        [x[..., start : start + (columns - 1) * right + 1 : right] for start in range(width)], axis=3
+    )
 
 
 def _elementwise_max(parts: list[torch.Tensor], axis: int) -> torch.Tensor:

@@ -327,7 +327,7 @@ class Split(TorchLayer):
         self.copies = len(top)
 
     def compute(self, x: torch.Tensor) -> list[torch.Tensor]:
-        return [x.view_as(x) for _ in range(self.copies)]
+        return [x[...] for _ in range(self.copies)]  # not view: of one image, that changes the strides
 
 
 @layer_type

@@ -12,37 +12,39 @@ from caffe.plan.matrix import Sizes
 LARGE_MAP = 2**16
 """Values; below it, laying them out takes longer than the convolution."""
 MadeOf = Callable[..., torch.Tensor]
+Keeps = Callable[..., bool]
 
 
 def convolve(
     x: torch.Tensor,
     params: list[torch.Tensor],
     made_of: MadeOf,
+    keeps: Keeps,
     stride: Sizes,
     pad: Sizes,
     dilation: Sizes,
     group: int,
-    *,
-    kept: bool,
 ) -> torch.Tensor:
     """(N, C, H, W) convolved with `params`, weights (O, C / group, h, w) and perhaps a bias (O).
 
-    made_of(function, …): what a function makes of the weights; `kept` if it makes it once for many passes.
+    made_of(function, …): what a function makes of the weights; keeps(function, …): whether it does so for many passes.
     """
     weight, bias = params[0], params[1].to(x.dtype) if len(params) > 1 else None
     windows = (tuple(weight.shape[2:]), dilation, pad, stride)
     recorded = torch.is_grad_enabled()
     as_matrix = group == 1 and matrix.pays(x, weight, windows)
-    by_winograd = group == 1 and winograd.pays(x, weight, windows, kept=kept)
-    if packed.pays(x) and not recorded:
-        if as_matrix:
+    by_winograd = group == 1 and winograd.pays(x, weight, windows, kept=keeps(winograd.at_points))
+    if not recorded:
+        if by_winograd:
+            return winograd.correlate(x, made_of(winograd.at_points), bias, pad, weight.shape[2])
+        packable = packed.pays(x, weight)
+        if packable and as_matrix and x.dtype == torch.bfloat16:
             return matrix.correlate(x, made_of(packed.matrix), bias, windows)
-        kernels = made_of(packed.kernels, pad, stride, dilation, group)
-        return packed.convolve(x, kernels, bias, pad, stride, dilation, group)
+        settings = (x.dtype, tuple(x.shape), pad, stride, dilation, group)
+        if packable and keeps(packed.kernels, *settings):
+            return packed.convolve(x, made_of(packed.kernels, *settings), bias, pad, stride, dilation, group)
     if group == 1 and pointwise.pays(x, windows):
         return pointwise.convolve(x, weight, bias)
-    if by_winograd and not recorded:
-        return winograd.correlate(x, made_of(winograd.at_points), bias, pad, weight.shape[2])
     by_tensor_cores = _by_tensor_cores(x)
     weight = made_of(_channels_last if by_tensor_cores else torch.Tensor.to, x.dtype)
     if as_matrix:
@@ -63,7 +65,7 @@ def _by_tensor_cores(x: torch.Tensor) -> bool:
 
 def _outweighs(x: torch.Tensor, weight: torch.Tensor) -> bool:
     """Whether a map is so large beside the kernels that oneDNN, too, is faster with channels side by side."""
-    return matrix.by_onednn(x) and x.numel() >= max(LARGE_MAP, weight.numel())
+    return not plan.PLAIN and x.is_cpu and x.numel() >= max(LARGE_MAP, weight.numel())
 
 
 def _channels_last(values: torch.Tensor, kind: torch.dtype) -> torch.Tensor:

@@ -1,4 +1,9 @@
-"""Weights laid out once as oneDNN multiplies them, for bfloat16 on a CPU, where laying them out anew costs most."""
+"""Weights laid out once as oneDNN multiplies them, on a CPU.
+
+torch has them laid out anew for every pass. In bfloat16 that costs most; in float32 it is half the time of a layer with
+a small map. How oneDNN wants them depends on the size of the map: those that were packed for another may take a hundred
+times as long.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,19 +21,28 @@ _HERE = (
     and hasattr(_onednn, "_convolution_pointwise")
 )
 
+MOST_TWICE = 2**22
+"""So many float32 weights are kept a second time."""
 
-def pays(x: torch.Tensor) -> bool:
-    """Whether weights should be packed to be multiplied with this."""
-    return _HERE and not plan.PLAIN and x.is_cpu and x.dtype == torch.bfloat16
+
+def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether weights should be packed to be multiplied with this, if it is for many passes."""
+    worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and weight.numel() <= MOST_TWICE)
+    return _HERE and not plan.PLAIN and x.is_cpu and worth
 
 
 def kernels(
-    weight: torch.Tensor, pad: Sequence[int], stride: Sequence[int], dilation: Sequence[int], group: int
+    weight: torch.Tensor,
+    kind: torch.dtype,
+    shape: Sequence[int],
+    pad: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    group: int,
 ) -> torch.Tensor:
-    """(O, C / group, h, w), float32, packed for `convolve`."""
-    return _nn.mkldnn_reorder_conv2d_weight(
-        weight.bfloat16().to_mkldnn(), list(pad), list(stride), list(dilation), group
-    )
+    """(O, C / group, h, w) packed for `convolve`, to be multiplied with maps of a type and shape."""
+    settings = map(list, (pad, stride, dilation))
+    return _nn.mkldnn_reorder_conv2d_weight(weight.to(kind).to_mkldnn(), *settings, group, list(shape))
 
 
 def matrix(weight: torch.Tensor) -> torch.Tensor:
@@ -45,7 +59,7 @@ def convolve(
     dilation: Sequence[int],
     group: int,
 ) -> torch.Tensor:
-    """(N, C, H, W), bfloat16, convolved with packed kernels."""
+    """(N, C, H, W) convolved with packed kernels of its type."""
     x = x.contiguous(memory_format=torch.channels_last)
     return _onednn._convolution_pointwise(
         x, packed, bias, list(pad), list(stride), list(dilation), group, "none", [], ""

@@ -13,51 +13,56 @@ import torch
 
 from caffe import plan
 from caffe.plan import rows
+from caffe.plan.matrix import Sizes
 
 FEWEST_CHANNELS = 16
-FEWEST_VALUES = 2**17
-"""In the map of an image; fewer are pooled sooner than taken apart."""
+FEWEST_COMPARED = 2**17
+"""Numbers that are compared for an image; where there are fewer, laying them out takes longer."""
 CACHED = 2**18
 """How many numbers are laid out at once."""
 
 
-def pays(x: torch.Tensor, pad: Sequence[int]) -> bool:
-    """Whether this is the faster way: for large maps on a CPU, without a border."""
-    large = x.shape[1] >= FEWEST_CHANNELS and math.prod(x.shape[1:]) >= FEWEST_VALUES
-    return not plan.PLAIN and x.is_cpu and large and not any(pad)
+def pays(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]) -> bool:
+    """Whether this is the faster way: on a CPU, for many numbers."""
+    compared = x[0].numel() * math.prod(kernel) // max(1, math.prod(stride))
+    fits = all(2 * p <= k for p, k in zip(pad, kernel, strict=True))
+    return not plan.PLAIN and x.is_cpu and fits and x.shape[1] >= FEWEST_CHANNELS and compared >= FEWEST_COMPARED
 
 
-def max_pool(x: torch.Tensor, kernel_size: Sequence[int], stride: Sequence[int], ceil_mode: bool) -> torch.Tensor:
+def max_pool(
+    x: torch.Tensor, kernel_size: Sequence[int], stride: Sequence[int], pad: Sequence[int], ceil_mode: bool
+) -> torch.Tensor:
     """As F.max_pool2d, of (N, C, H, W)."""
-    return _MaxPool.apply(x, tuple(kernel_size), tuple(stride), ceil_mode)
+    return _MaxPool.apply(x, tuple(kernel_size), tuple(stride), tuple(pad), ceil_mode)
 
 
 class _MaxPool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int], ceil: bool) -> torch.Tensor:
-        height, width = (_positions(n, k, s, ceil) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True))
-        y = x.new_empty(*x.shape[:2], height, width)
+    def forward(ctx: Any, x: torch.Tensor, kernel: Sizes, stride: Sizes, pad: Sizes, ceil: bool) -> torch.Tensor:
+        top = zip(x.shape[2:], kernel, stride, pad, strict=True)
+        y = x.new_empty(*x.shape[:2], *(_positions(n + 2 * p, k, s, p, ceil) for n, k, s, p in top))
         where = torch.empty(y.shape, dtype=torch.int32)  # kept until backward, in half the memory of int64
-        step = max(1, CACHED // (x.shape[1] * x.shape[3] * stride[0]))
+        step = y.shape[2] if pad[0] else max(1, CACHED // (x.shape[1] * x.shape[3] * stride[0]))
         for image in range(len(x)):
-            for top, bottom in rows.bands(height, step):
-                first, last = top * stride[0], (bottom - 1) * stride[0] + kernel[0]
+            for first_row, last_row in rows.bands(y.shape[2], step):
+                first, last = first_row * stride[0], (last_row - 1) * stride[0] + kernel[0]
                 seen = x[image : image + 1, :, first:last].contiguous(memory_format=torch.channels_last)
-                values, at = torch.ops.aten.max_pool2d_with_indices(seen, kernel, stride, ceil_mode=ceil)
-                y[image, :, top:bottom] = values[0]
-                torch.add(at[0], first * x.shape[3], out=where[image, :, top:bottom])
+                values, at = torch.ops.aten.max_pool2d_with_indices(seen, kernel, stride, pad, ceil_mode=ceil)
+                y[image, :, first_row:last_row] = values[0]
+                torch.add(at[0], first * x.shape[3], out=where[image, :, first_row:last_row])
         ctx.save_for_backward(x, where)
-        ctx.settings = (kernel, stride, (0, 0), (1, 1), ceil)
+        ctx.settings = (kernel, stride, pad, (1, 1), ceil)
         return y
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         x, where = ctx.saved_tensors
-        return torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *ctx.settings, where.long()), None, None, None
+        grad_x = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *ctx.settings, where.long())
+        return grad_x, None, None, None, None
 
 
-def _positions(size: int, kernel: int, stride: int, ceil: bool) -> int:
-    """How many windows torch fits in: rounded up, one may hang over the edge, if it does not begin beyond it."""
+def _positions(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int:
+    """How many windows torch fits in a padded map: rounded up, one may hang over, if it begins before the far pad."""
     count = (size - kernel) // stride + 1
-    hangs = ceil and (size - kernel) % stride and count * stride < size
+    hangs = ceil and (size - kernel) % stride and count * stride < size - pad
     return count + bool(hangs)

@@ -20,8 +20,8 @@ from caffe.plan.gradients import Pad
 from caffe.plan.matrix import Windows, by_onednn, positions, product
 
 NARROWEST = 85
-"""The breadth of a layer with C channels and O filters is C · O / (C + O): what the products save grows with C · O, what
-the transforms cost with C + O."""
+"""The breadth of a layer with C channels and O filters is C · O / (C + O): what the products save grows with C · O,
+what the transforms cost with C + O."""
 LOST = {3: 82, 5: 0, 6: 0, 7: 0}
 """By size of the kernels: the breadth that does no more than make up for the transforms."""
 LEAST = {3: 4800, 5: 5500, 6: 7000, 7: 12000}

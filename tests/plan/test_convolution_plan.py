@@ -187,6 +187,7 @@ class TestStrips:
 
 
 @only_where_packed
+@pytest.mark.parametrize(("kind", "precision"), [(torch.float32, 1e-6), (torch.bfloat16, 2**-8)])
 @pytest.mark.parametrize(
     ("kernel", "pad", "stride", "dilation", "group"),
     [
@@ -198,15 +199,16 @@ class TestStrips:
         ((3, 3), (1, 1), (1, 1), (1, 1), 4),
     ],
 )
-def test_packed_convolution(kernel, pad, stride, dilation, group):
-    x, weight, bias = drawn(2, 4, 17, 21).bfloat16(), drawn(8, 4 // group, *kernel), drawn(8).bfloat16()
-    kernels = packed.kernels(weight, pad, stride, dilation, group)
-    expected = F.conv2d(x.double(), weight.bfloat16().double(), bias.double(), stride, pad, dilation, group)
-    found = packed.convolve(x, kernels, bias, pad, stride, dilation, group)
-    assert found.dtype == torch.bfloat16
-    assert distance(found, expected) < 2**-8
-    found = packed.convolve(x, kernels, None, pad, stride, dilation, group)
-    assert distance(found, expected - bias.double()[:, None, None]) < 2**-8
+def test_packed_convolution(kernel, pad, stride, dilation, group, kind, precision):
+    x, weight, bias = drawn(2, 4, 17, 21).to(kind), drawn(8, 4 // group, *kernel), drawn(8).to(kind)
+    expected = F.conv2d(x.double(), weight.to(kind).double(), bias.double(), stride, pad, dilation, group)
+    for shape in (x.shape, (1, 4, 40, 40)):
+        kernels = packed.kernels(weight, kind, shape, pad, stride, dilation, group)
+        found = packed.convolve(x, kernels, bias, pad, stride, dilation, group)
+        assert found.dtype == kind
+        assert distance(found, expected) < precision
+        found = packed.convolve(x, kernels, None, pad, stride, dilation, group)
+        assert distance(found, expected - bias.double()[:, None, None]) < precision
 
 
 def test_zeros_in_zeros_out():
@@ -239,6 +241,11 @@ class TestChoice:
     WIDE_FC6 = input("data", 1, 512, 20, 21) + conv("fc6", "data", 512, 7)
     POINTWISE = input("data", 1, 8, 16, 17) + conv("pointwise", "data", 6, 1)
 
+    @staticmethod
+    def forwards(net: caffe.Net, count: int) -> None:
+        for _ in range(count):
+            net.forward()
+
     LARGE = input("data", 2, 32, 36, 37) + conv("large", "data", 8, 3, 1) + conv("next", "large", 4, 3)
 
     @pytest.mark.parametrize(("text", "phase", "last"), [(LARGE, caffe.TEST, True), (LARGE, caffe.TRAIN, False)])
@@ -270,8 +277,7 @@ class TestChoice:
     def test_wide_layers_at_few_positions(self, ways):
         """Taking their weights to the points takes long: not for one image alone."""
         net = build(self.WIDE_FC6)
-        for _ in range(3):
-            net.forward()
+        self.forwards(net, 3)
         net.params["fc6"][0].data[0] += 1
         net.forward()
         assert ways == ["matrix.convolve", "winograd.correlate", "winograd.correlate", "matrix.convolve"]
@@ -301,8 +307,23 @@ class TestChoice:
     def test_bfloat16(self, ways):
         caffe.set_precision("bf16")
         for text in (self.WIDE, self.NARROW):
-            build(text).forward()
+            self.forwards(build(text), 2)
         assert ways == ["packed.convolve"] * 2 * PACKS
+
+    def test_narrow_layers(self, ways):
+        """Weights are packed for one size of maps, the second time in a row that they are multiplied with such."""
+        net = build(self.NARROW)
+        self.forwards(net, 3)
+        assert ways == ["packed.convolve"] * 2 * PACKS
+        for width in (18, 17, 17):
+            net.blobs["data"].reshape(1, 8, 16, width)
+            net.forward()
+        assert ways == ["packed.convolve"] * 3 * PACKS
+
+    def test_weights_too_many_to_keep_twice(self, ways, monkeypatch):
+        monkeypatch.setattr(packed, "MOST_TWICE", 8 * 8 * 9 - 1)
+        self.forwards(build(self.NARROW), 3)
+        assert not ways
 
     @pytest.mark.parametrize(
         "text",

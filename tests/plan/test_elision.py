@@ -327,7 +327,7 @@ def test_debug_info_logs_the_means_of_whole_maps(monkeypatch):
 
 def test_precision_may_change_between_passes():
     net = build(vgg())
-    expected = net.forward()["score"].copy()
+    expected = [net.forward()["score"].copy() for _ in range(2)][1]
     caffe.set_precision("bf16")
     rough = net.forward()["score"].copy()
     net.forward(end="conv2")
@@ -335,6 +335,7 @@ def test_precision_may_change_between_passes():
     net.forward(start="relu_conv2")
     np.testing.assert_allclose(rough, expected, atol=0.05 * np.abs(expected).max())
     np.testing.assert_allclose(net.blobs["score"].data, expected, atol=0.05 * np.abs(expected).max())
+    net.forward()
     np.testing.assert_array_equal(net.forward()["score"], expected)
 
 

@@ -17,13 +17,14 @@ def whole_numbers(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("cached", [1, 700, pooling.CACHED])
 @pytest.mark.parametrize("ceil", [True, False])
 @pytest.mark.parametrize("size", [(3, 3), (7, 8), (12, 5), (30, 41)])
+@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (0, 1), (1, 0)])
 @pytest.mark.parametrize(("kernel", "stride"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 3)), ((2, 3), (3, 1))])
-def test_values_and_gradients(kernel, stride, size, ceil, cached, monkeypatch):
+def test_values_and_gradients(kernel, stride, pad, size, ceil, cached, monkeypatch):
     monkeypatch.setattr(pooling, "CACHED", cached)
     x, y, grads = whole_numbers(2, 16, *size), [], []
     for function in (
-        lambda x: pooling.max_pool(x, kernel, stride, ceil),
-        lambda x: F.max_pool2d(x, kernel, stride, ceil_mode=ceil),
+        lambda x: pooling.max_pool(x, kernel, stride, pad, ceil),
+        lambda x: F.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil),
     ):
         leaf = x.clone().requires_grad_()
         y.append(function(leaf))
@@ -35,13 +36,15 @@ def test_values_and_gradients(kernel, stride, size, ceil, cached, monkeypatch):
 def test_a_nan_is_passed_on():
     x = whole_numbers(1, 16, 6, 6)
     x[0, 3, 2, 2] = torch.nan
-    assert torch.equal(pooling.max_pool(x, (3, 3), (2, 2), True).isnan(), F.max_pool2d(x, 3, 2, ceil_mode=True).isnan())
+    assert torch.equal(
+        pooling.max_pool(x, (3, 3), (2, 2), (1, 1), True).isnan(), F.max_pool2d(x, 3, 2, 1, ceil_mode=True).isnan()
+    )
 
 
 @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
 @pytest.mark.parametrize("method", ["MAX", "AVE"])
 def test_a_net_computes_the_same(phase, method, monkeypatch):
-    monkeypatch.setattr(pooling, "FEWEST_VALUES", 1)
+    monkeypatch.setattr(pooling, "FEWEST_COMPARED", 1)
 
     def step() -> caffe.Net:
         text = input("data", 1, 20, 23, 31) + pool("pool1", "data", 3, 2, method) + pool("pool2", "pool1", 2, 2, method)
@@ -59,10 +62,12 @@ def test_a_net_computes_the_same(phase, method, monkeypatch):
 
 
 def test_where_it_is_not_taken():
-    x = torch.zeros(1, 16, 64, 128)
-    assert pooling.pays(x, (0, 0))
-    assert not pooling.pays(x, (0, 1))
-    assert not pooling.pays(x[..., :127], (0, 0))
-    assert not pooling.pays(x.view(1, 8, 128, 128), (0, 0))
+    x, two, one, none = torch.zeros(1, 16, 64, 128), (2, 2), (1, 1), (0, 0)
+    assert pooling.pays(x, two, two, none)
+    assert pooling.pays(x, two, two, one)
+    assert not pooling.pays(x, two, two, two)
+    assert not pooling.pays(x[..., :127], two, two, none)
+    assert pooling.pays(x[..., :127], two, one, none)
+    assert not pooling.pays(x.view(1, 8, 128, 128), two, two, none)
     with plainly():
-        assert not pooling.pays(x, (0, 0))
+        assert not pooling.pays(x, two, two, none)
