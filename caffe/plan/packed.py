@@ -23,11 +23,14 @@ _HERE = (
 
 MOST_TWICE = 2**22
 """So many float32 weights are kept a second time."""
+MOST_PIXELS = 2**13
+"""Of larger maps, the products take so long that the layout of float32 weights hardly counts."""
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
     """Whether weights should be packed to be multiplied with this, if it is for many passes."""
-    worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and weight.numel() <= MOST_TWICE)
+    small = x[:, 0].numel() <= MOST_PIXELS and weight.numel() <= MOST_TWICE
+    worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and small)
     return _HERE and not plan.PLAIN and x.is_cpu and worth
 
 

@@ -320,8 +320,9 @@ class TestChoice:
             net.forward()
         assert ways == ["packed.convolve"] * 3 * PACKS
 
-    def test_weights_too_many_to_keep_twice(self, ways, monkeypatch):
-        monkeypatch.setattr(packed, "MOST_TWICE", 8 * 8 * 9 - 1)
+    @pytest.mark.parametrize(("limit", "most"), [("MOST_TWICE", 8 * 8 * 9 - 1), ("MOST_PIXELS", 16 * 17 - 1)])
+    def test_layers_whose_weights_are_not_worth_packing(self, limit, most, ways, monkeypatch):
+        monkeypatch.setattr(packed, limit, most)
         self.forwards(build(self.NARROW), 3)
         assert not ways
 
