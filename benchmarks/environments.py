@@ -18,6 +18,7 @@ from tests.parity import bvlc
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = ROOT / ".bench"
 REQUIREMENTS = ROOT / "benchmarks" / "peers.txt"
+REFERENCE_NETS = ROOT / "nets" / "reference"
 INSIDE = "/opt/benchmarks"
 """Where this package and its files are in BVLC's Debian."""
 
@@ -122,7 +123,8 @@ class Bvlc(Environment):
         super().make()
         shutil.rmtree(self.folder.parent, ignore_errors=True)
         shutil.copytree(Environment.folder, self.folder, copy_function=os.link)
-        shutil.copytree(ROOT / "benchmarks", self.folder.parent / "benchmarks")
+        for folder in (ROOT / "benchmarks", REFERENCE_NETS):
+            shutil.copytree(folder, self.folder.parent / folder.relative_to(ROOT))
 
     def command(self, *arguments: str) -> list[str]:
         """By a shell that stays: what Python is given to count memory from is small then (see worker.peak_memory)."""

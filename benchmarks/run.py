@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import machine, report
 from benchmarks.engines import Job
-from benchmarks.environments import ENVIRONMENTS, WorkerFailed
+from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, WorkerFailed
 from benchmarks.race import race
 from benchmarks.rows import BVLC, CPU, CUDA, ENGINES, THIS, Race
 from benchmarks.varied import varied, voc_sizes
@@ -67,6 +67,24 @@ def run_startup(options: argparse.Namespace) -> Results:
     return results
 
 
+def run_published(options: argparse.Namespace) -> Results:
+    """Three processes of each by turns; the medians, side by side."""
+    turns: dict[str, list[dict[str, float]]] = {THIS.label: [], BVLC.label: []}
+    for entry in (THIS, BVLC) * 3:
+        environment = ENVIRONMENTS[entry.environment]
+        try:
+            environment.ready()
+            arguments = ("-m", "benchmarks.published", environment.inside(REFERENCE_NETS))
+            turns[entry.label].append(json.loads(environment.python(*arguments, threads=options.threads)))
+        except WorkerFailed as error:
+            return {entry.label: {"failed": str(error)}}
+    results: Results = {}
+    for work in turns[THIS.label][0]:
+        ours, theirs = (median(turn[work] for turn in turns[label]) for label in (THIS.label, BVLC.label))
+        results[work] = {THIS.label: ours, BVLC.label: theirs, "ratio": f"{ours / theirs:.2f}"}
+    return results
+
+
 def run_data(options: argparse.Namespace) -> Results:
     found = json.loads(ENVIRONMENTS["here"].python("-m", "benchmarks.data_loading", "100", threads=options.threads))
     waited = found.pop("waited")
@@ -83,14 +101,18 @@ def run_machine(options: argparse.Namespace) -> Results:
 OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "startup": ("Start-up", run_startup),
     "varied": ("50 images of 50 VOC sizes, mean of a forward", run_varied),
+    "published": ("The nets that Caffe was published with", run_published),
     "data": ("Data layer: a whole VOC-sized JPEG and its label to blobs", run_data),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 
+BESIDE_BVLC = ("startup", "published")
+"""On the CPU alone."""
+
 
 def rows(device: str) -> dict[str, Race | None]:
     """All rows by name; those that are no races have None."""
-    names = [name for name in OTHERS if name != "startup" or device == "cpu"]
+    names = [name for name in OTHERS if name not in BESIDE_BVLC or device == "cpu"]
     return {**{row.name: row for row in (CPU if device == "cpu" else CUDA)}, **dict.fromkeys(names)}
 
 
