@@ -30,8 +30,9 @@ class NetRun:
         loss = torch.zeros(())
         indices = list(indices)
         watched = self._net.has_hooks  # which may look at any blob
-        for index in [] if watched else indices:
-            _forget_tops(self._net.nodes[index])
+        if not watched:
+            for index in indices:
+                _forget_tops(self._net.nodes[index])
         for index in indices:
             self._net.call_hooks("before_forward", index)
             node = self._net.nodes[index]

@@ -24,7 +24,7 @@ CACHED = 2**18
 
 def pays(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]) -> bool:
     """Whether this is the faster way: on a CPU, for many numbers."""
-    compared = x[0].numel() * math.prod(kernel) // max(1, math.prod(stride))
+    compared = math.prod(x.shape[1:]) * math.prod(kernel) // math.prod(stride)
     fits = all(2 * p <= k for p, k in zip(pad, kernel, strict=True))
     return not plan.PLAIN and x.is_cpu and fits and x.shape[1] >= FEWEST_CHANNELS and compared >= FEWEST_COMPARED
 

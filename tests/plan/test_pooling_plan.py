@@ -41,6 +41,14 @@ def test_a_nan_is_passed_on():
     )
 
 
+def test_no_images():
+    x = torch.zeros(0, 16, 64, 128, requires_grad=True)
+    assert pooling.pays(x, (2, 2), (2, 2), (0, 0))
+    y = pooling.max_pool(x, (2, 2), (2, 2), (0, 0), True)
+    assert y.shape == (0, 16, 32, 64)
+    assert torch.autograd.grad(y.sum(), x)[0].shape == x.shape
+
+
 @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
 @pytest.mark.parametrize("method", ["MAX", "AVE"])
 def test_a_net_computes_the_same(phase, method, monkeypatch):
