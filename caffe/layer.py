@@ -226,13 +226,13 @@ class TorchLayer(NativeLayer):
     def keeps(self, index: int, make: Callable[..., torch.Tensor], *settings: object) -> bool:
         """Whether `made_of` would make this for many passes, so that it may take long.
 
-        Not of a parameter that learns, nor of one that a NumPy view of it may change at any time; nor the first time
-        that the same is asked, for there may be only one image.
+        Not of a parameter that learns, nor of one that a NumPy view of it may change at any time. With settings, such
+        as the size of an image, from the second time on that the same is asked in a row.
         """
         blob = self.blobs[index]
         asked = blob.stamp, settings
         met, self._asked[index, make] = self._asked.get((index, make)), asked
-        return met == asked and not self.tensors[index].requires_grad and not blob.viewed
+        return (not settings or met == asked) and not self.tensors[index].requires_grad and not blob.viewed
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""
