@@ -1,6 +1,6 @@
 """Measures this project beside its peers, on the same work, and writes benchmarks/results/MACHINE.{json,md}.
 
-    python benchmarks/run.py                             everything on the CPU, an hour on two cores
+    python benchmarks/run.py                             everything on the CPU, over an hour on two cores
     python benchmarks/run.py --device cuda               on a GPU
     python benchmarks/run.py --only forward-bf16 'size-*'     some rows; the others' results stay in the file
     python benchmarks/run.py --quick                     few runs of the most important rows, written nowhere
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import machine, report
 from benchmarks.engines import Job
 from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, WorkerFailed
-from benchmarks.race import race
+from benchmarks.race import Entry, race
 from benchmarks.rows import BVLC, CPU, CUDA, ENGINES, THIS, Race
 from benchmarks.varied import varied, voc_sizes
 from caffe.formats.atomic import open_atomic
@@ -56,11 +56,9 @@ def run_startup(options: argparse.Namespace) -> Results:
     """Five processes of each by turns, after one that fills the disk cache; the medians."""
     results: Results = {}
     for entry in (THIS, BVLC):
-        environment = ENVIRONMENTS[entry.environment]
         try:
-            environment.ready()
-            arguments = ("-m", "benchmarks.startup", environment.inside(environment.folder))
-            turns = [json.loads(environment.python(*arguments, threads=options.threads)) for _ in range(6)][1:]
+            folder = ENVIRONMENTS[entry.environment].folder
+            turns = [_printed(entry, "benchmarks.startup", folder, options) for _ in range(6)][1:]
             results[entry.label] = {key: median(turn[key] for turn in turns) for key in turns[0]}
         except WorkerFailed as error:
             results[entry.label] = {"failed": str(error)}
@@ -71,11 +69,8 @@ def run_published(options: argparse.Namespace) -> Results:
     """Three processes of each by turns; the medians, side by side."""
     turns: dict[str, list[dict[str, float]]] = {THIS.label: [], BVLC.label: []}
     for entry in (THIS, BVLC) * 3:
-        environment = ENVIRONMENTS[entry.environment]
         try:
-            environment.ready()
-            arguments = ("-m", "benchmarks.published", environment.inside(REFERENCE_NETS))
-            turns[entry.label].append(json.loads(environment.python(*arguments, threads=options.threads)))
+            turns[entry.label].append(_printed(entry, "benchmarks.published", REFERENCE_NETS, options))
         except WorkerFailed as error:
             return {entry.label: {"failed": str(error)}}
     results: Results = {}
@@ -83,6 +78,13 @@ def run_published(options: argparse.Namespace) -> Results:
         ours, theirs = (median(turn[work] for turn in turns[label]) for label in (THIS.label, BVLC.label))
         results[work] = {THIS.label: ours, BVLC.label: theirs, "ratio": f"{ours / theirs:.2f}"}
     return results
+
+
+def _printed(entry: Entry, module: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """What a module prints of a folder, in a contestant's environment. Raises WorkerFailed."""
+    environment = ENVIRONMENTS[entry.environment]
+    environment.ready()
+    return json.loads(environment.python("-m", module, environment.inside(folder), threads=options.threads))
 
 
 def run_data(options: argparse.Namespace) -> Results:

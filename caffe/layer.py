@@ -173,7 +173,7 @@ class TorchLayer(NativeLayer):
         self._shapes: Sequence[Shape] = ()
         """Of the tops, for bottoms of the shapes `_shaped_for`."""
         self._asked: dict[object, object] = {}
-        """What `keeps` was last asked."""
+        """What `keeps` was last asked, with settings."""
 
     def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
@@ -230,9 +230,12 @@ class TorchLayer(NativeLayer):
         as the size of an image, from the second time on that the same is asked in a row.
         """
         blob = self.blobs[index]
-        asked = blob.stamp, settings
-        met, self._asked[index, make] = self._asked.get((index, make)), asked
-        return (not settings or met == asked) and not self.tensors[index].requires_grad and not blob.viewed
+        if settings:
+            asked = blob.stamp, settings
+            met, self._asked[index, make] = self._asked.get((index, make)), asked
+            if met != asked:
+                return False
+        return not self.tensors[index].requires_grad and not blob.viewed
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""

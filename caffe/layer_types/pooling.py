@@ -249,10 +249,10 @@ def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> 
 
 def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     """The largest value of each window; −FLT_MAX where a window sees nothing, NaN where it sees a NaN."""
-    if x.is_cpu and not (x.requires_grad and torch.is_grad_enabled()):
-        last = x.is_contiguous(memory_format=torch.channels_last)
-        largest = _slide(F.max_pool2d, x, window, border=-math.inf) if last else _largest_of_slices(x, window)
-    elif pooling.pays(x, window.kernel, window.stride, window.pad):
+    differentiated = x.requires_grad and torch.is_grad_enabled()
+    if x.is_cpu and not differentiated and not x.is_contiguous(memory_format=torch.channels_last):
+        largest = _largest_of_slices(x, window)
+    elif differentiated and pooling.pays(x, window.kernel, window.stride, window.pad):
         largest = pooling.max_pool(x, window.kernel, window.stride, window.pad, ceil_mode=not window.floor)
     else:
         largest = _slide(F.max_pool2d, x, window, border=-math.inf)

@@ -9,7 +9,7 @@ convolution.py  which way to convolve is the fastest, of
     filtering.py    the numbers behind that
     strips.py       the gradients of large maps, a strip of rows at a time
     gradients.py    what winograd.py and strips.py share
-    packed.py       weights laid out once, for bfloat16
+    packed.py       weights laid out once, as oneDNN multiplies them
 pooling.py      max pooling a few rows at a time
 rows.py         the bands of rows that all these take
 upsampling.py   a fixed bilinear deconvolution as two products

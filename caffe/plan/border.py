@@ -136,12 +136,10 @@ def _lengthen_axes(x: torch.Tensor, rows: Stretches, columns: Stretches) -> torc
     last = _layout(x) == torch.channels_last
     y = x.movedim(1, -1) if last else x
     for axis, stretches in enumerate((rows, columns), start=1 if last else y.dim() - 2):
-        after = [-1] * (y.dim() - axis - 1)
         if len(stretches) > 1:
-            pieces = (
-                y.narrow(axis, first, short).expand(*[-1] * axis, long, *after) for first, short, long in stretches
-            )
-            y = torch.cat(list(pieces), dim=axis)
+            before, after = [-1] * axis, [-1] * (y.dim() - axis - 1)
+            pieces = [y.narrow(axis, first, short).expand(*before, long, *after) for first, short, long in stretches]
+            y = torch.cat(pieces, dim=axis)
     return y.movedim(-1, 1) if last else y
 
 

@@ -2,7 +2,7 @@
 
 torch compares many channels at once where they lie side by side, and one number after the other where, as in a blob,
 they lie map by map: that takes three times as long. So a few rows, no more than the cache holds, are laid out that way,
-pooled, and laid back.
+pooled, and laid back; of a map with a border above and below, all rows.
 """
 
 import math

@@ -37,17 +37,17 @@ def test_training_there_as_here_in_less_precision(precision, tolerance, keep_dif
         assert_alike(now, then, tolerance=tolerance)
 
 
-WHOLE = (border.Short((2, 5), (4, 3)), border.Short((1, 3), (0, 6)))
+SHORT = (border.Short((2, 5), (4, 3)), border.Short((1, 3), (0, 6)))
 LONGER = (border.Short((2, 7), (2, 1)), border.Short((1, 3), (0, 2)))
 
 
 @on_each_gpu
-@pytest.mark.parametrize("wanted", [None, LONGER, (WHOLE[0], LONGER[1]), WHOLE])
+@pytest.mark.parametrize("wanted", [None, LONGER, (SHORT[0], LONGER[1]), SHORT])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_short_maps_are_made_longer_there_as_here(layout, wanted, gpu):
     short = torch.randn(2, 3, 9, 8).to(memory_format=layout)
-    here = border.lengthen(short, WHOLE, wanted)
+    here = border.lengthen(short, SHORT, wanted)
     with gpu():
-        there = border.lengthen(short.to(device.current()), WHOLE, wanted)
+        there = border.lengthen(short.to(device.current()), SHORT, wanted)
         assert there.is_contiguous(memory_format=layout)
         assert torch.equal(there.cpu(), here)
