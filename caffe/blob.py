@@ -194,7 +194,12 @@ class Storage:
         return self._tensor is None
 
     def make_room(self) -> torch.Tensor | None:
-        """Hand over memory whose values are zero and were not asked for since: a tensor with any values."""
+        """Hand over memory whose values are zero and were not asked for since: a tensor with any values.
+
+        On the CPU, where none is taken yet for many values that will stay, it is new.
+        """
+        if self._tensor is None and self.stable and self.count >= LARGE and not device.mode_is_gpu():
+            return device.zeros((self.count,), lasting=True)
         if not self._to_clear:
             return None
         room = self._tensor
@@ -320,7 +325,10 @@ class Blob:
         self._diff.renew()
 
     def expect_grad(self) -> torch.Tensor | None:
-        """Memory for the gradient that will be added next, if `grad` was cleared and not asked for since."""
+        """Memory for the gradient that will be added next, if `grad` is zero and was not asked for since.
+
+        None for few values that were never asked for, and on a GPU.
+        """
         return self._diff.make_room()
 
     @property

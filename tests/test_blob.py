@@ -188,6 +188,14 @@ def test_a_gradient_that_nobody_else_holds_becomes_the_blobs():
     assert (blob.diff == 3).all()
 
 
+def test_memory_for_the_first_gradient_of_a_parameter():
+    room = Blob((blob_module.LARGE,), stable=True).expect_grad()
+    assert room is not None
+    assert room.numel() == blob_module.LARGE
+    assert Blob((4,), stable=True).expect_grad() is None
+    assert Blob((blob_module.LARGE,)).expect_grad() is None
+
+
 @pytest.mark.parametrize("part", [torch.ones(8)[:4], torch.ones(4, 2)[:, 0], torch.ones(4, dtype=torch.float64)])
 def test_a_gradient_that_is_part_of_another_tensor_is_copied(part):
     blob = Blob((4,))

@@ -45,10 +45,10 @@ def convolve(
             return packed.convolve(x, made_of(packed.kernels, *settings), bias, pad, stride, dilation, group)
     if group == 1 and pointwise.pays(x, windows):
         return pointwise.convolve(x, weight, bias)
-    by_tensor_cores = _by_tensor_cores(x)
-    weight = made_of(_channels_last if by_tensor_cores else torch.Tensor.to, x.dtype)
     if as_matrix:
         return matrix.convolve(x, weight, bias, windows)
+    by_tensor_cores = _by_tensor_cores(x)
+    weight = made_of(_channels_last if by_tensor_cores else torch.Tensor.to, x.dtype)
     if by_winograd:
         return winograd.convolve(x, weight, bias, pad)
     if recorded and group == 1 and strips.pays(x, stride, dilation):

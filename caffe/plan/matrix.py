@@ -36,7 +36,7 @@ def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
-    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d."""
+    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d; weights of another type are made x's."""
     return _Convolve.apply(x, weight, bias, windows)
 
 
@@ -54,30 +54,31 @@ def positions(x: torch.Tensor, windows: Windows) -> list[int]:
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> Any:
-        ctx.save_for_backward(x, weight)
+        matrix = weight.flatten(1).to(x.dtype)
+        ctx.save_for_backward(x, matrix)
         ctx.leaf, ctx.windows = weight, windows
-        return correlate(x, weight.flatten(1), bias, windows)
+        return correlate(x, matrix, bias, windows)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        x, weight = ctx.saved_tensors
+        x, matrix = ctx.saved_tensors
         rows = grad.flatten(2).transpose(1, 2).flatten(0, 1)
         to_x = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
-            patches = product(rows, weight.flatten(1).t()).unflatten(0, (len(x), -1)).transpose(1, 2)
+            patches = product(rows, matrix.t()).unflatten(0, (len(x), -1)).transpose(1, 2)
             to_x = F.fold(patches, x.shape[2:], *ctx.windows)
         if ctx.needs_input_grad[1]:
             patches = F.unfold(x, *ctx.windows).transpose(0, 1).flatten(1)
-            to_weight = _into(getattr(ctx.leaf, "room", None), rows.t(), patches, weight)
+            to_weight = _into(getattr(ctx.leaf, "room", None), rows.t(), patches, ctx.leaf)
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(0)
         return to_x, to_weight, to_bias, None
 
 
 def _into(room: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """a · bᵀ in the shape of another tensor; in memory that is at hand, if there is some: there is much to find."""
-    if room is None or room.numel() != like.numel() or room.dtype != a.dtype:
-        return product(a, b).view_as(like)
+    """a · bᵀ in the shape and type of another tensor; in memory at hand, if there is some: there is much to find."""
+    if room is None or room.numel() != like.numel():
+        return product(a, b).view_as(like).to(like.dtype)
     for rows, values in zip(room.view(len(a), -1).split(AT_ONCE), a.split(AT_ONCE), strict=True):
         rows.copy_(product(values, b))
     return room.view_as(like)

@@ -30,8 +30,8 @@ TO_POINTS = {3: 35, 5: 80, 6: 130, 7: 250}
 """So many tiles more, where kernels are taken to the points for one pass."""
 SUMMED = {6: 512, 8: 128}
 """Over so many channels a product sums at once: the further a tile sees, the more comes of rounding."""
-TILES_AT_ONCE = 1024
-"""So many are computed together, or a row of them: more take more memory, and no less time."""
+VALUES_AT_ONCE = 2**17
+"""Tiles times channels that are computed together, or a row of tiles: more take more memory, and no less time."""
 FILTERS_AT_ONCE = 32
 """So many kernels are taken to the points together: what the cache holds."""
 
@@ -125,7 +125,7 @@ def _bands_at_points(
     """For bands of rows first … last − 1 of the top: first, last, and the inputs at the points, (points, tiles, C)."""
     columns = -(-width // way.tile)
     left, right = pad[1], columns * way.tile + way.kernel - 1 - pad[1] - x.shape[3]
-    for first, last in rows.bands(height, max(1, TILES_AT_ONCE // (len(x) * columns)) * way.tile):
+    for first, last in rows.bands(height, max(1, VALUES_AT_ONCE // (x.shape[1] * len(x) * columns)) * way.tile):
         end = first - (first - last) // way.tile * way.tile
         found, above, below = rows.inside(x, first - pad[0], end - pad[0] + way.kernel - 1)
         padded = F.pad(found.permute(0, 2, 3, 1), (0, 0, left, right, above, below))

@@ -132,7 +132,7 @@ class TestWinograd:
         x, weight, bias = drawn(batch, 12, *size), drawn(9, 12, 3, 3), drawn(9)
         at_once = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
         values = winograd.correlate(x, winograd.at_points(weight), bias, pad, 3)
-        monkeypatch.setattr(winograd, "TILES_AT_ONCE", 5)
+        monkeypatch.setattr(winograd, "VALUES_AT_ONCE", 60)
         banded = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
         assert all(distance(*pair) < 1e-5 for pair in zip(banded, at_once, strict=True))
         assert distance(winograd.correlate(x, winograd.at_points(weight), bias, pad, 3), values) < 1e-6
@@ -364,13 +364,16 @@ class TestChoice:
         assert_alike(diffs(found), diffs(expected), 1e-5)
 
 
-@pytest.mark.parametrize("room", [torch.full((6, 5, 7, 7), torch.nan), torch.zeros(5)], ids=["fits", "does not fit"])
-def test_a_gradient_in_memory_that_is_at_hand(room, monkeypatch):
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_gradient_in_memory_that_is_at_hand(fits, kind, monkeypatch):
     monkeypatch.setattr(matrix, "AT_ONCE", 4)
-    x, windows = drawn(1, 5, 9, 8), ((7, 7), (1, 1), (0, 0), (1, 1))
+    room = torch.full((6, 5, 7, 7) if fits else (5,), torch.nan)
+    x, windows = drawn(1, 5, 9, 8).to(kind), ((7, 7), (1, 1), (0, 0), (1, 1))
     weight = drawn(6, 5, 7, 7).requires_grad_()
     (expected,) = torch.autograd.grad(matrix.convolve(x, weight, None, windows).sum(), weight)
     weight.room = room
     (found,) = torch.autograd.grad(matrix.convolve(x, weight, None, windows).sum(), weight)
+    assert found.dtype == expected.dtype == torch.float32
     assert distance(found, expected) < 1e-6
-    assert (found.data_ptr() == room.data_ptr()) == (room.numel() == found.numel())
+    assert (found.data_ptr() == room.data_ptr()) == fits
