@@ -66,17 +66,20 @@ def run_startup(options: argparse.Namespace) -> Results:
 
 
 def run_published(options: argparse.Namespace) -> Results:
-    """Three processes of each by turns; the medians, side by side."""
+    """Three processes of each by turns; the medians, side by side, of those who can be had."""
     turns: dict[str, list[dict[str, float]]] = {THIS.label: [], BVLC.label: []}
+    results: Results = {}
     for entry in (THIS, BVLC) * 3:
         try:
-            turns[entry.label].append(_printed(entry, "benchmarks.published", REFERENCE_NETS, options))
+            if entry.label in turns:
+                turns[entry.label].append(_printed(entry, "benchmarks.published", REFERENCE_NETS, options))
         except WorkerFailed as error:
-            return {entry.label: {"failed": str(error)}}
-    results: Results = {}
-    for work in turns[THIS.label][0]:
-        ours, theirs = (median(turn[work] for turn in turns[label]) for label in (THIS.label, BVLC.label))
-        results[work] = {THIS.label: ours, BVLC.label: theirs, "ratio": f"{ours / theirs:.2f}"}
+            results[entry.label] = {"failed": str(error)}
+            del turns[entry.label]
+    for work in next(iter(turns.values()), [{}])[0]:
+        medians = {label: median(turn[work] for turn in found) for label, found in turns.items()}
+        both = {"ratio": f"{medians[THIS.label] / medians[BVLC.label]:.2f}"} if len(medians) == 2 else {}
+        results[work] = {**medians, **both}
     return results
 
 
