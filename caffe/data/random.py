@@ -4,7 +4,6 @@ caffe_rng_rand and shuffle (include/caffe/util/rng.hpp): the 32-bit words of boo
 generator yields too. Fillers and Dropout draw elsewhere, so they do not move the data.
 """
 
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,12 +44,14 @@ def _stream(seed: int) -> Iterator[int]:
         yield from source.randint(0, WORDS, 256, np.uint32).tolist()
 
 
-_engine: weakref.WeakKeyDictionary[torch.Generator, Random] = weakref.WeakKeyDictionary()
+_engine: tuple[torch.Generator, Random] | None = None
+"""The engine's generator, which a new seed replaces, and the stream that began with its seed."""
 
 
 def new_seed() -> int:
     """The next word of the stream that `caffe.set_random_seed` starts: the seed of a layer's own Random."""
+    global _engine
     generator = device.generator(torch.device("cpu"))
-    if generator not in _engine:
-        _engine[generator] = Random(generator.initial_seed())
-    return _engine[generator].word()
+    if _engine is None or _engine[0] is not generator:
+        _engine = generator, Random(generator.initial_seed())
+    return _engine[1].word()
