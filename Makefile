@@ -12,7 +12,7 @@ VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/
 TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs nets parity parity-record analyses bench clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test test-oldest check docs nets parity parity-record analyses bench clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery
 
 test: $(STAMP) ## Run the tests
 	$(PY) -m pytest -q
+
+test-oldest: ## Run them with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11)
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1' setuptools
+	$(VENV)-oldest/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . --group test
+	$(VENV)-oldest/bin/python -m pytest -q
 
 check: $(STAMP) ## Lint, types, and whether the generated files are up to date (writes nothing)
 	$(VENV)/bin/ruff check

@@ -1,5 +1,6 @@
 """LMDB and LevelDB: what comes out, in which order, and what is said of a database that cannot be read."""
 
+import contextlib
 import gc
 import random
 import shutil
@@ -79,6 +80,9 @@ def test_an_lmdb_is_closed_when_nobody_reads_it(tmp_path):
 def test_an_lmdb_that_another_thread_is_closing_is_waited_for(tmp_path, monkeypatch, for_ever):
     path, waited = written(tmp_path / "db"), []
     held = [lmdb.open(str(path), readonly=True, lock=False)]
+    with contextlib.suppress(lmdb.Error):
+        lmdb.open(str(path), readonly=True, lock=False).close()
+        pytest.skip("before version 2, lmdb opens one file twice")
 
     def wait(seconds):
         waited.append(seconds)
