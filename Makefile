@@ -34,7 +34,7 @@ demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery
 test: $(STAMP) ## Run the tests
 	$(PY) -m pytest -q
 
-test-oldest: ## Run them with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11)
+test-oldest: ## Run the tests with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11)
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1' setuptools
 	$(VENV)-oldest/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . --group test
