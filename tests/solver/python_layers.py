@@ -1,5 +1,7 @@
 """Layers that tests of the solver name in their prototxts."""
 
+import numpy as np
+
 import caffe
 
 
@@ -20,7 +22,7 @@ class Loss(caffe.Layer):
 
 
 class Labels(caffe.Layer):
-    """An 8×8 label map of ones, with three rows to ignore (255)."""
+    """An 8×8 label map of ones; "255": with three rows to ignore; "every class": of 0, 1, 2 and 3 in turn."""
 
     def setup(self, bottom, top):
         pass
@@ -31,6 +33,8 @@ class Labels(caffe.Layer):
     def forward(self, bottom, top):
         top[0].data[...] = 1
         top[0].data[:, :, :3] = 255 if "255" in self.param_str else 1
+        if self.param_str == "every class":
+            top[0].data.flat = np.arange(64) % 4
 
     def backward(self, top, propagate_down, bottom):
         pass

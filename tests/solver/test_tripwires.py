@@ -28,6 +28,9 @@ layer { name: "label" type: "Python" top: "label"
   python_param { module: "tests.solver.python_layers" layer: "Labels" param_str: "PARAM" } }
 """
 
+MIXED = LABELS.replace("PARAM", "every class")
+"""Labels of every class, because a map that is normalized has no gradient where all positions want the same."""
+
 
 def conv(name, bottom, filler="", outputs=4, more=""):
     return (
@@ -104,6 +107,46 @@ CAN_LEARN = {
         layer("ReLU", "a"),
         silence("a"),
     ),
+    "a zero layer that is normalized before its ReLU with a bias": net(
+        conv("a", "data"),
+        layer("BatchNorm", "a"),
+        layer("Scale", "a", more='scale_param { bias_term: true bias_filler { type: "constant" value: 0.5 } }'),
+        layer("ReLU", "a"),
+        conv("score", "a", RANDOM),
+        data=MIXED,
+    ),
+    "a zero layer whose map is normalized and goes through no ReLU": net(
+        conv("a", "data"), layer("BatchNorm", "a"), layer("Scale", "a"), conv("score", "a", RANDOM), data=MIXED
+    ),
+    "a zero layer normalized by a mean from before": net(
+        conv("a", "data"),
+        layer(
+            "BatchNorm",
+            "a",
+            more="batch_norm_param { use_global_stats: true } "
+            "blobs { shape { dim: 4 } data: [-1, -1, -1, -1] } blobs { shape { dim: 4 } data: [1, 1, 1, 1] } "
+            "blobs { shape { dim: 1 } data: 1 }",
+        ),
+        layer("ReLU", "a"),
+        conv("score", "a", RANDOM),
+        data=MIXED,
+    ),
+    "a residual branch whose last scale is zero": net(
+        conv("a", "data", RANDOM),
+        conv("b", "a", RANDOM),
+        layer("BatchNorm", "b"),
+        layer("Scale", "b", more="scale_param { filler { value: 0 } bias_term: true }"),
+        layer("Eltwise", "a b", "sum"),
+        layer("ReLU", "sum"),
+        conv("score", "sum", RANDOM),
+        data=MIXED,
+    ),
+    "a zero gate of values that are not": net(
+        conv("a", "data", RANDOM),
+        conv("gate", "data"),
+        layer("Eltwise", "a gate", "b", "eltwise_param { operation: PROD }"),
+        conv("score", "b", RANDOM),
+    ),
     "frozen layers that are not zero": net(
         conv("a", "data", RANDOM, more="param { lr_mult: 0 } param { lr_mult: 0 }"), conv("score", "a")
     ),
@@ -116,6 +159,51 @@ CANNOT_LEARN = {
     "a zero layer before a ReLU": (
         net(conv("a", "data"), layer("ReLU", "a"), conv("score", "a", RANDOM)),
         "the weights of a are all zero, and so a, score would get no gradient",
+    ),
+    "a zero layer before BatchNorm and ReLU": (
+        net(conv("a", "data"), layer("BatchNorm", "a"), layer("ReLU", "a"), conv("score", "a", RANDOM), data=MIXED),
+        "the weights of a are all zero, and so a, score would get no gradient",
+    ),
+    "a zero layer before BatchNorm, Scale and ReLU": (
+        net(
+            conv("a", "data", "bias_term: false"),
+            layer("BatchNorm", "a", "n"),
+            layer("Scale", "n", more="scale_param { bias_term: true }"),
+            layer("ReLU", "n"),
+            conv("score", "n", RANDOM),
+            data=MIXED,
+        ),
+        "the weights of a are all zero, and so a, scale n, score would get no gradient",
+    ),
+    "a zero layer before MVN and ReLU": (
+        net(conv("a", "data"), layer("MVN", "a", "n"), layer("ReLU", "n"), conv("score", "n", RANDOM), data=MIXED),
+        "the weights of a are all zero, and so a, score would get no gradient",
+    ),
+    "a zero layer before an absolute value": (
+        net(conv("a", "data"), layer("AbsVal", "a", "p"), conv("score", "p", RANDOM)),
+        "the weights of a are all zero, and so a, score would get no gradient",
+    ),
+    "a zero layer before a square": (
+        net(conv("a", "data"), layer("Power", "a", "p", "power_param { power: 2 }"), conv("score", "p", RANDOM)),
+        "the weights of a are all zero, and so a, score would get no gradient",
+    ),
+    "the product of two zero layers": (
+        net(
+            conv("a", "data"),
+            conv("b", "data"),
+            layer("Eltwise", "a b", "p", "eltwise_param { operation: PROD }"),
+            conv("score", "p", RANDOM),
+        ),
+        "the weights of a, b are all zero, and so a, b, score would get no gradient",
+    ),
+    "a zero scale before a ReLU": (
+        net(
+            conv("a", "data", RANDOM),
+            layer("Scale", "a", more="scale_param { filler { value: 0 } }"),
+            layer("ReLU", "a"),
+            conv("score", "a", RANDOM),
+        ),
+        "the weights of scale a are all zero, and so a, scale a, score would get no gradient",
     ),
     "a trunk above zero layers": (
         net(
