@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from caffe import device
+from caffe.copying import NotCopied
 from caffe.errors import ShapeError, UsageError
 from caffe.plan.border import Shorts, lengthen
 
@@ -233,11 +234,13 @@ class Storage:
         self._host_is_newest = self._to_clear = self._given_up = False
 
 
-class Blob:
+class Blob(NotCopied):
     """An N-dimensional array of float32 with a gradient of the same shape.
 
     `data`, `diff`: NumPy arrays. `tensor`, `grad`: the same values as torch tensors on the current device.
     """
+
+    instead = "Pickle or copy its values, blob.data.copy() and blob.diff.copy(), which are NumPy arrays."
 
     def __init__(self, shape: Sequence[int] = (), *, stable: bool = False):
         self._shape = tuple(int(dim) for dim in shape)

@@ -11,6 +11,7 @@ import torch
 
 from caffe import device, fillers
 from caffe.blob import Blob, BlobVec
+from caffe.copying import NotCopied
 from caffe.errors import NetError, ShapeError
 from caffe.formats.binaryproto import blobproto_to_array
 from caffe.log import log
@@ -29,13 +30,18 @@ def layer_type(cls: L) -> L:
     return cls
 
 
-class Layer:
+class Layer(NotCopied):
     """A layer as pycaffe shows it; derive from it for a `type: "Python"` layer.
 
     Write setup(bottom, top), reshape(bottom, top), forward(bottom, top) and backward(top, propagate_down, bottom);
     `bottom` and `top` are lists of Blobs, `self.blobs` holds the parameters, `self.param_str` the text of the prototxt,
     `self.phase` caffe.TRAIN or caffe.TEST. Every other attribute is yours.
     """
+
+    instead = (
+        "Pickle or copy the values of its parameters, [blob.data.copy() for blob in layer.blobs], or write those of "
+        "the whole net: net.save(file)."
+    )
 
     def __init__(self, layer_param: Any):
         self._type: str = layer_param.type

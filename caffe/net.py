@@ -11,6 +11,7 @@ import torch
 
 from caffe import net_weights
 from caffe.blob import Blob, BlobVec
+from caffe.copying import NotCopied
 from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
 from caffe.layer import Layer
@@ -24,12 +25,18 @@ Hook = Callable[[int], object]
 Arrays = dict[str, np.ndarray]
 
 
-class Net:
+class Net(NotCopied):
     """A net built from a prototxt.
 
     Net(network_file, phase, level=0, stages=None, weights=None); the old order Net(network_file, weights, phase) is
     taken too. Raises FormatError for a file that cannot be read, NetError for a net that cannot be built.
     """
+
+    instead = (
+        "To have the net in another process, write its weights with net.save(file) and build it there: "
+        "caffe.Net(prototxt, phase, weights=file). For a second net on the same weights in this process, build one and "
+        "call second.share_with(net)."
+    )
 
     def __init__(
         self,

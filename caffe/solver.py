@@ -9,6 +9,7 @@ import torch
 
 from caffe import device, net_outputs, parallel, snapshot, solver_nets, tripwires, update_rules
 from caffe.blob import Blob
+from caffe.copying import NotCopied
 from caffe.errors import NetError, UsageError
 from caffe.learning_rate import learning_rate
 from caffe.log import log
@@ -30,12 +31,17 @@ class Action(Enum):
 _URGENCY = list(Action)
 
 
-class Solver:
+class Solver(NotCopied):
     """Trains the net that a solver prototxt names. Use one of its subclasses, or get_solver.
 
     solver_file: path of a SolverParameter prototxt. Raises FormatError for a file that cannot be read or a
     snapshot_prefix that cannot be written, NetError for settings or nets that cannot work.
     """
+
+    instead = (
+        "To train on in another process, call solver.snapshot(), build the solver there with caffe.get_solver(file), "
+        "and call solver.restore(<snapshot_prefix>_iter_<n>.solverstate)."
+    )
 
     type: ClassVar[str]
 

@@ -37,14 +37,26 @@ RANKS = """
     device
     plan
     coord_map draw io
-    net_spec passes backward_plan
+    net_spec passes backward_plan copying
     formats
     errors log proto
 """
 """The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}
 
-WITHOUT_TORCH = ("proto", "formats", "passes", "backward_plan", "net_spec", "coord_map", "io", "draw", "log", "errors")
+WITHOUT_TORCH = (
+    "proto",
+    "formats",
+    "passes",
+    "backward_plan",
+    "net_spec",
+    "coord_map",
+    "io",
+    "draw",
+    "log",
+    "copying",
+    "errors",
+)
 PROJECT = {
     "net_spec",
     "data_layers",
