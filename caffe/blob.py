@@ -357,10 +357,15 @@ class Blob(NotCopied):
         return self._data.count
 
     def reshape(self, *dims: int) -> None:
-        """Take a new shape. The first values stay; they become zeros where the new shape needs more memory."""
+        """Take a new shape, given as numbers or as one sequence. The first values stay; they become zeros where the
+        new shape needs more memory. Raises ShapeError."""
         if dims == self._shape:
             return
-        shape = tuple(int(dim) for dim in dims)
+        given: Any = dims[0] if len(dims) == 1 and hasattr(dims[0], "__len__") else dims
+        try:
+            shape = tuple(int(dim) for dim in given)
+        except (TypeError, ValueError) as error:
+            raise ShapeError(f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227)") from error
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
             raise ShapeError(f"Blob.reshape: shape {shape}, expected at most {MAX_AXES} axes, none of them negative")
         self._shape = shape

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from caffe import io
+from caffe.errors import UsageError
 from caffe.net import Net
 
 
@@ -26,7 +27,7 @@ class Classifier(Net):
         channel_swap: Sequence[int] | None = None,
     ):
         super().__init__(model_file, phase=1, weights=pretrained_file)
-        in_ = self.inputs[0]
+        in_ = io.image_input(self, "Classifier")
         shape = tuple(self.blobs[in_].shape)
         self.transformer = io.Transformer({in_: shape})
         self.transformer.set(
@@ -39,13 +40,29 @@ class Classifier(Net):
         )
         self.crop_dims = np.array(shape[2:])
         self.image_dims: Iterable[int] = self.crop_dims if image_dims is None else image_dims
+        self._check_dims()
+
+    def _check_dims(self) -> None:
+        dims = tuple(int(length) for length in self.image_dims)
+        if len(dims) != 2 or dims[0] < self.crop_dims[0] or dims[1] < self.crop_dims[1]:
+            raise UsageError(
+                f"Classifier: image_dims is {dims}, expected a height and a width no smaller than the net's input, "
+                f"{tuple(self.crop_dims.tolist())}, to which images are cropped. Give larger ones, or none."
+            )
 
     def predict(self, inputs: Sequence[np.ndarray], oversample: bool = True) -> np.ndarray:
         """Class probabilities, images × classes, of images height × width × channels (as io.load_image gives them).
 
+        Raises UsageError for what is no image, or has another number of channels than the net.
         oversample: average over ten crops, four corners and centre, straight and mirrored; otherwise the centre alone.
         """
-        images = np.array([io.resize_image(image, self.image_dims) for image in inputs])
+        self._check_dims()
+        given = [np.asarray(image) for image in inputs]
+        for number, image in enumerate(given):
+            io.check_image(image, f"Classifier.predict: input {number}", self.blobs[self.inputs[0]].shape[1])
+        if not given:
+            raise UsageError("Classifier.predict: there is no image, expected at least one")
+        images = np.array([io.resize_image(image, self.image_dims) for image in given])
         if oversample:
             crops = io.oversample(images, self.crop_dims)
         else:

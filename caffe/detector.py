@@ -29,7 +29,7 @@ class Detector(Net):
         context_pad: int | None = None,
     ):
         super().__init__(model_file, phase=1, weights=pretrained_file)
-        in_ = self.inputs[0]
+        in_ = io.image_input(self, "Detector")
         self.transformer = io.Transformer({in_: tuple(self.blobs[in_].shape)})
         self.transformer.set(
             in_,
@@ -100,7 +100,12 @@ class Detector(Net):
     def configure_crop(self, context_pad: int | None) -> None:
         """Set how much of a window's surroundings is shown; the mean that stands for what lies outside the image is
         taken back to the form that images have."""
-        in_ = self.inputs[0]
+        in_, size = self.inputs[0], self.blobs[self.inputs[0]].width
+        if context_pad is not None and not 0 <= 2 * context_pad < size:
+            raise UsageError(
+                f"Detector: context_pad is {context_pad}, expected 0 to {(size - 1) // 2}: the net's input is {size} "
+                "pixels wide, and some must be left for the window between the surroundings on both sides."
+            )
         order = np.argsort(self.transformer.transpose[in_])
         self.context_pad = context_pad
         self.crop_dims = np.array(self.blobs[in_].shape[1:])[order]

@@ -135,8 +135,9 @@ def resize_image(im: np.ndarray, new_dims: Iterable[int], interp_order: int = 1)
     reduction, and there is black outside. Other numbers of channels as SciPy zooms: corners correspond.
     interp_order is the order of the spline: 0 nearest, 1 linear, 3 cubic.
     """
-    rows, columns = (int(length) for length in new_dims)
+    rows, columns = _size("resize_image", new_dims)
     im = np.asarray(im)
+    check_image(im, "resize_image")
     zoom = (rows / im.shape[0], columns / im.shape[1], 1)
     if im.shape[-1] not in (1, 3):
         return ndimage.zoom(im, zoom, order=interp_order).astype(np.float32)
@@ -150,12 +151,49 @@ def resize_image(im: np.ndarray, new_dims: Iterable[int], interp_order: int = 1)
     return (np.clip(resized, 0, 1) * (high - low) + low).astype(np.float32)
 
 
+def check_image(image: np.ndarray, who: str, channels: int | None = None) -> None:
+    """Raises UsageError unless an array is an image, height × width × channels; of so many channels, if they count."""
+    if image.ndim != 3 or not image.size:
+        raise UsageError(
+            f"{who}: found an array of shape {image.shape}, expected an image, height × width × channels. Load it with "
+            "caffe.io.load_image; of one image in an array, make a list: [image]."
+        )
+    if channels is not None and image.shape[2] != channels:
+        raise UsageError(
+            f"{who}: the image has {image.shape[2]} channels, the net takes {channels}. "
+            f"caffe.io.load_image(file, color={channels != 1}) loads it with {1 if channels == 1 else 3}."
+        )
+
+
+def image_input(net: Any, who: str) -> str:
+    """The name of a net's first input. Raises UsageError if it has none, or one that takes no images."""
+    if not net.inputs or len(net.blobs[net.inputs[0]].shape) != 4 or not net.outputs:
+        found = ", ".join(f"{name} {tuple(net.blobs[name].shape)}" for name in net.inputs) or "no input"
+        raise UsageError(
+            f"{who}: the net has {found} and {len(net.outputs)} output(s), expected an input of batch × channels × "
+            "height × width, and an output. Give a deploy prototxt, whose first layer is of type Input."
+        )
+    return net.inputs[0]
+
+
+def _size(who: str, dims: Iterable[int]) -> tuple[int, int]:
+    found = tuple(int(length) for length in dims)
+    if len(found) != 2 or min(found) < 1:
+        raise UsageError(f"{who}: the size is {found}, expected two positive numbers, height and width")
+    return found
+
+
 def oversample(images: Sequence[np.ndarray] | np.ndarray, crop_dims: Iterable[int]) -> np.ndarray:
     """Ten crops of (height, width) of each image: the four corners and the centre, then the same mirrored.
 
     Images are of one size, height × width × channels; the result is (10·images, height, width, channels), float32.
     """
-    rows, columns = (int(length) for length in crop_dims)
+    rows, columns = _size("oversample", crop_dims)
+    if rows > images[0].shape[0] or columns > images[0].shape[1]:
+        raise UsageError(
+            f"oversample: crops of {rows}×{columns} (height × width) were asked of images of "
+            f"{images[0].shape[0]}×{images[0].shape[1]}. Give images that are no smaller than the crops."
+        )
     bottom, right = images[0].shape[0] - rows, images[0].shape[1] - columns
     places = [(0, 0), (0, right), (bottom, 0), (bottom, right), (int(bottom / 2), int(right / 2))]
     crops = []
@@ -226,7 +264,7 @@ class Transformer:
 
     def set_channel_swap(self, in_: str, order: Sequence[int]) -> None:
         """The order of the channels, after the transpose: (2, 1, 0) makes RGB into BGR."""
-        if len(order) != self._shape(in_)[1]:
+        if sorted(order) != list(range(self._shape(in_)[1])):
             raise UsageError(
                 "Transformer: Channel swap needs to have the same number of dimensions as the input channels. It is "
                 f"{order}, the input is {tuple(self.inputs[in_])}. Name every channel."

@@ -44,7 +44,11 @@ class _StderrHandler(logging.Handler):
     """Writes to the `sys.stderr` of the moment, so that redirection and capture work at any time."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
+        line = self.format(record) + "\n"
+        try:
+            sys.stderr.write(line)
+        except UnicodeEncodeError:  # a file's name, say, on a terminal that has no such letters
+            sys.stderr.write(line.encode("ascii", "backslashreplace").decode())
         sys.stderr.flush()
 
 

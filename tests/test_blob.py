@@ -130,6 +130,21 @@ class TestChannelsLast:
         assert not blob.grad.any()
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), [1, 3, 8, 8], np.array([1, 3, 8, 8])])
+def test_a_shape_is_taken_as_one_sequence_too(shape):
+    blob = Blob()
+    blob.reshape(shape)
+    assert tuple(blob.shape) == (1, 3, 8, 8)
+    blob.reshape(np.int64(7))
+    assert tuple(blob.shape) == (7,)
+
+
+@pytest.mark.parametrize("dims", [("a",), (None, 3), ((1, "x"),), ((1, 2), 3)])
+def test_reshape_says_what_it_found(dims):
+    with pytest.raises(ShapeError, match="expected whole numbers"):
+        Blob().reshape(*dims)
+
+
 def test_reshape_refuses_what_is_no_shape():
     with pytest.raises(ShapeError, match="none of them negative"):
         Blob().reshape(2, -1)

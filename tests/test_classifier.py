@@ -86,3 +86,47 @@ def test_context_outside_the_image_is_the_mean(files: tuple[str, str]) -> None:
 def test_selective_search_is_a_package_of_its_own(files: tuple[str, str]) -> None:
     with pytest.raises(UsageError, match="selective_search_ijcv_with_python is not installed"):
         Detector(*files).detect_selective_search(["x.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (np.zeros((20, 30, 3)), "input 0: found an array of shape (30, 3), expected an image"),
+        ([np.zeros((20, 30))], "input 0: found an array of shape (20, 30)"),
+        ([image(9, 9), np.zeros((20, 30, 1))], "input 1: the image has 1 channels, the net takes 3"),
+        ([np.zeros((0, 30, 3))], "found an array of shape (0, 30, 3)"),
+        ([], "there is no image"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_words(files: tuple[str, str], inputs: list[np.ndarray], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Classifier(*files).predict(inputs)
+    assert words in str(error.value)
+
+
+def test_image_dims_smaller_than_the_crop_are_refused(files: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"image_dims is \(8, 7\), expected a height and a width no smaller"):
+        Classifier(*files, image_dims=(8, 7))
+    classifier = Classifier(*files)
+    classifier.image_dims = (4, 4)
+    with pytest.raises(UsageError, match=r"image_dims is \(4, 4\)"):
+        classifier.predict([image(9, 9)])
+    with pytest.raises(UsageError, match="crops of 8×8 .* were asked of images of 4×9"):
+        caffe.io.oversample([image(4, 9)], (8, 8))
+
+
+@pytest.mark.parametrize("made", [Classifier, Detector])
+@pytest.mark.parametrize(
+    ("net", "found"),
+    [
+        ("", "no input"),
+        ('layer { name: "a" type: "Input" top: "a" input_param { shape { dim: [4, 3] } } }', r"a \(4, 3\)"),
+    ],
+)
+def test_a_net_that_takes_no_images_is_refused(
+    tmp_path: Path, files: tuple[str, str], made: type, net: str, found: str
+) -> None:
+    prototxt = tmp_path / "other.prototxt"
+    prototxt.write_text(net)
+    with pytest.raises(UsageError, match=f"{made.__name__}: the net has {found} and .* Give a deploy prototxt"):
+        made(str(prototxt), files[1])

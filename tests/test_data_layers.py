@@ -220,6 +220,10 @@ class TestErrors:
         with pytest.raises(DataError, match=r"rows of 'data' are \(3,\) in 'b.h5', \(2,\) in the file before"):
             made.forward()
 
+    def test_an_hdf5_file_in_place_of_the_list_that_names_it_is_told(self, net):
+        with pytest.raises(DataError, match="source 'a.h5' is an HDF5 file itself, expected a text file that names"):
+            net(HDF5 % ("a.h5", 2, ""), hdf5_files)
+
     def test_what_an_hdf5_file_has_is_listed(self, net):
         with pytest.raises(DataError, match=r"Failed to find HDF5 dataset image in 'a.h5', which has data, .*label"):
             net((HDF5 % ("one.txt", 2, "")).replace('"data"', '"image"'), hdf5_files)

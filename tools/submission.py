@@ -43,6 +43,8 @@ def problem(path: Path, image: Path) -> str | None:
         labels = files.read_label(str(path))
         with Image.open(image) as picture:
             size = picture.size
+    except Image.DecompressionBombError as error:
+        return f"'{image}': {error}"
     except (ValueError, OSError) as error:
         return str(error)
     if labels.shape[::-1] != size:

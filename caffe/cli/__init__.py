@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import NoReturn
 
 import caffe
@@ -35,15 +35,30 @@ COMMANDS = {
     "classify": "classify images",
     "detect": "detect objects by classifying windows of images",
 }
+_DISTRIBUTION = "fcn-caffe"
+_BROKEN_PIPE = 141
+"""As of a program that SIGPIPE ends."""
 _SWITCHES = ("-h", "-help", "-version", "-allow-zero-init", "-logtostderr", "-alsologtostderr", "-colorlogtostderr")
 """Flags without a value that may stand before the command (with one dash or two)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `caffe ARGV...`; the exit status."""
+    """Run `caffe ARGV...`; the exit status. Nobody is told that whoever read the output (head, say) has seen enough."""
+    try:
+        status = _main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what is left to write at exit has a place to go
+        return _BROKEN_PIPE
+    return status
+
+
+def _main(argv: Sequence[str] | None) -> int:
     command, rest = _split(list(sys.argv[1:] if argv is None else argv))
     if command is None:
-        print(f"caffe version {caffe.__version__}" if rest and rest[0].endswith("-version") else usage())
+        print(_version() if rest and rest[0].endswith("-version") else usage())
         return 0
     if command not in COMMANDS:
         print(usage(), file=sys.stderr)
@@ -57,15 +72,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    parser.add_argument("-help", action="help", help=argparse.SUPPRESS)
     try:
         return int(module.run(parser.parse_args(rest, argparse.Namespace(command_line=[command, *rest]))))
-    except CaffeError as error:
+    except BrokenPipeError:
+        raise
+    except (CaffeError, OSError, ValueError) as error:
         if os.environ.get("CAFFE_TRACEBACK", "") not in ("", "0"):
             raise
-        log.critical("caffe: %s", error)
+        log.critical("caffe: %s", _words(error, command))
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _words(error: Exception, command: str) -> str:
+    """What an error says; of the system's own, whose words are few, also which file it was and what to do."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    return f"{command}: '{error.filename}' cannot be read or written: {error.strerror}. Correct the path."
+
+
+def _version() -> str:
+    """The version of Caffe that this is a replacement of, and, on a line of its own, the project's."""
+    try:
+        own = metadata.version(_DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        own = "(not installed: a source tree)"
+    return f"caffe version {caffe.__version__}\n{_DISTRIBUTION} {own}"
 
 
 class _Parser(argparse.ArgumentParser):

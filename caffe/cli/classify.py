@@ -41,7 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _load(path: Path, extension: str) -> list[np.ndarray]:
     log.info("Loading %s: %s", "folder" if path.is_dir() else "file", path)
     if path.suffix == ".npy":
-        return list(preprocessing.load_array(str(path)))
+        array = preprocessing.load_array(str(path))
+        if array.ndim not in (3, 4):
+            raise DataError(
+                f"'{path}' holds an array of shape {array.shape}, expected one image, height × width × channels, or "
+                "several: images × height × width × channels."
+            )
+        return [array] if array.ndim == 3 else list(array)
     if not path.is_dir():
         return [io.load_image(path)]
     files = sorted(path.glob(f"*.{extension}"))

@@ -1,7 +1,8 @@
 """Make a database of images, for Data layers.
 
 LISTFILE names one image a line, relative to ROOTFOLDER, and its label after a space. Keys are the line's number and its
-path, so a Data layer reads the images in the order of the list. An image that cannot be read is reported and left out.
+path, so a Data layer reads the images in the order of the list. An image that cannot be read is reported and left out;
+where none can be read, or an error ends the conversion, no database is left.
 
     caffe convert_imageset -resize_height 256 -resize_width 256 -shuffle images/ train.txt train_lmdb
 """
@@ -9,6 +10,7 @@ path, so a Data layer reads the images in the order of the list. An image that c
 import argparse
 import io
 import os
+import shutil
 
 import numpy as np
 from PIL import Image
@@ -64,15 +66,20 @@ def run(arguments: argparse.Namespace) -> int:
         log.info("Shuffling data")
         Random(new_seed()).shuffle(lines)
     log.info("A total of %d images.", len(lines))
-    with new_database(arguments.database, arguments.backend) as database:
-        log.info("Opened %s %s", arguments.backend, arguments.database)
-        count = _convert(lines, arguments, database)
+    database = new_database(arguments.database, arguments.backend)
+    try:
+        with database:
+            log.info("Opened %s %s", arguments.backend, arguments.database)
+            count = _convert(lines, arguments, database)
+    except BaseException:
+        shutil.rmtree(arguments.database)
+        raise
     log.info("Processed %d files.", count)
     return 0
 
 
 def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, database: DatabaseWriter) -> int:
-    """The number of images that are in the database now."""
+    """The number of images that are in the database now. Raises DataError if that is none."""
     count, first_size = 0, 0
     for index, (path, label) in enumerate(tqdm(lines, unit="image", disable=None)):
         try:
@@ -89,6 +96,12 @@ def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, databa
             )
         database.put(f"{index:08d}_{path}".encode(errors="surrogateescape"), datum.SerializeToString())
         count += 1
+    if not count:
+        raise DataError(
+            f"convert_imageset: none of the {len(lines)} images of '{arguments.list}' can be read, and no database is "
+            f"left. Their paths, as the errors above have them, are ROOTFOLDER ('{arguments.root}') and what the list "
+            "says, put together without anything between: correct one of the two."
+        )
     return count
 
 

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = preprocessing.settings(arguments)
     mean = settings["mean"]
-    if mean is not None and mean.shape[1:] != (1, 1):
+    if mean is not None and mean.ndim == 3 and mean.shape[1:] != (1, 1):
         settings["mean"] = mean.mean(axis=(1, 2))
     detector = Detector(arguments.model_def, arguments.pretrained_model, context_pad=arguments.context_pad, **settings)
     start = time.perf_counter()
@@ -54,8 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             return [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"'{path}' is no text in UTF-8, expected a table of windows ({error}). Save it as CSV."
+        ) from error
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}. Correct the path.") from error
 

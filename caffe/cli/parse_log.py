@@ -5,13 +5,15 @@ Columns: NumIters, Seconds since training began, LearningRate (the last one logg
 
 import argparse
 import csv
+import io
 import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from caffe.errors import FormatError
+from caffe.errors import DataError, FormatError, UsageError
+from caffe.formats.atomic import open_atomic
 from caffe.log import log
 
 Row = dict[str, float]
@@ -43,7 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if len(arguments.delimiter) != 1:
+        raise UsageError(f"parse_log --delimiter {arguments.delimiter!r}: one character was expected")
     tables = read(arguments.logfile_path)
+    if not tables.train and not tables.test:
+        raise DataError(
+            f"'{arguments.logfile_path}' has no line of a training with its outputs, expected a log in glog's format, "
+            "as `caffe train` writes it to stderr: caffe train … 2>&1 | tee train.log"
+        )
     for kind, rows in (("train", tables.train), ("test", tables.test)):
         path = Path(arguments.output_dir) / f"{Path(arguments.logfile_path).name}.{kind}"
         if rows:
@@ -102,8 +111,9 @@ def parse(text: str, year: int = 2000) -> Tables:
 
 def _write(path: Path, rows: list[Row], delimiter: str) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, delimiter=delimiter)
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    with open_atomic(path) as file:
+        file.write(text.getvalue().encode())

@@ -1,4 +1,4 @@
-"""Draw a chart of one or several training logs.
+"""Draw a chart of one or several training logs; a log of several trainings has a line for each.
 
 0 Test accuracy vs. Iters        4 Train learning rate vs. Iters
 1 Test accuracy vs. Seconds      5 Train learning rate vs. Seconds
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from caffe.cli.parse_log import Row, Tables, read
 from caffe.errors import DataError, UsageError
+from caffe.formats.atomic import open_atomic
 from caffe.log import log
 
 _QUANTITIES = ("Test accuracy", "Test loss", "Train learning rate", "Train loss")
@@ -26,23 +27,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
+        from matplotlib.backend_bases import FigureCanvasBase
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError(
             "plot_training_log: the package matplotlib is not installed. Install it: pip install matplotlib"
         ) from error
     quantity, axis = CHARTS[arguments.chart_type].split("  vs. ")
+    kind = Path(arguments.picture).suffix[1:].lower() or "png"
+    if kind not in FigureCanvasBase.get_supported_filetypes():
+        known = ", ".join(sorted(FigureCanvasBase.get_supported_filetypes()))
+        raise UsageError(f"plot_training_log: '{arguments.picture}' ends in .{kind}, expected one of {known}")
     figure = Figure(figsize=(8, 6))
     axes = figure.add_subplot(title=CHARTS[arguments.chart_type], xlabel=axis, ylabel=quantity)
     for path in arguments.logs:
         points = _points(read(path), quantity, _AXES[axis])
         if not points:
             raise DataError(f"'{path}' says nothing of the {quantity.lower()}. Draw another chart of it.")
-        axes.plot(*zip(*points, strict=True), marker=".", linewidth=0.75, label=Path(path).stem)
+        colour = None
+        for training in trainings(points):
+            label = Path(path).stem if colour is None else None
+            (line,) = axes.plot(*zip(*training, strict=True), marker=".", linewidth=0.75, label=label, color=colour)
+            colour = line.get_color()
     axes.legend()
-    figure.savefig(arguments.picture)
+    with open_atomic(arguments.picture) as file:
+        figure.savefig(file, format=kind)
     log.info("Wrote %s", arguments.picture)
     return 0
+
+
+def trainings(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """The points in pieces that each go forwards: a log may hold several stages, or a training that was resumed."""
+    pieces: list[list[tuple[float, float]]] = []
+    for point in points:
+        if not pieces or point[0] < pieces[-1][-1][0]:
+            pieces.append([])
+        pieces[-1].append(point)
+    return pieces
 
 
 def _points(tables: Tables, quantity: str, axis: str) -> list[tuple[float, float]]:

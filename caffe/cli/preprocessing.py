@@ -44,5 +44,10 @@ def load_array(path: str) -> np.ndarray:
     """The array in a .npy file. Raises DataError."""
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"'{path}' cannot be read as a .npy array: {error}") from error
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}. Name a .npy file.") from error
+    except (EOFError, ValueError) as error:
+        raise DataError(
+            f"'{path}' cannot be read as a .npy array of numbers, expected what numpy.save writes. A mean in a "
+            ".binaryproto becomes one by numpy.save(file, caffe.io.blobproto_to_array(blob)[0])."
+        ) from error

@@ -46,6 +46,13 @@ class HDF5Data(SourceLayer):
 
     def _listed_files(self, source: str) -> list[str]:
         log.info("Loading list of HDF5 filenames from: %s", source)
+        import h5py  # takes a tenth of a second, which other nets need not wait
+
+        if h5py.is_hdf5(source):
+            raise DataError(
+                f"{self}: source '{source}' is an HDF5 file itself, expected a text file that names such files, one on "
+                f"each line. Make one that holds this line: {source}"
+            )
         try:
             with open(source, encoding="utf-8") as file:
                 files = file.read().split()

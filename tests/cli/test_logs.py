@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from caffe.cli import parse_log
+from caffe.cli import parse_log, plot_training_log
 
 LOG = """\
 Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg
@@ -94,3 +94,11 @@ def test_plot_training_log_without_that_quantity(run, folder):
     status, _, err = run("plot_training_log 0 chart.png a.log")
     assert status == 1
     assert "says nothing of the test accuracy" in err
+
+
+def test_a_log_of_several_trainings_has_a_line_for_each():
+    losses = parse_log.parse(LOG + LOG.replace("I1231", "I0102").replace("I0101", "I0103")).losses
+    for axis in ("NumIters", "Seconds"):
+        pieces = plot_training_log.trainings([(row[axis], row["loss"]) for row in losses])
+        assert [len(piece) for piece in pieces] == [2, 2]
+        assert all(piece == sorted(piece, key=lambda point: point[0]) for piece in pieces)

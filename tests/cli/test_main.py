@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -17,7 +18,10 @@ def test_without_a_command_there_is_the_usage(line, run):
 
 
 def test_version(run):
-    assert run("--version")[:2] == (0, "caffe version 1.0.0\n")
+    status, out, _ = run("--version")
+    caffes, own = out.splitlines()
+    assert (status, caffes) == (0, "caffe version 1.0.0")
+    assert own == f"fcn-caffe {metadata.version('fcn-caffe')}"
 
 
 def test_an_unknown_command(run):

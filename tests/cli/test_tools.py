@@ -143,8 +143,8 @@ def test_classify_an_image_and_an_array(classifier, run):
         ("classify images out.npy --images_dim 12", ""),
         ("classify images/0.png out.npy --images_dim a,b", "--images_dim a,b: whole numbers"),
         ("classify images/0.png out.npy --mean_file w.caffemodel", "cannot be read as a .npy array"),
-        ("detect nowhere.csv out.csv", "'nowhere.csv' cannot be read"),
-        ("detect deploy.prototxt out.csv", "no column filename, xmax, xmin, ymax, ymin"),
+        ("detect nowhere.csv out.csv --context_pad 1", "'nowhere.csv' cannot be read"),
+        ("detect deploy.prototxt out.csv --context_pad 1", "no column filename, xmax, xmin, ymax, ymin"),
     ],
 )
 def test_wrong_input(line, words, classifier, run):
@@ -176,6 +176,6 @@ def test_detect(classifier, run, folder):
 
 def test_detect_with_a_bad_number(classifier, run, folder):
     (folder / "windows.csv").write_text("filename,xmin,ymin,xmax,ymax\nimages/1.png,1,1,wide,18\n")
-    status, _, err = run(f"detect windows.csv out.csv {classifier}")
+    status, _, err = run(f"detect windows.csv out.csv {classifier} --context_pad 1")
     assert status == 1
     assert "'windows.csv', line 2: four numbers were expected" in err

@@ -308,3 +308,16 @@ def test_the_demos_own_pictures_are_well(tmp_path):
     write_segmentation(tmp_path / "VOC", 1, {"train": 3, "val": 2})
     status, found = check(tmp_path / "VOC")
     assert (status, found["errors"]) == (0, {})
+
+
+def test_pictures_over_pillows_limit_are_named_and_the_others_still_looked_at(voc, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", SIZE[0] * SIZE[1])
+    image(voc, 0, Image.new("RGB", (10 * SIZE[1], SIZE[0])))
+    label(voc, 1, np.zeros((SIZE[0], 10 * SIZE[1]), np.uint8))
+    status, found = check(voc)
+    assert status == 1
+    (picture,) = found["errors"]["images too large for Pillow to open"]
+    (mask,) = found["errors"]["labels too large for Pillow to open"]
+    assert "image0.png" in picture
+    assert "image1.png" in mask
+    assert sum(found["sizes"].values()) == 5

@@ -77,6 +77,9 @@ def _image(path: str, name: str, found: Findings, hashes: dict[str, list[str]]) 
     except FileNotFoundError:
         found.error("missing images", path)
         return None
+    except Image.DecompressionBombError as error:
+        found.error("images too large for Pillow to open", f"{path}: {error}")
+        return None
     except (ValueError, OSError) as error:
         found.error("unreadable images", str(error))
         return None
@@ -104,6 +107,8 @@ def _label(layout: Layout, name: str, found: Findings) -> np.ndarray | None:
         return _label_image(path, layout, found)
     except FileNotFoundError:
         found.error("missing labels", path)
+    except Image.DecompressionBombError as error:
+        found.error("labels too large for Pillow to open", f"{path}: {error}")
     except (ValueError, OSError) as error:
         found.error("labels that cannot be used", str(error))
     return None
