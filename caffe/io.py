@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from caffe.errors import DataError, UsageError
 from caffe.formats.binaryproto import array_to_blobproto, blobproto_to_array
+from caffe.formats.pictures import FORMATS
 from caffe.proto import caffe_pb2
 
 __all__ = [
@@ -104,9 +105,9 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> np.ndarr
     Raises DataError if there is no such image.
     """
     try:
-        with Image.open(filename) as image:
+        with Image.open(filename, formats=FORMATS) as image:
             pixels = _unit_range(image)
-    except (OSError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"load_image: cannot read '{os.fspath(filename)}' ({error}). Name an image file that Pillow knows."
         ) from error

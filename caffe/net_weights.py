@@ -101,9 +101,9 @@ def _incompatible(source: LayerWeights, layer: NativeLayer) -> str:
 
 
 def _same_shape(target: tuple[int, ...], source: tuple[int, ...]) -> bool:
-    """Blob::ShapeEquals: a legacy 4-D shape equals one with fewer axes when the axes in front are 1."""
-    if len(source) == 4 and len(target) < 4:
-        return (1,) * (4 - len(target)) + target == source
+    """Blob::ShapeEquals: a legacy 4-D shape, or C3D's 5-D one, equals one with fewer axes when those in front are 1."""
+    if len(source) in (4, 5) and len(target) < len(source):
+        return (1,) * (len(source) - len(target)) + target == source
     return target == source
 
 

@@ -1,17 +1,15 @@
 """LMDB and LevelDB: what comes out, in which order, and what is said of a database that cannot be read."""
 
-import contextlib
 import gc
 import random
 import shutil
 import sys
-import time
 import zipfile
 
 import lmdb
 import pytest
 
-from caffe.data import leveldb_writer
+from caffe.data import leveldb, leveldb_writer
 from caffe.data.crc32c import crc32c, masked
 from caffe.data.database import Database, LmdbWriter, new_database
 from caffe.errors import DataError
@@ -74,28 +72,6 @@ def test_an_lmdb_is_closed_when_nobody_reads_it(tmp_path):
     del database
     gc.collect()
     lmdb.open(str(path)).close()
-
-
-@pytest.mark.parametrize("for_ever", [False, True])
-def test_an_lmdb_that_another_thread_is_closing_is_waited_for(tmp_path, monkeypatch, for_ever):
-    path, waited = written(tmp_path / "db"), []
-    held = [lmdb.open(str(path), readonly=True, lock=False)]
-    with contextlib.suppress(lmdb.Error):
-        lmdb.open(str(path), readonly=True, lock=False).close()
-        pytest.skip("this version of lmdb, an old one, opens one file twice: there is nothing to wait for")
-
-    def wait(seconds):
-        waited.append(seconds)
-        if not for_ever:
-            held.pop().close()
-
-    monkeypatch.setattr(time, "sleep", wait)
-    if for_ever:
-        with pytest.raises(DataError, match="already open"):
-            Database(path, "lmdb")
-    else:
-        assert list(Database(path, "lmdb")) == PAIRS
-    assert len(waited) == (4 if for_ever else 1)
 
 
 def test_an_lmdb_in_a_single_file_is_read(tmp_path):
@@ -183,8 +159,72 @@ def test_a_missing_database_is_named(tmp_path):
 def test_a_damaged_lmdb_is_an_error(tmp_path):
     path = written(tmp_path / "db")
     (path / "data.mdb").write_bytes(b"nothing of the kind" * 1000)
-    with pytest.raises(DataError, match=r"LMDB '.*db' cannot be read: .*Make it again"):
+    with pytest.raises(DataError, match=r"LMDB '.*db' cannot be read: .*make it again"):
         list(Database(path, "lmdb"))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_an_lmdb_that_was_cut_off_is_an_error(tmp_path, part):
+    path = written(tmp_path / "db", [(f"{n:04d}".encode(), bytes(n)) for n in range(2000)])
+    whole = (path / "data.mdb").read_bytes()
+    (path / "data.mdb").write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(DataError, match=r"LMDB '.*db' cannot be read: it has [\d,]+ bytes.*cut off"):
+        Database(path, "lmdb")
+
+
+def test_an_lmdb_with_any_byte_changed_is_read_or_is_an_error(tmp_path):
+    path = written(tmp_path / "db", [(f"{n:04d}".encode(), bytes(n % 40 * 110)) for n in range(200)])
+    whole, draw = (path / "data.mdb").read_bytes(), random.Random(1)
+    refused = []
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for _ in range(4):
+            page = draw.randrange(len(whole) // 4096) * 4096
+            damaged[page + draw.choice([draw.randrange(8, 152), draw.randrange(4096)])] = draw.randrange(256)
+        (path / "data.mdb").write_bytes(damaged)
+        try:
+            list(Database(path, "lmdb"))
+        except DataError as error:
+            refused.append(str(error))
+    assert len(refused) > 20
+    assert all(str(path) in words for words in refused)
+
+
+def test_an_lmdb_whose_branches_lead_in_a_circle_is_an_error(tmp_path):
+    path = written(tmp_path / "db", [(f"{n:04d}".encode(), bytes(50)) for n in range(900)])
+    content = bytearray((path / "data.mdb").read_bytes())
+    pages = range(2 * 4096, len(content), 4096)
+    branch = next(page for page in pages if content[page + 10] == 1)
+    first = branch + int.from_bytes(content[branch + 16 : branch + 18], "little")
+    content[first : first + 4] = (branch // 4096).to_bytes(4, "little")
+    (path / "data.mdb").write_bytes(content)
+    with pytest.raises(DataError, match="a branch leads to page"):
+        list(Database(path, "lmdb"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("CURRENT", b"/etc/passwd\n", "CURRENT names '/etc/passwd', expected a manifest"),
+        ("MANIFEST-000002", b"\0\0\0\0\xff\x7f\x01" + b"\xff" * 0x7FFF, "a number of more than 10 bytes"),
+    ],
+)
+def test_a_leveldb_that_leads_astray_is_an_error(leveldbs, name, content, words):
+    folder = leveldbs / "log"
+    file = folder / ((folder / "CURRENT").read_text().strip() if name != "CURRENT" else name)
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        list(Database(folder, "leveldb"))
+
+
+def test_a_leveldbs_block_that_claims_4_gib_is_an_error():
+    with pytest.raises(ValueError, match="is said to unpack to 4,294,967,295"):
+        leveldb._uncompressed(memoryview(b"\xff\xff\xff\xff\x0f" + bytes(100)))
+
+
+def test_a_path_with_a_nul_byte_is_named():
+    with pytest.raises(DataError, match=r"database 'a\\x00b' does not exist"):
+        Database("a\0b", "lmdb")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def problem(path: Path, image: Path) -> str | None:
         return f"'{path}' is missing"
     try:
         labels = files.read_label(str(path))
-        with Image.open(image) as picture:
+        with Image.open(image, formats=files.FORMATS) as picture:
             size = picture.size
     except Image.DecompressionBombError as error:
         return f"'{image}': {error}"

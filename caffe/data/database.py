@@ -4,16 +4,13 @@ GetDB, Cursor and Transaction (src/caffe/util/db.cpp). The values are usually Da
 """
 
 import os
-import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from types import TracebackType
 
 import lmdb
 
-from caffe.data import leveldb
+from caffe.data import leveldb, lmdb_reader
 from caffe.data.leveldb_writer import LevelDbWriter
 from caffe.errors import DataError
 
@@ -21,10 +18,6 @@ PathLike = str | os.PathLike[str]
 BACKENDS = ("lmdb", "leveldb")
 
 _COMMIT_EVERY = 1000
-_WAITS = (0.001, 0.01, 0.1, 0.5)
-"""Seconds."""
-_open_environments: weakref.WeakValueDictionary[tuple[int, int], lmdb.Environment] = weakref.WeakValueDictionary()
-"""By device and inode: LMDB refuses to open one file twice in one process."""
 
 
 class Database:
@@ -35,12 +28,12 @@ class Database:
         self.path, self.backend = os.fspath(path), backend
         _check_backend(backend)
         _check_kind(self.path, backend)
-        self._environment = _lmdb_environment(self.path) if backend == "lmdb" else None
+        self._lmdb = lmdb_reader.opened(self.path) if backend == "lmdb" else None
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        if self._environment is None:
+        if self._lmdb is None:
             return leveldb.entries(self.path)
-        return _lmdb_entries(self._environment, self.path)
+        return lmdb_reader.entries(self._lmdb, self.path)
 
 
 def _check_backend(backend: str) -> None:
@@ -49,9 +42,9 @@ def _check_backend(backend: str) -> None:
 
 
 def _check_kind(path: str, backend: str) -> None:
-    if not os.path.exists(path):
+    if "\0" in path or not os.path.exists(path):
         raise DataError(
-            f"database '{path}' does not exist (working directory {os.getcwd()}). Correct the path, or make it with "
+            f"database {path!r} does not exist (working directory {os.getcwd()}). Correct the path, or make it with "
             "`caffe convert_imageset`."
         )
     is_lmdb = os.path.isfile(path) or os.path.exists(os.path.join(path, "data.mdb"))
@@ -63,45 +56,6 @@ def _check_kind(path: str, backend: str) -> None:
             f"database '{path}' is of the kind {found.upper()}, opened as {backend.upper()} (the default is "
             f"LEVELDB). Write `backend: {found.upper()}`."
         )
-
-
-def _lmdb_environment(path: str) -> lmdb.Environment:
-    in_folder = os.path.isdir(path)
-    status = os.stat(os.path.join(path, "data.mdb") if in_folder else path)
-    file = (status.st_dev, status.st_ino)
-    environment = _open_environments.get(file)
-    if environment is None:
-        try:
-            environment = _opened(path, in_folder)
-        except lmdb.Error as error:
-            raise _damaged(path, error) from error
-        _open_environments[file] = environment
-    return environment
-
-
-def _opened(path: str, in_folder: bool) -> lmdb.Environment:
-    """LMDB may take an environment for open that another thread, whose iterator was the last to hold it, is closing."""
-    attempt = partial(lmdb.open, path, readonly=True, lock=False, subdir=in_folder)
-    for wait in _WAITS:
-        try:
-            return attempt()
-        except lmdb.Error as error:
-            if "already open" not in str(error):
-                raise
-            time.sleep(wait)
-    return attempt()
-
-
-def _lmdb_entries(environment: lmdb.Environment, path: str) -> Iterator[tuple[bytes, bytes]]:
-    try:
-        with environment.begin() as transaction:
-            yield from transaction.cursor()
-    except lmdb.Error as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: str, error: lmdb.Error) -> DataError:
-    return DataError(f"LMDB '{path}' cannot be read: {error}. Make it again with `caffe convert_imageset`.")
 
 
 class LmdbWriter(AbstractContextManager["LmdbWriter"]):

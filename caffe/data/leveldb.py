@@ -26,6 +26,9 @@ RECORD_BLOCK = 32768
 FOOTER = 48
 MAGIC = 0xDB4775248B80FB57
 WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+MOST_KEY_BYTES = 1 << 16
+MOST_EXPANSION = 22
+"""What Snappy makes of a byte at most: three bytes may stand for 64."""
 LOG_NUMBER, _PREVIOUS_LOG, _DELETED_TABLE, NEW_TABLE = 2, 9, 6, 7
 _SKIPPED_EDITS = {1: "bytes", 3: "number", 4: "number", 5: "number bytes"}
 
@@ -53,7 +56,10 @@ def _newest(merged: Iterator[Entry]) -> Iterator[tuple[bytes, bytes]]:
 
 def _sources(folder: Path) -> list[Iterator[Entry]]:
     """Sorted entries: of a log file, of a table of level 0, of all tables of a higher level (they do not overlap)."""
-    manifest = folder / (folder / "CURRENT").read_text().strip()
+    name = (folder / "CURRENT").read_bytes()[:100].decode("ascii", "replace").strip()
+    if not re.fullmatch(r"MANIFEST-\d+", name):
+        raise ValueError(f"CURRENT names {name!r}, expected a manifest such as MANIFEST-000001")
+    manifest = folder / name
     state = _State()
     for record in _records(map_file(manifest)):
         state.apply(memoryview(record))
@@ -105,14 +111,14 @@ class _State:
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
+    value = 0
+    for shift in range(0, 70, 7):
         byte = data[place]
         place += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, place
-        shift += 7
+    raise ValueError(f"a number of more than 10 bytes at {place - 10}")
 
 
 def _length_prefixed(data: memoryview, place: int) -> tuple[bytes, int]:
@@ -128,7 +134,8 @@ def _exactly(data: memoryview, place: int, length: int) -> bytes:
 
 def _records(data: memoryview) -> Iterator[bytes]:
     """The records of a log file or manifest. A record that was being written when the writer stopped is left out."""
-    place, parts = 0, b""
+    place = 0
+    parts: list[bytes] = []
     while place + 7 <= len(data):
         if RECORD_BLOCK - place % RECORD_BLOCK < 7:
             place += RECORD_BLOCK - place % RECORD_BLOCK
@@ -138,9 +145,11 @@ def _records(data: memoryview) -> Iterator[bytes]:
             return
         content = bytes(data[place + 7 : place + 7 + length])
         place += 7 + length
-        parts = content if kind in (WHOLE, FIRST) else parts + content
+        if kind in (WHOLE, FIRST):
+            parts = []
+        parts.append(content)
         if kind in (WHOLE, LAST):
-            yield parts
+            yield b"".join(parts)
 
 
 def _log(path: Path) -> Iterator[Entry]:
@@ -199,6 +208,8 @@ def _block(data: memoryview, start: int, size: int) -> Iterator[tuple[bytes, byt
         unshared, place = _varint(content, place)
         length, place = _varint(content, place)
         key = key[:shared] + _exactly(content, place, unshared)
+        if len(key) > MOST_KEY_BYTES:
+            raise ValueError(f"a key of {len(key):,} bytes, expected at most {MOST_KEY_BYTES:,}")
         place += unshared
         yield key, _exactly(content, place, length)
         place += length
@@ -209,6 +220,9 @@ def _uncompressed(block: memoryview) -> bytes:
         import cramjam
     except ImportError as error:
         raise DataError("a LevelDB compressed by Snappy needs the package cramjam: pip install cramjam") from error
+    length, _ = _varint(block, 0)
+    if length > MOST_EXPANSION * len(block):
+        raise ValueError(f"a block of {len(block):,} bytes is said to unpack to {length:,}, more than Snappy can pack")
     try:
         return bytes(cramjam.snappy.decompress_raw(block))
     except cramjam.DecompressionError as error:

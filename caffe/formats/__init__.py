@@ -6,6 +6,7 @@
     binaryproto.py   mean files
     summary.py       any of these as text: `python -m caffe.formats.summary FILE`
 
-Below them: wire.py (protobuf's bytes), blobproto.py (one blob), identify.py (what a file is), mapped.py (reading
-without copying), atomic.py (writing whole files or nothing).
+Below them: wire.py (protobuf's bytes), blobproto.py (one blob), hdf5_file.py (what any reader of HDF5 goes through),
+identify.py (what a file is), mapped.py (reading without copying), atomic.py (writing whole files or nothing),
+pictures.py (which formats of images are read).
 """

@@ -6,6 +6,14 @@
       7     shape                           BlobShape { dim }
       8, 9  double_data, double_diff        packed doubles; they win over 5 and 6
 
+Two forks store more than that, and are read, too. NVIDIA's Caffe and OpenCV's shrinkCaffeModel write
+
+      10, 11  raw_data_type, raw_diff_type  0 double, 1 float, 2 half, 3 int, 4 unsigned int
+      12, 13  raw_data, raw_diff            the numbers, in bytes
+
+and C3D 1.0, whose blobs have a fifth axis before height and width, num, channels, length, height, width, data and diff
+as the fields 1 to 7: a field 5 that is a single integer tells that a blob is of this kind.
+
 Written are 5, 6 and 7, in this order, as Caffe writes them.
 """
 
@@ -22,6 +30,10 @@ from caffe.proto import caffe_pb2
 _LEGACY = ("num", "channels", "height", "width")
 _FLOATS = {5: "data", 6: "diff"}
 _DOUBLES = {8: "data", 9: "diff"}
+_RAW = {12: ("data", 10), 13: ("diff", 11)}
+_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2", 3: "<i4", 4: "<u4"}
+_C3D_SHAPE, _C3D_FLOATS = (1, 2, 3, 4, 5), {6: "data", 7: "diff"}
+_MOST_PIECES = 1 << 16
 
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1
@@ -37,24 +49,57 @@ class BlobArrays:
 
 def decode(message: memoryview, source: str) -> BlobArrays:
     """The arrays of a BlobProto. Raises FormatError where the shape and the number of values disagree."""
-    chunks: dict[int, list[np.ndarray]] = {}
-    header = bytearray()
-    for field in wire.fields(message, source):
-        if field.number in _FLOATS:
-            chunks.setdefault(field.number, []).append(field.array(np.dtype("<f4"), source))
-        elif field.number in _DOUBLES:
-            chunks.setdefault(field.number, []).append(field.array(np.dtype("<f8"), source))
-        else:
-            header += field.raw
-    shape = _shape(bytes(header), source)
+    integers = {
+        each.number: wire.read_varint(each.value, 0, source)[0]
+        for each in wire.fields(message, source)
+        if each.wire == wire.VARINT
+    }
+    is_c3d = _C3D_SHAPE[-1] in integers
+    floats = _C3D_FLOATS if is_c3d else _FLOATS
+    types: dict[int, np.dtype] = {number: np.dtype("<f4") for number in floats}
+    if not is_c3d:
+        types |= {number: np.dtype("<f8") for number in _DOUBLES} | _raw_types(integers, source)
+    header, chunks = _sorted_out(message, types, source)
+    shape = tuple(integers.get(number, 0) for number in _C3D_SHAPE) if is_c3d else _shape(header, source)
+    check_shape(shape, source)
     values: dict[str, np.ndarray] = {}
-    for number, name in (*_FLOATS.items(), *_DOUBLES.items()):
+    names = {**floats, **_DOUBLES, **{number: name for number, (name, _) in _RAW.items()}}
+    for number, name in names.items():
         if parts := chunks.get(number):
             whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
             values[name] = _shaped(whole.astype(np.float32, copy=False), shape, name, source)
     if "data" not in values:
         values["data"] = _shaped(np.empty(0, np.float32), shape, "data", source)
     return BlobArrays(**values)
+
+
+def _sorted_out(
+    message: memoryview, types: dict[int, np.dtype], source: str
+) -> tuple[bytes, dict[int, list[np.ndarray]]]:
+    """The fields that are not of these types, and the arrays in those that are, by number."""
+    chunks: dict[int, list[np.ndarray]] = {}
+    header = bytearray()
+    pieces = 0
+    for each in wire.fields(message, source):
+        if each.number not in types:
+            header += each.raw
+            continue
+        chunks.setdefault(each.number, []).append(each.array(types[each.number], source))
+        pieces += 1
+        if pieces > _MOST_PIECES:
+            raise FormatError(f"{source}: a blob in more than {_MOST_PIECES:,} pieces. The file is damaged.")
+    return bytes(header), chunks
+
+
+def _raw_types(integers: dict[int, int], source: str) -> dict[int, np.dtype]:
+    """The type of the numbers in each of the raw fields."""
+    found = {}
+    for number, (name, place) in _RAW.items():
+        kind = integers.get(place, 0)
+        if kind not in _RAW_TYPES:
+            raise FormatError(f"{source}: raw_{name} is of the type {kind}, expected 0 to {max(_RAW_TYPES)}.")
+        found[number] = np.dtype(_RAW_TYPES[kind])
+    return found
 
 
 def _shape(header: bytes, source: str) -> tuple[int, ...]:
@@ -64,7 +109,7 @@ def _shape(header: bytes, source: str) -> tuple[int, ...]:
         raise FormatError(
             f"{source}: the shape cannot be read ({error}). The file is damaged: copy it again."
         ) from error
-    return check_shape(shape_of(blob), source)
+    return shape_of(blob)
 
 
 def shape_of(blob: caffe_pb2.BlobProto) -> tuple[int, ...]:

@@ -9,21 +9,19 @@ such names, nor any net with two layers of one name. Files have no size limit.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
 
-from caffe.errors import CaffeError, FormatError
-from caffe.formats.atomic import replacing
-from caffe.formats.blobproto import check_shape
+from caffe.errors import FormatError
 from caffe.formats.caffemodel import LayerWeights
-from caffe.formats.identify import Kind, identify, wrong_kind
-from caffe.formats.mapped import PathLike, map_file
+from caffe.formats.hdf5_file import created, find, opened, read_array, walk
+from caffe.formats.identify import Kind, wrong_kind
+from caffe.formats.mapped import PathLike
 
 MAX_BLOBS_PER_LAYER = 1024
-_MAX_COMPRESSION = 1032  # the most that deflate can do
 
 
 def read(path: PathLike) -> list[LayerWeights]:
@@ -31,8 +29,7 @@ def read(path: PathLike) -> list[LayerWeights]:
     with opened(path) as file:
         if contents(file) is not Kind.WEIGHTS:
             raise wrong_kind(path, contents(file), Kind.WEIGHTS.value)
-        data = _layers(file["data"], os.fspath(path))
-        diff = _layers(file["diff"], os.fspath(path)) if isinstance(file.get("diff"), h5py.Group) else {}
+        data, diff = (_layers(find(file, root), os.fspath(path)) for root in ("data", "diff"))
     return [LayerWeights(name, "", blobs, diff.get(name, [])) for name, blobs in data.items()]
 
 
@@ -56,72 +53,32 @@ def write(path: PathLike, layers: Iterable[tuple[str, Sequence[tuple[np.ndarray 
                         group.create_dataset(str(index), data=np.asarray(array, np.float32))
 
 
-@contextmanager
-def opened(path: PathLike) -> Iterator[h5py.File]:
-    """An HDF5 file to read. What HDF5 finds wrong with it inside the block becomes FormatError."""
-    found = identify(map_file(path))
-    if found is not Kind.HDF5:
-        raise wrong_kind(path, found, Kind.HDF5.value)
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except CaffeError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise FormatError(f"{path}: damaged or truncated HDF5 ({error}). Copy or download it again.") from error
-
-
-@contextmanager
-def created(path: PathLike) -> Iterator[h5py.File]:
-    """An HDF5 file to fill; it becomes `path` when the block ends without an error."""
-    with replacing(path) as temporary:
-        try:
-            with h5py.File(temporary, "w") as file:
-                yield file
-        except CaffeError:
-            raise
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
-
-
 def contents(file: h5py.File) -> Kind:
     """What an HDF5 file holds: weights, a solver's state, or neither."""
-    if isinstance(file.get("history"), h5py.Group) and "iter" in file:
+    if isinstance(find(file, "history"), h5py.Group) and "iter" in file:
         return Kind.STATE
-    return Kind.WEIGHTS if isinstance(file.get("data"), h5py.Group) else Kind.OTHER_HDF5
+    return Kind.WEIGHTS if isinstance(find(file, "data"), h5py.Group) else Kind.OTHER_HDF5
 
 
-def read_array(dataset: h5py.Dataset, source: str, dtype: type[np.generic] = np.float32) -> np.ndarray:
-    """A dataset of numbers, after its size and its place have been checked. Raises FormatError."""
-    where = f"{source}: {dataset.name}"
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-        raise FormatError(f"{where} is {dataset}, expected a dataset of numbers.")
-    shape = check_shape(dataset.shape or (), where)
-    if dataset.external or dataset.is_virtual:
-        raise FormatError(f"{where} points to another file; expected the values themselves.")
-    if dataset.nbytes > max(dataset.id.get_storage_size(), 1) * _MAX_COMPRESSION:
-        raise FormatError(f"{where} declares shape {shape} but stores nearly nothing. The file is damaged.")
-    return np.asarray(dataset[()], dtype)
-
-
-def _layers(root: h5py.Group, source: str) -> dict[str, list[np.ndarray | None]]:
-    """Layer name → its blobs. Links to other files are not followed, and each object is read once."""
+def _layers(root: Any, source: str) -> dict[str, list[np.ndarray | None]]:
+    """Layer name → its blobs; none where there is no such group."""
     layers: dict[str, list[np.ndarray | None]] = {}
-
-    def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
+    for name, node in walk(root) if isinstance(root, h5py.Group) else ():
         if isinstance(node, h5py.Group):
             layers.setdefault(name, [])
-            return
+            continue
         layer, _, index = name.rpartition("/")
-        if not layer or not (index.isascii() and index.isdecimal()) or int(index) >= MAX_BLOBS_PER_LAYER:
+        if not layer or not _is_number(index):
             raise FormatError(f"{source}: expected datasets {root.name}/<layer>/<number>, found {node.name}.")
         blobs = layers.setdefault(layer, [])
         blobs.extend([None] * (int(index) + 1 - len(blobs)))
         blobs[int(index)] = read_array(node, source)
-
-    root.visititems(visit)
     outer = {"/".join(parts[:end]) for parts in (name.split("/") for name in layers) for end in range(1, len(parts))}
     return {name: blobs for name, blobs in layers.items() if blobs or name not in outer}
+
+
+def _is_number(index: str) -> bool:
+    return index.isascii() and index.isdecimal() and len(index) < 9 and int(index) < MAX_BLOBS_PER_LAYER
 
 
 def _check_names(names: list[str], source: str) -> None:

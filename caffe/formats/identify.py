@@ -1,13 +1,16 @@
 """What a file is, told by its bytes and never by its name; so that a mix-up is named as one.
 
-Caffe's binary messages carry no magic number, but their first fields differ in number and wire type:
+Caffe's binary messages carry no magic number, but their fields differ in number and wire type. Fields that only forks
+of Caffe have tell nothing: what counts is that none contradicts a kind, and that most are known to it.
 
     NetParameter (weights)   1 name: LEN · 2 layers: LEN · 3 input: LEN · 8 input_shape: LEN · 100 layer: LEN
     SolverState              1 iter: VARINT · 2 learned_net: LEN · 3 history: LEN · 4 current_step: VARINT
     BlobProto (mean file)    1–4 num, channels, height, width: VARINT · 5 data: LEN or I32 · 7 shape: LEN
+                             C3D 1.0: 1–5 VARINT · 6, 7 data, diff: LEN or I32
 """
 
 import re
+from collections.abc import Iterator
 from enum import Enum
 
 from caffe.errors import FormatError
@@ -46,8 +49,13 @@ _V, _L, _F = wire.VARINT, wire.LEN, wire.I32
 _MESSAGES = {
     Kind.WEIGHTS: {1: {_L}, 2: {_L}, 3: {_L}, 4: {_V, _L}, 5: {_V}, 6: {_L}, 7: {_V}, 8: {_L}, 100: {_L}},
     Kind.STATE: {1: {_V}, 2: {_L}, 3: {_L}, 4: {_V}},
-    Kind.BLOB: {1: {_V}, 2: {_V}, 3: {_V}, 4: {_V}, 5: {_L, _F}, 6: {_L, _F}, 7: {_L}, 8: {_L, wire.I64}},
+    Kind.BLOB: {
+        **{number: {_V} for number in (1, 2, 3, 4)},
+        **{5: {_L, _F, _V}, 6: {_L, _F}, 7: {_L, _F}, 8: {_L, wire.I64}},
+        **{10: {_V}, 11: {_V}, 12: {_L}, 13: {_L}},
+    },
 }
+_MOST_FIELDS = 100
 
 
 def identify(content: memoryview) -> Kind:
@@ -62,29 +70,35 @@ def identify(content: memoryview) -> Kind:
         return Kind.HTML
     if not re.search(rb"[\x00-\x08\x0e-\x1f]", head):
         return Kind.TEXT
-    tags = _first_tags(content)
-    for kind, known in _MESSAGES.items():
-        if tags and all(wire_type in known.get(number, ()) for number, wire_type in tags):
-            return kind
-    return Kind.UNKNOWN
+    tags = set(_first_tags(content))
+    known = {
+        kind: sum(number in expected for number, _ in tags)
+        for kind, expected in _MESSAGES.items()
+        if all(wire_type in expected.get(number, (wire_type,)) for number, wire_type in tags)
+    }
+    likeliest = max(known, key=lambda kind: known[kind], default=Kind.UNKNOWN)
+    return likeliest if known.get(likeliest) else Kind.UNKNOWN
 
 
-def _first_tags(content: memoryview) -> list[tuple[int, int]]:
-    """Number and wire type of the first three fields, the last of which may be cut off."""
-    tags: list[tuple[int, int]] = []
+def _first_tags(content: memoryview) -> Iterator[tuple[int, int]]:
+    """Number and wire type of the first fields, the last of which may be cut off."""
     position = 0
     try:
-        while position < len(content) and len(tags) < 3:
+        for _ in range(_MOST_FIELDS):
+            if position >= len(content):
+                return
             tag, position = wire.read_varint(content, position, "")
-            tags.append((tag >> 3, tag & 7))
+            yield tag >> 3, tag & 7
+            if tag & 7 in wire.WIDTH:
+                position += wire.WIDTH[tag & 7]
+                continue
             length, position = wire.read_varint(content, position, "")
             if tag & 7 == wire.LEN:
                 position += length
             elif tag & 7 != wire.VARINT:
-                break
+                return
     except FormatError:
-        pass
-    return tags
+        return
 
 
 def wrong_kind(path: PathLike, found: Kind, expected: str) -> FormatError:

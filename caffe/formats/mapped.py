@@ -26,3 +26,5 @@ def map_file(path: PathLike) -> memoryview:
         ) from error
     except OSError as error:
         raise FormatError(f"Could not open file {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise FormatError(f"Could not open file {os.fspath(path)!r}: {error}. Correct the path.") from error

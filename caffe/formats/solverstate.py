@@ -15,13 +15,14 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffe.errors import FormatError
-from caffe.formats import blobproto, hdf5, wire
+from caffe.formats import blobproto, hdf5, hdf5_file, wire
 from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import PathLike, map_file
 from caffe.proto import caffe_pb2
 
 _HISTORY = 3
+_LONGEST_NAME = 1 << 16
 
 
 @dataclass
@@ -81,31 +82,38 @@ def _write_binary(path: PathLike, state: State) -> None:
 
 def _read_hdf5(path: PathLike) -> State:
     source = os.fspath(path)
-    with hdf5.opened(path) as file:
+    with hdf5_file.opened(path) as file:
         if hdf5.contents(file) is not Kind.STATE:
             raise _not_a_state(path, hdf5.contents(file))
-        history = file["history"]
-        arrays = [hdf5.read_array(history[str(index)], source) for index in range(len(history))]
-        name = file["learned_net"][()] if "learned_net" in file else b""
-        if not isinstance(name, bytes):
-            raise FormatError(f"{source}: /learned_net is {name!r}, expected a string.")
+        places = [f"history/{index}" for index in range(len(file["history"]))]
         return State(
-            iter=_integer(file["iter"], source),
-            learned_net=os.fsdecode(name.rstrip(b"\0")),
-            history=arrays,
-            current_step=_integer(file["current_step"], source),
+            iter=_integer(file, "iter", source),
+            learned_net=_learned_net(file, source),
+            history=[hdf5_file.read_array(hdf5_file.find(file, place), f"{source}: /{place}") for place in places],
+            current_step=_integer(file, "current_step", source),
         )
 
 
-def _integer(dataset: h5py.Dataset, source: str) -> int:
-    numbers = hdf5.read_array(dataset, source, np.int64)
+def _learned_net(file: h5py.File, source: str) -> str:
+    dataset = hdf5_file.find(file, "learned_net")
+    if dataset is None:
+        return ""
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape or dataset.dtype.kind not in "SO":
+        raise FormatError(f"{source}: /learned_net is {dataset}, expected a string.")
+    if dataset.external or dataset.is_virtual or dataset.dtype.itemsize > _LONGEST_NAME:
+        raise FormatError(f"{source}: /learned_net is not in the file, or too long; expected the path of weights.")
+    return os.fsdecode(dataset[()].rstrip(b"\0"))
+
+
+def _integer(file: h5py.File, name: str, source: str) -> int:
+    numbers = hdf5_file.read_array(hdf5_file.find(file, name), f"{source}: /{name}", np.int64)
     if numbers.size != 1:
-        raise FormatError(f"{source}: {dataset.name} holds {numbers.size} numbers, expected one.")
+        raise FormatError(f"{source}: /{name} holds {numbers.size} numbers, expected one.")
     return int(numbers.item())
 
 
 def _write_hdf5(path: PathLike, state: State) -> None:
-    with hdf5.created(path) as file:
+    with hdf5_file.created(path) as file:
         file.create_dataset("iter", data=np.array([state.iter], np.int32))
         file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
         if state.learned_net:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from caffe.errors import CaffeError
-from caffe.formats import binaryproto, hdf5, solverstate, weights
+from caffe.formats import binaryproto, hdf5, hdf5_file, solverstate, weights
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import map_file
 
@@ -22,7 +22,7 @@ def summarize(path: str) -> str:
     """The text twin of a .caffemodel, .solverstate, .binaryproto or .h5. Raises FormatError."""
     found = identify(map_file(path))
     if found is Kind.HDF5:
-        with hdf5.opened(path) as file:
+        with hdf5_file.opened(path) as file:
             found = hdf5.contents(file)
     if found is Kind.WEIGHTS:
         lines = _weights(weights.read(path))

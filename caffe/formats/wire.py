@@ -25,7 +25,7 @@ from caffe.formats.mapped import PathLike
 
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
 MAX_BYTES = 2**31 - 1
-_WIDTH = {I64: 8, I32: 4}
+WIDTH = {I64: 8, I32: 4}
 
 Piece = bytes | memoryview
 
@@ -42,7 +42,7 @@ class Field(NamedTuple):
         """The numbers of a packed field or of a run; 1-D, a read-only view that may be unaligned."""
         if self.wire == LEN and len(self.value) % dtype.itemsize == 0:
             return np.frombuffer(self.value, dtype)
-        if _WIDTH.get(self.wire) == dtype.itemsize:
+        if WIDTH.get(self.wire) == dtype.itemsize:
             tag = len(varint(self.number << 3 | self.wire))
             record = np.dtype([("tag", np.uint8, (tag,)), ("value", dtype)])
             return np.frombuffer(self.raw, record)["value"]
@@ -65,8 +65,8 @@ def fields(message: memoryview, source: str) -> Iterator[Field]:
         elif wire == LEN:
             length, value = read_varint(message, position, source)
             end = value + length
-        elif wire in _WIDTH:
-            end = value + _WIDTH[wire]
+        elif wire in WIDTH:
+            end = value + WIDTH[wire]
         else:
             raise _damaged(source, f"a field of unknown wire type {wire}")
         if number == 0:
@@ -76,7 +76,7 @@ def fields(message: memoryview, source: str) -> Iterator[Field]:
                 f"{source}: truncated or damaged: field {number} needs {end - len(message):,} bytes more than "
                 "there are. Copy or download the file again."
             )
-        if wire in _WIDTH:
+        if wire in WIDTH:
             end = value = start + _run_length(message[start:], end - start, value - start)
         yield Field(number, wire, message[start:end], message[value:end])
         position = end

@@ -8,7 +8,7 @@ from caffe import parallel
 from caffe.blob import Blob
 from caffe.data.random import Random, new_seed
 from caffe.data.source_layer import SourceLayer, fill
-from caffe.errors import DataError, NetError
+from caffe.errors import DataError, FormatError, NetError
 from caffe.layer import NativeLayer, layer_type
 from caffe.log import log
 
@@ -83,14 +83,15 @@ class HDF5Data(SourceLayer):
         self._rows_seen += len(rows)
 
     def _read(self, path: str) -> list[np.ndarray]:
-        import h5py  # takes a tenth of a second, which other nets need not wait
+        from caffe.formats import hdf5_file  # with h5py, which takes a tenth of a second that other nets need not wait
 
         try:
-            with h5py.File(path, "r") as file:
-                sets = [self._data_set(file, path, name) for name in self._names]
-        except OSError as error:
+            with hdf5_file.opened(path) as file:
+                found = [self._checked(hdf5_file.find(file, name), file, path, name) for name in self._names]
+                sets = [hdf5_file.read_array(data_set, path) for data_set in found]
+        except FormatError as error:
             raise DataError(
-                f"{self}: Failed opening HDF5 file: {path} ({error}). Paths start at the working directory."
+                f"{self}: Failed opening HDF5 file: {path} ({error}) Paths start at the working directory."
             ) from error
         counts = {name: len(values) for name, values in zip(self._names, sets, strict=True)}
         if len(set(counts.values())) != 1 or not all(counts.values()):
@@ -103,8 +104,7 @@ class HDF5Data(SourceLayer):
                 )
         return sets
 
-    def _data_set(self, file: Any, path: str, name: str) -> np.ndarray:
-        found = file.get(name)
+    def _checked(self, found: Any, file: Any, path: str, name: str) -> Any:
         if not hasattr(found, "dtype"):
             raise DataError(
                 f"{self}: Failed to find HDF5 dataset {name} in '{path}', which has {', '.join(file) or 'none'}. "
@@ -114,7 +114,7 @@ class HDF5Data(SourceLayer):
             raise DataError(
                 f"{self}: '{name}' in '{path}' is {found.dtype}{found.shape}, expected an array of numbers."
             )
-        return found.astype(np.float32)[()]
+        return found
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         size = self.layer_param.hdf5_data_param.batch_size

@@ -11,6 +11,8 @@ import os
 import numpy as np
 from PIL import Image
 
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+"""What is read, whatever a file's name: Pillow would start Ghostscript for an EPS file that is called .jpg."""
 IMAGE_ENDINGS = (".jpg", ".png", ".jpeg", ".JPG", ".JPEG", ".PNG")
 
 
@@ -61,7 +63,7 @@ def read_depth(path: str) -> np.ndarray:
 
 def _open(path: str) -> Image.Image:
     try:
-        image = Image.open(path)
+        image = Image.open(path, formats=FORMATS)
     except FileNotFoundError as error:
         raise missing(path) from error
     except (OSError, Image.DecompressionBombError) as error:

@@ -18,7 +18,7 @@ import numpy as np
 from segdata import files
 
 MOST_BYTES = 1 << 28
-"""Of a file and of what it unpacks to: room for a map of doubles with 33 million pixels."""
+"""Of a file, and of what all of it unpacks to: room for a map of doubles with 33 million pixels."""
 
 _HEADER = 128
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -77,9 +77,12 @@ def read_map(path: str, *field: str) -> np.ndarray:
 
 
 def _variables(data: memoryview, order: str) -> Iterator[tuple[str, _Array]]:
+    left = MOST_BYTES
     for kind, part in _elements(data[_HEADER:], order):
         if kind == _COMPRESSED:
-            kind, part = next(_elements(_unpacked(part), order), (0, part))
+            unpacked = _unpacked(part, left)
+            left -= len(unpacked)
+            kind, part = next(_elements(unpacked, order), (0, part))
         if kind == _ARRAY:
             yield _array(part, order)
 
@@ -98,9 +101,9 @@ def _elements(data: memoryview, order: str) -> Iterator[Element]:
         at = end
 
 
-def _unpacked(packed: memoryview) -> memoryview:
-    data = zlib.decompressobj().decompress(packed, MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
+def _unpacked(packed: memoryview, most: int) -> memoryview:
+    data = zlib.decompressobj().decompress(packed, most + 1)
+    if len(data) > most:
         raise _Damaged(f"unpacks to more than {MOST_BYTES} bytes, expected a label")
     return memoryview(data)
 

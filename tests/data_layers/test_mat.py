@@ -116,6 +116,15 @@ def test_a_file_of_too_much_is_refused(file: Path, monkeypatch: pytest.MonkeyPat
         mat.read_map(str(file), "S")
 
 
+def test_all_that_a_file_unpacks_to_is_counted_together(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mat, "MOST_BYTES", 30_000)
+    save(file, **{f"v{number}": np.zeros((100, 90), np.uint8) for number in range(3)})
+    assert mat.read_map(str(file), "v2").shape == (100, 90)
+    save(file, **{f"v{number}": np.zeros((100, 90), np.uint8) for number in range(4)})
+    with pytest.raises(ValueError, match="x.mat' unpacks to more than 30000"):
+        mat.read_map(str(file), "v0")
+
+
 def test_other_byte_order(file: Path) -> None:
     """As MATLAB on a big-endian machine writes it, byte by byte."""
     name = struct.pack(">HHc3x", 1, 1, b"S")

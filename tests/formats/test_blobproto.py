@@ -116,3 +116,39 @@ def test_messages_as_pycaffe_has_them() -> None:
     assert binaryproto.blobproto_to_array(legacy).shape == (1, 2, 1, 1)
     doubles = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=[2]), double_data=[0.1, 0.2])
     assert binaryproto.blobproto_to_array(doubles).tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("00", "<f8"), ("01", "<f4"), ("02", "<f2"), ("03", "<i4"), ("04", "<u4"), ("", "<f8")]
+)
+def test_raw_numbers_of_any_type_are_read(kind: str, dtype: str) -> None:
+    values, diffs = np.array([1, 2, 3], dtype), np.array([4, 5, 6], "<f2")
+    blob = decode(
+        "3a 03 0a 01 03",  # shape { dim: 3 }
+        f"50 {kind}" if kind else "",  # raw_data_type
+        "58 02",  # raw_diff_type
+        f"62 {values.nbytes:02x} {values.tobytes().hex()}",
+        f"6a {diffs.nbytes:02x} {diffs.tobytes().hex()}",
+    )
+    assert blob.data.dtype == np.float32
+    assert blob.data.tolist() == [1, 2, 3]
+    assert blob.diff is not None
+    assert blob.diff.tolist() == [4, 5, 6]
+
+
+def test_raw_numbers_of_an_unknown_type_and_too_few_of_them_are_refused() -> None:
+    with pytest.raises(FormatError, match="x: raw_data is of the type 9, expected 0 to 4"):
+        decode("3a 03 0a 01 01", "50 09", "62 02 003c")
+    with pytest.raises(FormatError, match="shape 2 has 1 values of data"):
+        decode("3a 03 0a 01 02", "50 02", "62 02 003c")
+
+
+def test_blobs_of_c3d_have_five_axes() -> None:
+    blob = decode("08 01 10 01 18 02 20 01 28 02", "32 10 0000803f 00000040 00004040 00008040")
+    assert blob.data.shape == (1, 1, 2, 1, 2)
+    assert blob.data.ravel().tolist() == [1, 2, 3, 4]
+
+
+def test_a_blob_in_very_many_pieces_is_refused() -> None:
+    with pytest.raises(FormatError, match="pieces"):
+        decode("2d 0000803f 35 0000803f" * 40000)

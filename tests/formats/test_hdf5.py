@@ -1,5 +1,6 @@
 """HDF5 weights: Caffe's layout, names, damage, and files that would harm."""
 
+import zlib
 from pathlib import Path
 
 import h5py
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from caffe.errors import FormatError
-from caffe.formats import hdf5
+from caffe.formats import hdf5, solverstate
 
 W, B = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8], np.float32)
 
@@ -122,10 +123,66 @@ def test_harmful_files(tmp_path: Path) -> None:
             hdf5.read(tmp_path / "w.h5")
 
 
-def test_links_elsewhere_are_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["data", "data/ip", "data/ip/0", "history", "iter", "history/0", "learned_net"])
+def test_links_to_other_files_are_refused(place: str, tmp_path: Path) -> None:
+    hdf5.write(tmp_path / "other.h5", [("ip", [(W, None)])])
+    solverstate.write(tmp_path / "state.h5", solverstate.State(5, "x.caffemodel", [W]))
+    if place.startswith("data"):
+        hdf5.write(tmp_path / "w.h5", [("ip", [(W, None)])])
+    else:
+        (tmp_path / "w.h5").write_bytes((tmp_path / "state.h5").read_bytes())
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        del file[place]
+        file[place] = h5py.ExternalLink("other.h5" if place.startswith("data") else "state.h5", place)
+    with pytest.raises(FormatError, match=f"{place} is a link to 'o?t?h?e?r?s?t?a?t?e?.h5'.* not followed"):
+        hdf5.read(tmp_path / "w.h5") if place.startswith("data") else solverstate.read(tmp_path / "w.h5")
+
+
+def test_a_soft_link_is_followed_within_its_file_and_not_out_of_it(tmp_path: Path) -> None:
     hdf5.write(tmp_path / "other.h5", [("ip", [(W, None)])])
     with h5py.File(tmp_path / "w.h5", "w") as file:
-        file.create_group("data/own")
-        file["data/away"] = h5py.ExternalLink("other.h5", "/data/ip")
-        file["data/own/loop"] = file["data"]
-    assert read(tmp_path / "w.h5") == {"own": []}
+        file["values/w"] = W
+        file["data/ip/0"] = h5py.SoftLink("/values/w")
+    assert hdf5.read(tmp_path / "w.h5")[0].blobs[0] is not None
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file["away"] = h5py.ExternalLink("other.h5", "/data/ip")
+        file["data/ip/1"] = h5py.SoftLink("/away/0")
+    with pytest.raises(FormatError, match="away is a link to 'other.h5'"):
+        hdf5.read(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        del file["data/ip/1"]
+        file["data/ip/1"] = h5py.SoftLink("1")
+    with pytest.raises(FormatError, match="links without end"):
+        hdf5.read(tmp_path / "w.h5")
+
+
+def test_a_group_within_itself_is_met_once(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["data/own/loop"] = file.create_group("data/other")
+        file["data/own/again"] = file["data"]
+    assert {layer.name for layer in hdf5.read(tmp_path / "w.h5")} <= {"own", "own/loop", "other"}
+
+
+def test_groups_are_not_followed_into_any_depth(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_group("data/" + "/".join("g" * 3000))
+    with pytest.raises(FormatError, match="expected at most 32"):
+        hdf5.read(tmp_path / "w.h5")
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_declares_is_refused(tmp_path: Path) -> None:
+    packed = zlib.compress(bytes(1 << 28), 9)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        dataset = file.create_dataset("data/ip/0", shape=(1000,), dtype="f4", chunks=(1000,), compression="gzip")
+        dataset.id.write_direct_chunk((0,), packed + bytes(1 << 18))
+    with pytest.raises(FormatError, match="a chunk that unpacks to more than"):
+        hdf5.read(tmp_path / "w.h5")
+
+
+def test_compressed_values_are_read(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).standard_normal((600, 1000)).astype(np.float32)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset(
+            "data/ip/0", data=values, chunks=(300, 1000), compression="gzip", shuffle=True, fletcher32=True
+        )
+    np.testing.assert_array_equal(hdf5.read(tmp_path / "w.h5")[0].blobs[0], values)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from caffe.errors import FormatError
-from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weights
+from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weights, wire
 from caffe.formats.identify import Kind, identify
 from caffe.proto import caffe_pb2
 
@@ -121,3 +121,28 @@ def test_mix_ups_are_named(reader: str, file: str, words: str, files: dict[str, 
 )
 def test_by_the_first_bytes(start: bytes, kind: Kind) -> None:
     assert identify(memoryview(start)) is kind
+
+
+@pytest.mark.parametrize("number", [14, 16, 150])
+@pytest.mark.parametrize("name", ["caffemodel", "solverstate", "mean"])
+def test_fields_that_only_a_fork_knows_do_not_hide_what_a_file_is(
+    name: str, number: int, files: dict[str, Path], tmp_path: Path
+) -> None:
+    foreign = {
+        "integer": wire.varint(number << 3) + b"\x01",
+        "float": wire.varint(number << 3 | 5) + bytes(4),
+        "message": b"".join(wire.enclose(number, [b"ab"])),
+    }
+    path = tmp_path / "file"
+    for kind, field in foreign.items():
+        path.write_bytes(3 * field + files[name].read_bytes())
+        readers = [reader for reader in ("weights", "state", "mean") if not _refuses(READERS[reader], path)]
+        assert readers == [{"caffemodel": "weights", "solverstate": "state"}.get(name, name)], kind
+
+
+def _refuses(read: Callable[[Path], object], path: Path) -> bool:
+    try:
+        read(path)
+    except FormatError:
+        return True
+    return False

@@ -85,7 +85,7 @@ def test_caffe_reads_the_string(tmp_path: Path) -> None:
         ("iter", np.array([1, 2]), "holds 2 numbers, expected one"),
         ("learned_net", np.array([1, 2]), "expected a string"),
         ("current_step", "soon", "expected a dataset of numbers"),
-        ("history/5", np.ones(3), "damaged or truncated"),
+        ("history/5", np.ones(3), "/history/3 is missing"),
     ],
 )
 def test_damaged_hdf5(name: str, value: object, words: str, tmp_path: Path) -> None:

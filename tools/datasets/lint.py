@@ -71,7 +71,7 @@ def _trains(split: str) -> bool:
 def _image(path: str, name: str, found: Findings, hashes: dict[str, list[str]]) -> tuple[int, int] | None:
     """Decode an image; its width and height."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=files.FORMATS) as image:
             mode = image.mode
         pixels = files.read_image(path)
     except FileNotFoundError:
@@ -115,7 +115,7 @@ def _label(layout: Layout, name: str, found: Findings) -> np.ndarray | None:
 
 
 def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | None:
-    with Image.open(path) as image:
+    with Image.open(path, formats=files.FORMATS) as image:
         kind = _kind(image)
         bands = len(image.getbands())
     found.label_kinds[kind] += 1
