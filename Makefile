@@ -12,7 +12,7 @@ VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/
 TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-oldest check docs nets parity parity-record analyses bench clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ analyses: $(STAMP) ## Run the papers' analyses on the nets of `make demo` and, i
 
 bench: $(STAMP) ## Measure beside ONNX Runtime, OpenVINO, OpenCV, PyTorch and BVLC Caffe (Linux; an hour; ARGS=--quick)
 	$(PY) benchmarks/run.py $(ARGS)
+
+gpu: $(STAMP) ## Test and measure on a GPU, in eight minutes (DEVICE=cpu: the same in small, without one)
+	PYTHON=$(PY) bash benchmarks/gpu.sh $(or $(DEVICE),cuda)
 
 $(VARIANTS) $(TASKS): $(STAMP)
 	$(PY) tools/solve.py $@ --chain --resume $(if $(VOC_DIR),--voc-dir "$(VOC_DIR)") $(if $(SBD_DIR),--sbd-dir "$(SBD_DIR)") $(if $(CLASSES),--classes $(CLASSES)) $(if $(NAME),--name $(NAME)) $(ARGS)

@@ -19,9 +19,9 @@ from caffe import machine, work
 from tools.project import ROOT, quiet
 
 
-def main(device: str) -> None:
+def rates(device: str) -> dict[str, Any]:
+    """What main prints."""
     quiet(caffe)
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if device == "cuda":
         caffe.set_mode_gpu()
     net = caffe.Net(str(ROOT / "nets/voc-fcn8s/deploy.prototxt"), caffe.TEST)
@@ -34,7 +34,12 @@ def main(device: str) -> None:
         rate, _ = machine.operations_per_second()
         least = sum(work.forward(node).seconds(rate, traffic) for node in nodes)
         found[f"floor {precision}"] = {"median": least, "operations_per_second": rate}
-    print(json.dumps(found))
+    return found
+
+
+def main(device: str) -> None:
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    print(json.dumps(rates(device)))
 
 
 if __name__ == "__main__":
