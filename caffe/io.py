@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from caffe.errors import DataError, UsageError
@@ -101,12 +101,13 @@ def datum_to_array(datum: Any) -> np.ndarray:
 def load_image(filename: str | os.PathLike[str], color: bool = True) -> np.ndarray:
     """An image file as float32 in 0–1: height × width × 3, RGB; × 1, gray, if not `color`.
 
-    Gray images are repeated into three channels, palettes looked up, transparency is dropped.
+    The picture is upright, as its EXIF orientation says. Gray images are repeated into three channels, palettes looked
+    up, transparency is dropped.
     Raises DataError if there is no such image.
     """
     try:
         with Image.open(filename, formats=FORMATS) as image:
-            pixels = _unit_range(image)
+            pixels = _unit_range(ImageOps.exif_transpose(image))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"load_image: cannot read '{os.fspath(filename)}' ({error}). Name an image file that Pillow knows."

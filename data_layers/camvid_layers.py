@@ -74,4 +74,4 @@ class CamVidSegDataLayer(SegDataLayer):
         return self.folder("camvid_dir", "LabeledApproved_full", f"{name}_L.png")
 
     def read_label(self, path: str) -> np.ndarray:
-        return self.colours(files.read_image(path), path)
+        return self.colours(files.read_image(path, self.upright), path)

@@ -17,8 +17,8 @@ class FolderSegDataLayer(SegDataLayer):
                    images of class indices 0, 1, 2, … and 255 for void. With lines `name red green blue`, they are
                    images of these colours; a line `void red green blue` gives void's.
     n_classes      instead of `classes_file`: how many classes the labels have, as indices
-    split          a file with the names to take, one a line, with or without their endings; default: all of them, in
-                   alphabetical order
+    split          a file with the names to take, one a line, with or without endings and folders; beside a name, the
+                   label where that has another name (segdata/splits.py); default: all of them, in alphabetical order
     randomize      default: True if the split file has "train" in its own name, otherwise False
     mean           default: that of ILSVRC, with whose images base nets are trained
 
@@ -50,9 +50,12 @@ class FolderSegDataLayer(SegDataLayer):
         return self.split or self.folder("images")
 
     def names(self) -> list[str]:
-        listed = splits.read_names(self.split, self.who) if self.split else list(self.images)
-        stems = {name: os.path.splitext(name)[0] for name in listed if name not in self.images}
-        names = [stems[name] if stems.get(name) in self.images else name for name in listed]
+        if not self.split:
+            names = list(self.images)
+        else:
+            listed = splits.read_entries(self.split, self.who, self.images.__contains__, self.labels.__contains__)
+            names = [image for image, _ in listed]
+            self.labels.update({image: self.labels[label] for image, label in listed if label is not None})
         pairs.check_partners(names, self.images, self.labels, f"'{self.split_file()}'")
         return names
 
@@ -63,4 +66,4 @@ class FolderSegDataLayer(SegDataLayer):
         return self.labels[name]
 
     def read_label(self, path: str) -> np.ndarray:
-        return self.colours(files.read_image(path), path) if self.colours else files.read_label(path)
+        return self.colours(files.read_image(path, self.upright), path) if self.colours else super().read_label(path)

@@ -29,7 +29,7 @@ class VOCSegDataLayer(SegDataLayer):
         return files.find_image(self.folder("voc_dir", "JPEGImages", name))
 
     def label_file(self, name: str) -> str:
-        return self.folder("voc_dir", "SegmentationClass", f"{name}.png")
+        return files.find_label(self.folder("voc_dir", "SegmentationClass", name))
 
 
 class SBDDSegDataLayer(SegDataLayer):

@@ -78,6 +78,12 @@ class TestLoadImage:
         Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "x.png")
         assert caffe.io.load_image(tmp_path / "x.png")[0, :, 0].tolist() == [0, 1]
 
+    def test_a_photo_is_upright(self, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # stored turned by 90° to the left
+        Image.fromarray(np.rot90(self.RGB)).save(tmp_path / "x.png", exif=exif)
+        assert (caffe.io.load_image(tmp_path / "x.png") == (self.RGB / 255).astype(np.float32)).all()
+
     def test_what_cannot_be_read_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "x.jpg").write_text("no image")
         for name in ("x.jpg", "absent.jpg"):

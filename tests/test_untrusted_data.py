@@ -1,4 +1,4 @@
-"""Data layers on files and settings that would harm: errors that name the layer, and nothing read that is not theirs."""
+"""Data layers on files and settings that would harm: errors name the layer, and nothing is read that is not theirs."""
 
 import h5py
 import numpy as np

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from caffe.cli import preprocessing
+from caffe.data import lists
 from caffe.detector import Detector
 from caffe.errors import DataError, UsageError
 from caffe.formats.atomic import replacing
@@ -53,15 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(path: str) -> list[str]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"'{path}' is no text in UTF-8, expected a table of windows ({error}). Save it as CSV."
-        ) from error
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be read: {error.strerror}. Correct the path.") from error
+    lines = lists.read_lines(path, f"'{path}' cannot be read", "Correct the path.")
+    return [line.strip() for _, line in lines]
 
 
 def _windows(path: str) -> list[tuple[str, np.ndarray]]:

@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffe import parallel
-from caffe.data import images
+from caffe.data import images, lists
 from caffe.data.database import Database
 from caffe.data.naming import naming
 from caffe.data.prefetch import in_order
@@ -81,7 +81,7 @@ class ImageListSource:
                 "implementation requires new_height and new_width to be set at the same time."
             )
         log.info("Opening file %s", param.source)
-        self._lines = read_image_list(param.source, transformer.owner)
+        self._lines = read_image_list(param.source, transformer.owner, param.root_folder)
         self._random: Random | None = None
         if param.shuffle:
             log.info("Shuffling data")
@@ -158,14 +158,14 @@ def check_batch_size(size: int, owner: str) -> int:
     return size
 
 
-def read_image_list(path: str, owner: str) -> list[tuple[str, int]]:
+def read_image_list(path: str, owner: str, root: str = "") -> list[tuple[str, int]]:
     """The (path, label) of each line: the label is the number after the last space. Raises DataError."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
-    except OSError as error:
-        raise DataError(f"{owner}: Could not open {path}: {error.strerror}. Correct `source`.") from error
-    found = [_path_and_label(line, f"{owner}: {path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    with naming(owner):
+        lines = lists.read_lines(path, f"Could not open {path}")
+        found = []
+        for number, line in lines:
+            found.append(_path_and_label(line, f"{path}:{number}"))
+            lists.check_name(root + found[-1][0], f"{path}:{number}")
     if not found:
         raise DataError(f"{owner}: File is empty: '{path}'. Expected one image a line: path, space, label.")
     return found

@@ -16,11 +16,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
-from caffe.data import images
+from caffe.data import images, lists
 from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
 from caffe.data.sources import Batch, check_batch_size
@@ -169,10 +168,8 @@ def _round(value: np.float32) -> int:
 
 def read_window_file(path: str, root: str, owner: str) -> tuple[list[str], list[tuple[Window, float]]]:
     """The image files, and all windows with their overlaps."""
-    try:
-        words = iter(Path(path).read_text(encoding="utf-8", errors="surrogateescape").split())
-    except OSError as error:
-        raise DataError(f"{owner}: Failed to open window file {path}: {error.strerror}. Correct `source`.") from error
+    with naming(owner):
+        words = iter(lists.read_words(path, f"Failed to open window file {path}"))
     files: list[str] = []
     windows: list[tuple[Window, float]] = []
     try:
@@ -188,6 +185,8 @@ def read_window_file(path: str, root: str, owner: str) -> tuple[list[str], list[
                 label, overlap, x1, y1, x2, y2 = _take(words, 6)
                 window = Window(len(files), int(label), (int(x1), int(y1), int(x2), int(y2)))
                 windows.append((window, float(np.float32(overlap))))
+            with naming(owner):
+                lists.check_name(root + file, f"'{path}', image {len(files)}")
             files.append(root + file)
     except ValueError as error:
         raise DataError(f"{owner}: '{path}', image {len(files)}: {error}. Correct the file.") from error

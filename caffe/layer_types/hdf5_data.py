@@ -6,6 +6,8 @@ import numpy as np
 
 from caffe import parallel
 from caffe.blob import Blob
+from caffe.data import lists
+from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
 from caffe.data.source_layer import SourceLayer, fill
 from caffe.errors import DataError, FormatError, NetError
@@ -46,20 +48,10 @@ class HDF5Data(SourceLayer):
 
     def _listed_files(self, source: str) -> list[str]:
         log.info("Loading list of HDF5 filenames from: %s", source)
-        import h5py  # takes a tenth of a second, which other nets need not wait
-
-        if h5py.is_hdf5(source):
-            raise DataError(
-                f"{self}: source '{source}' is an HDF5 file itself, expected a text file that names such files, one on "
-                f"each line. Make one that holds this line: {source}"
-            )
-        try:
-            with open(source, encoding="utf-8") as file:
-                files = file.read().split()
-        except OSError as error:
-            raise DataError(
-                f"{self}: Failed to open source file: {source} ({error.strerror}). Correct `source`."
-            ) from error
+        with naming(str(self)):
+            files = lists.read_words(source, f"Failed to open source file: {source}")
+            for file in files:
+                lists.check_name(file, source)
         log.info("Number of HDF5 files: %d", len(files))
         if not files:
             raise DataError(f"{self}: Must have at least 1 HDF5 filename listed in {source}; it is empty.")

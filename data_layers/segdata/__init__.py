@@ -1,6 +1,7 @@
 """What the segmentation data layers share.
 
 params.py   `param_str` to a checked dictionary
+text.py     text that users write, in UTF-8
 splits.py   the list of names that a split consists of
 order.py    in which order a split's images come, reproducibly
 files.py    images, labels and depth from image files, each made sure of

@@ -1,31 +1,80 @@
 """Images, labels and depth from image files.
 
-Images of any kind that Pillow reads become 8-bit RGB; labels must hold one class index per pixel. What cannot be used
-is refused with the file's name: FileNotFoundError for a missing file, ValueError for an unusable one.
+Images of any kind that Pillow reads become 8-bit RGB; labels must hold one class index per pixel. Pictures are turned
+upright as their EXIF orientation says, unless they are wanted as they are stored. What cannot be used is refused with
+the file's name: FileNotFoundError for a missing file, ValueError for an unusable one.
 """
 
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 """What is read, whatever a file's name: Pillow would start Ghostscript for an EPS file that is called .jpg."""
-IMAGE_ENDINGS = (".jpg", ".png", ".jpeg", ".JPG", ".JPEG", ".PNG")
+_SUFFIXES = ("jpg", "png", "jpeg", "bmp", "tif", "tiff", "webp", "gif", "ppm", "pgm")
+ENDINGS = tuple(f".{suffix}" for suffix in _SUFFIXES)
+"""Of image files, in lower case."""
+IMAGE_ENDINGS = tuple(f".{form}" for suffix in _SUFFIXES for form in (suffix, suffix.upper(), suffix.capitalize()))
+LABEL_ENDINGS = (".png", ".PNG", ".Png")
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.FLIP_LEFT_RIGHT,
+    3: Image.ROTATE_180,
+    4: Image.FLIP_TOP_BOTTOM,
+    5: Image.TRANSPOSE,
+    6: Image.ROTATE_270,
+    7: Image.TRANSVERSE,
+    8: Image.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
+_BACK = {**_UPRIGHT, 6: Image.ROTATE_90, 8: Image.ROTATE_270}
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+
+class Looks(NamedTuple):
+    """What an image file says of itself: width and height as stored, mode in Pillow, EXIF orientation (1: upright)."""
+
+    size: tuple[int, int]
+    mode: str
+    orientation: int
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the upright picture."""
+        return (self.size[1], self.size[0]) if self.orientation in _ON_ITS_SIDE else self.size
+
+    @property
+    def size_tells(self) -> bool:
+        """Whether the size of a label tells if it was made on the upright picture or on the stored one."""
+        return self.orientation == 1 or self.upright_size != self.size
 
 
 def find_image(stem: str) -> str:
     """The path of the image file with this path but for its ending; stem + '.jpg' where there is none."""
-    candidates = [stem + ending for ending in IMAGE_ENDINGS]
+    return _find(stem, IMAGE_ENDINGS)
+
+
+def find_label(stem: str) -> str:
+    """The path of the label image with this path but for its ending; stem + '.png' where there is none."""
+    return _find(stem, LABEL_ENDINGS)
+
+
+def _find(stem: str, endings: Sequence[str]) -> str:
+    candidates = [stem + ending for ending in endings]
     return next(filter(os.path.exists, candidates), candidates[0])
 
 
-def read_image(path: str) -> np.ndarray:
+def read_image(path: str, upright: bool = True) -> np.ndarray:
     """An image as uint8, height×width×3, RGB: gray is repeated, palettes looked up, transparency dropped, 16 bit
     scaled to 8, CMYK converted."""
-    with _open(path) as image:
+    with open_image(path, upright) as image:
         if image.mode.startswith("I"):
             return _eight_bit(np.asarray(image), path)
         if image.mode == "F":
@@ -33,9 +82,9 @@ def read_image(path: str) -> np.ndarray:
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def read_label(path: str) -> np.ndarray:
+def read_label(path: str, upright: bool = True) -> np.ndarray:
     """A label image as integers, height×width: the palette's indices or the gray values, as they are stored."""
-    with _open(path) as image:
+    with open_image(path, upright) as image:
         if len(image.getbands()) != 1 or image.mode == "F":
             raise ValueError(
                 f"label '{path}' has mode {image.mode}, expected one class index per pixel (a palette or gray PNG). "
@@ -48,7 +97,7 @@ def read_label(path: str) -> np.ndarray:
 def read_depth(path: str) -> np.ndarray:
     """Depth in the unit of the file (NYUDv2: millimetres), float32, height×width, of a gray image with 16 bits or
     floating point. A pixel without depth, which the file has as 0, infinite or not a number, is NaN."""
-    with _open(path) as image:
+    with open_image(path) as image:
         if not image.mode.startswith(("I", "F")):
             raise ValueError(
                 f"depth '{path}' has mode {image.mode}, expected a gray image with 16 bits or floating point. "
@@ -56,31 +105,62 @@ def read_depth(path: str) -> np.ndarray:
             )
         depth = np.array(image, np.float32)
     if (depth < 0).any():
-        raise ValueError(f"depth '{path}' is {depth.min():g} somewhere, expected no less than 0. Fetch it again.")
+        raise ValueError(f"depth '{path}' is {depth.min():g} somewhere, expected no less than 0. Write it again.")
     depth[(depth == 0) | np.isinf(depth)] = np.nan
     return depth
 
 
-def _open(path: str) -> Image.Image:
-    try:
-        image = Image.open(path, formats=FORMATS)
-    except FileNotFoundError as error:
-        raise missing(path) from error
-    except (OSError, Image.DecompressionBombError) as error:
-        raise ValueError(f"'{path}' is not an image that Pillow reads ({error}). Fetch it again.") from error
+def look(path: str) -> Looks:
+    """What the head of an image file says; its pixels are not decoded. Raises FileNotFoundError and ValueError.
+
+    Of TIFF, whose size Pillow gives as that of the upright picture or of the stored one, it says that it is upright.
+    """
+    with _opened(path) as image:
+        return Looks(image.size, image.mode, 1 if image.format == "TIFF" else _orientation(image))
+
+
+def open_image(path: str, upright: bool = True) -> Image.Image:
+    """The decoded image in a file, upright or as it is stored."""
+    image = _opened(path)
+    before = _orientation(image)
     try:
         image.load()
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         image.close()
-        raise ValueError(f"image '{path}' is damaged ({error}). Fetch it again.") from error
-    return image
+        raise ValueError(f"image '{path}' is damaged ({error}). Replace it by a whole one.") from error
+    after = _orientation(image)
+    if upright:
+        turn = _UPRIGHT.get(after)
+    else:
+        turn = _BACK.get(before) if after != before else None  # newer versions of Pillow turn TIFF as they load it
+    return image if turn is None else image.transpose(turn)
+
+
+def _opened(path: str) -> Image.Image:
+    try:
+        return Image.open(path, formats=FORMATS)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except IsADirectoryError as error:
+        raise ValueError(f"'{path}' is a folder, expected an image file. Name the files in it.") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"image '{path}' is too large ({error}). Scale it down, or cut it into parts.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"'{path}' is not an image that Pillow reads ({error}). Replace it by one that is.") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except (ArithmeticError, AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
+        return 1  # EXIF data are damaged, the pixels need not be
+    return value if value in _UPRIGHT else 1
 
 
 def missing(path: str) -> FileNotFoundError:
     """The error for a file that is not there."""
-    return FileNotFoundError(
-        f"there is no file '{os.path.abspath(path)}'. Put it there, or correct the list that names it."
-    )
+    return FileNotFoundError(f"there is no file '{os.path.abspath(path)}'. Put it there, or correct its name.")
 
 
 def _eight_bit(gray: np.ndarray, path: str) -> np.ndarray:

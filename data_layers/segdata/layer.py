@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -41,6 +43,8 @@ class SegDataLayer(caffe.Layer):
     mirror      True: a training image comes, by the toss of a coin that the seed decides, with left and right exchanged
     n_classes   how many classes the label files have; a label with another value is an error
     classes     ids of the classes to keep, renumbered 0, 1, 2, … in this order; every other class becomes void
+    upright     True (default): pictures are turned as their EXIF orientation says. False: they stay as they are stored,
+                for labels that were made so
     prefetch    how many images a worker thread loads ahead (default 2); 0: no thread
 
     Errors are ValueError and FileNotFoundError; they name the image, its file and the split.
@@ -71,7 +75,7 @@ class SegDataLayer(caffe.Layer):
 
     def names(self) -> list[str]:
         """The names of the split's images."""
-        return splits.read_names(self.split_file(), self.who)
+        return splits.read_images(self.split_file(), self.who, lambda name: os.path.exists(self.image_file(name)))
 
     def image_file(self, name: str) -> str:
         """The path of an image."""
@@ -83,13 +87,26 @@ class SegDataLayer(caffe.Layer):
 
     def read_label(self, path: str) -> np.ndarray:
         """The label in a file: integers, height×width."""
-        return files.read_label(path)
+        return files.read_label(path, self.upright)
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         self.who = type(self).__name__
         requires = self.requires if self.own_mean else (*self.requires, "mean")
-        accepts = ("split", "mean", *self.accepts, "randomize", "seed", "order", "mirror", "classes", "prefetch")
+        accepts = (
+            "split",
+            "mean",
+            *self.accepts,
+            "randomize",
+            "seed",
+            "order",
+            "mirror",
+            "classes",
+            "upright",
+            "prefetch",
+        )
         self.settings = params.parse(self.param_str, self.who, requires, accepts)
+        self.upright = bool(params.choice(self.settings, "upright", True, (True, False), self.who))
+        self._told, self._telling = False, threading.Lock()
         self.split = str(self.settings.get("split") or "")
         mean = self.own_mean or ILSVRC_MEAN
         self.mean = params.numbers(self.settings, "mean", mean, "blue, green, red", self.who)
@@ -153,7 +170,9 @@ class SegDataLayer(caffe.Layer):
 
     def load_image(self, name: str) -> np.ndarray:
         """The image, float32, 3×H×W, BGR minus the mean."""
-        return planes(files.read_image(self.image_file(name))[:, :, ::-1], self.mean)
+        if self.upright and not self._told:
+            self._tell_of_turned(name)
+        return planes(files.read_image(self.image_file(name), self.upright)[:, :, ::-1], self.mean)
 
     def load_label(self, name: str) -> np.ndarray:
         """The label, uint8, 1×H×W; the leading 1 is the channel that the loss expects."""
@@ -178,12 +197,55 @@ class SegDataLayer(caffe.Layer):
             mirrored = order.mirrored(self.seed, rank + position * count, count)
         self._feed = Feed(self._load, zip(indices, mirrored), self.prefetch)
 
+    def _tell_of_turned(self, name: str) -> None:
+        """Say once that an image is turned where the size of its label cannot tell if it was made so."""
+        looks = files.look(self.image_file(name))
+        if looks.size_tells:
+            return
+        with self._telling:
+            if self._told:
+                return
+            self._told = True
+            print(
+                f"{self.who}: WARNING: image '{name}' is turned as its EXIF orientation {looks.orientation} says, "
+                "perhaps others, too, and the size of its label cannot tell whether it was made on the upright "
+                "picture. If not, set 'upright': False in param_str.",
+                file=sys.stderr,
+            )
+
+    def _check_sizes(self, name: str, tops: dict[str, np.ndarray]) -> None:
+        (_, image), *others = tops.items()
+        for top, values in others:
+            if values.shape[1:] != image.shape[1:]:
+                (width, height), own = ((a.shape[2], a.shape[1]) for a in (image, values))
+                raise ValueError(
+                    f"the image is {width}×{height} pixels, its {top} {own[0]}×{own[1]}; expected one size. "
+                    f"{self._why_sizes_differ(name, top, own)}"
+                )
+
+    def _why_sizes_differ(self, name: str, top: str, size: tuple[int, int]) -> str:
+        """What to do about a top, of such a width and height, that has another size than the image."""
+        if os.path.exists(self.image_file(name)):
+            looks = files.look(self.image_file(name))
+            turned = f"The image has the EXIF orientation {looks.orientation} and is"
+            if self.upright and size == looks.size:
+                return (
+                    f"{turned} turned upright; the {top} was made on the picture as it is stored. Turn the {top}, or "
+                    "set 'upright': False in param_str (--as-stored in the tools)."
+                )
+            if not self.upright and size == looks.upright_size:
+                return (
+                    f"{turned} taken as it is stored; the {top} was made on the upright picture. Leave out 'upright': "
+                    "False in param_str (--as-stored in the tools)."
+                )
+        return f"Is it the {top} of another version of the image?"
+
     def _load(self, key: tuple[int, bool]) -> list[np.ndarray]:
         index, mirrored = key
         name = self.indices[index]
         try:
             tops = {top: load(name) for top, load in self._loaders.items()}
-            _check_sizes(tops)
+            self._check_sizes(name, tops)
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
             raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
@@ -196,17 +258,6 @@ def planes(image: np.ndarray, mean: np.ndarray) -> np.ndarray:
     for channel, value in enumerate(mean):
         np.subtract(image[:, :, channel], value, out=data[channel], dtype=np.float64, casting="same_kind")
     return data
-
-
-def _check_sizes(tops: dict[str, np.ndarray]) -> None:
-    (_, image), *others = tops.items()
-    for top, values in others:
-        if values.shape[1:] != image.shape[1:]:
-            image_size, size = (f"{a.shape[2]}×{a.shape[1]}" for a in (image, values))
-            raise ValueError(
-                f"the image is {image_size} pixels, its {top} {size}; expected one size. "
-                f"Is it the {top} of another version of the image?"
-            )
 
 
 def _in_words(tops: list[str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from segdata import text
+from segdata.files import ENDINGS
 
 
 def by_stem(folder: str, what: str) -> dict[str, str]:
@@ -16,19 +17,44 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(
-            f"there is no folder '{os.path.abspath(folder)}' of {what}. Correct param_str, or start from the folder "
+            f"there is no folder '{os.path.abspath(folder)}' of {what}. Correct its name, or start from the folder "
             "that it is relative to."
         )
     found: dict[str, str] = {}
     for path in sorted(os.path.join(where, file) for where, _, files in os.walk(folder) for file in files):
-        stem, ending = os.path.splitext(os.path.relpath(path, folder))
-        if ending.lower() not in ENDINGS or os.path.basename(path).startswith("."):
+        if not is_image(path):
             continue
+        stem = text.composed(os.path.splitext(os.path.relpath(path, folder))[0])
         if stem in found:
             raise ValueError(f"{what} '{found[stem]}' and '{path}' have one name. Keep one of them.")
         found[stem] = path
     if not found:
-        raise ValueError(f"the folder '{folder}' of {what} has no image file. Put them there, or correct param_str.")
+        raise ValueError(f"the folder '{folder}' of {what} has no image file. Put them there, or correct its name.")
+    return found
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image, as its ending says, and not a hidden one."""
+    return os.path.splitext(path)[1].lower() in ENDINGS and not os.path.basename(path).startswith(".")
+
+
+def images_of(paths: Iterable[str]) -> list[str]:
+    """The paths, and in place of each folder the image files in it, in alphabetical order.
+
+    Raises ValueError for a folder without images; those in the folders below it do not count.
+    """
+    found: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        inside = sorted(os.path.join(path, name) for name in os.listdir(path))
+        images = [name for name in inside if is_image(name) and os.path.isfile(name)]
+        if not images:
+            below = [os.path.basename(name) for name in inside if os.path.isdir(name)]
+            hint = f"it has the folders {', '.join(below[:4])}: name one of them" if below else "name another one"
+            raise ValueError(f"the folder '{path}' has no image file ({', '.join(ENDINGS)}); {hint}.")
+        found += images
     return found
 
 

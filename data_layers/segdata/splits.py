@@ -1,24 +1,140 @@
-"""Splits: text files with the name of one image on each line."""
+"""Splits: text files with one image on each line.
+
+A line is a name; or a path, whose ending and leading folders need not be there; or such a name or path with more
+columns after it, separated by tabs, commas, semicolons or space: the path of its label, or what does not matter here.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from segdata import text
+from segdata.files import ENDINGS
+
+Known = Callable[[str], bool]
+"""Whether there is a file of this name (without ending)."""
+
+_COLUMNS = {
+    *("image", "images", "img", "file", "filename", "file_name", "name", "path", "image_path", "id", "image_id"),
+    *("label", "labels", "mask", "masks", "annotation", "annotations", "label_path", "mask_path", "class", "split"),
+}
+"""What a first line may call its columns."""
+
+
+class Entry(NamedTuple):
+    """The name of an image, and that of its label, None where the line has none and it is the image's own."""
+
+    image: str
+    label: str | None = None
 
 
 def read_names(path: str, who: str) -> list[str]:
-    """The names in a split file, in order, without blank lines.
+    """The lines of a split file, in order, without blank ones.
 
     Raises FileNotFoundError, which lists the splits that do exist beside the path, and ValueError for an empty file.
     """
     try:
-        with open(path, encoding="utf-8") as lines:
-            names = [line.strip() for line in lines]
+        names = [line for _, line in text.lines(path)]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{who}: there is no split file '{path}'; {_what_exists(path)}") from error
-    names = [name for name in names if name]
+    except ValueError as error:
+        raise ValueError(f"{who}: the split file {error}") from error
     if not names:
         raise ValueError(f"{who}: the split file '{path}' names no image; expected one name on each line. Fill it.")
     return names
+
+
+def read_entries(path: str, who: str, is_image: Known, is_label: Known) -> list[Entry]:
+    """The images of a split file, and the labels that it names beside them. A line of which nobody knows what it names
+    stands as it is."""
+    found = []
+    for number, line in enumerate(read_names(path, who)):
+        entry = _entry(line, is_image, is_label)
+        if entry is None and (line.startswith("#") or (number == 0 and _is_header(line))):
+            continue
+        found.append(entry or Entry(line))
+    if not found:
+        raise ValueError(f"{who}: the split file '{path}' names no image; expected one name on each line. Fill it.")
+    return found
+
+
+def read_images(path: str, who: str, is_image: Known) -> list[str]:
+    """The images alone. In a list whose lines can be nothing but names, nothing is looked for."""
+    lines = read_names(path, who)
+    if all(map(_is_plain, lines)):
+        return lines
+    return [entry.image for entry in read_entries(path, who, is_image, lambda name: False)]
+
+
+def _is_plain(line: str) -> bool:
+    return not any(mark in line for mark in " \t,;/\\.#")
+
+
+def _entry(line: str, is_image: Known, is_label: Known) -> Entry | None:
+    for image, rest in _cut(line):
+        name = _known(image, is_image, folders=bool(rest) or not _has_columns(image))
+        if name is not None:
+            return Entry(name, _label(rest, name, is_label))
+    return None
+
+
+def _label(columns: str, image: str, is_label: Known) -> str | None:
+    """The label that the columns after an image begin with; None where they name none, or one like the image."""
+    for column, _ in _cut(columns):
+        if os.path.splitext(column)[1].lower() in ENDINGS or "/" in column:
+            name = _known(column, is_label, folders=True)
+            if name is not None:
+                return name if name != image else None
+    return None
+
+
+def _cut(line: str) -> Iterator[tuple[str, str]]:
+    """The ways to take a line apart into a first column and the others: none, at the first tab, semicolon or comma, or
+    at any space, from the last to the first."""
+    yield line, ""
+    for separator in "\t;,":
+        if separator in line:
+            first, rest = line.split(separator, 1)
+            yield first.strip().strip('"'), rest.strip()
+    words = line.split()
+    for count in range(len(words) - 1, 0, -1):
+        yield " ".join(words[:count]), " ".join(words[count:])
+
+
+def _has_columns(line: str) -> bool:
+    """Whether a line looks like several columns, not like one path with spaces in it."""
+    words = [word for word in re.split(r"[\t,; ]+", line) if word]
+    pictures = [os.path.splitext(word)[1].lower() in ENDINGS for word in words]
+    if any(pictures):
+        return any(pictures[:-1])
+    return any("/" in word for word in words[1:])
+
+
+def _known(path: str, known: Known, folders: bool) -> str | None:
+    """The name that is known for a path: itself, without its ending, or, if `folders` may be left out, a part of it."""
+    path = path.replace("\\", "/").strip('"')
+    path = re.sub(r"^([A-Za-z]:)?(\.{0,2}/)+", "", path)
+    for spelled in dict.fromkeys((path, text.composed(path))):
+        stem, ending = os.path.splitext(spelled)
+        if " " in ending:
+            stem, ending = spelled, ""
+        for name in (spelled, stem):
+            if known(name):
+                return name
+        names = (stem, spelled) if ending.lower() in ENDINGS else (spelled, stem)
+        for first in range(1, spelled.count("/") + 1 if folders else 0):
+            for name in names:
+                part = name.split("/", first)[first]
+                if part and known(part):
+                    return part
+    return None
+
+
+def _is_header(line: str) -> bool:
+    return _COLUMNS.issuperset(word.lower() for word in line.replace(",", " ").replace(";", " ").split())
 
 
 def _what_exists(path: str) -> str:
