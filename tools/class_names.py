@@ -22,17 +22,23 @@ def class_names(layer: Any, n_classes: int) -> list[str] | None:
     layer's module; with `classes` in param_str, only those, in that order. Of several lists the one counts that has as
     many classes as are asked for.
     """
-    try:
-        settings = ast.literal_eval(layer.param_str.strip())
-    except (AttributeError, ValueError, SyntaxError):
+    given = settings(layer)
+    if given is None:
         return None
-    if not isinstance(settings, dict):
-        return None
-    for known in (*_in_files(settings), *_in_module(type(layer))):
-        kept = settings.get("classes") or range(len(known))
+    for known in (*_in_files(given), *_in_module(type(layer))):
+        kept = given.get("classes") or range(len(known))
         if len(kept) == n_classes and max(kept, default=-1) < len(known):
             return [known[index] for index in kept]
     return None
+
+
+def settings(layer: Any) -> dict[str, Any] | None:
+    """The settings in a layer's param_str; None where it is no dictionary."""
+    try:
+        found = ast.literal_eval(layer.param_str.strip())
+    except (AttributeError, ValueError, SyntaxError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _in_files(settings: dict[str, Any]) -> Iterator[Sequence[str]]:

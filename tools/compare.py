@@ -1,6 +1,8 @@
 """A picture of what several nets see: image, truth, and the labels of each, for validation images.
 
-python tools/compare.py voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
+    python tools/compare.py voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
+
+The nets must be scored on one data set, and the first must see colours. Classes have the data set's own colours.
 """
 
 from __future__ import annotations
@@ -18,9 +20,13 @@ import numpy as np
 from PIL import Image
 
 import caffe
-from tools import pictures, stages
+from net_spec.nets import Variant
+from tools import pictures, trained
 from tools.customise import everything
 from tools.device import add_device_options, use_device
+from tools.legend import legend_of
+from tools.loading import load
+from tools.outputs import save_picture
 
 
 def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Image]]:
@@ -28,8 +34,15 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
 
     After each image `skip` others are left out. The weights are those of each variant's newest snapshot.
     """
-    nets = [_val_net(name) for name in variants]
-    mean = np.asarray(everything().find(variants[0]).data.val.params["mean"])
+    nets, known = [], everything()
+    for name in variants:
+        _check(known.find(name), known.find(variants[0]))
+    for name in variants:
+        row = known.find(name)
+        known.write(row)
+        nets.append(load(known.net_file(row, row.data.val.file), str(trained.weights(row))))
+    first_row = known.find(variants[0])
+    mean, colours = np.asarray(trained.of(first_row).mean), legend_of(first_row).colours
     found = []
     for number in range(images * (skip + 1)):
         if number % (skip + 1):
@@ -42,7 +55,7 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
         bgr = first["data"].data[0].transpose(1, 2, 0) + mean
         image = Image.fromarray(bgr[:, :, ::-1].round().clip(0, 255).astype(np.uint8))
         maps = [first["label"].data[0, 0], *(net.blobs["score"].data[0].argmax(0) for net in nets)]
-        found.append([image, *(pictures.label_image(labels).convert("RGB") for labels in maps)])
+        found.append([image, *(pictures.label_image(labels, colours).convert("RGB") for labels in maps)])
     return found
 
 
@@ -50,10 +63,25 @@ def _last_data_layer(net: Any) -> int:
     return max(index for index in range(len(net.layers)) if not list(net._bottom_ids(index)))
 
 
-def _val_net(name: str) -> Any:
-    nets = everything()
-    row = nets.find(name)
-    return caffe.Net(nets.net_file(row, row.data.val.file), caffe.TEST, weights=str(stages.trained_weights(row.name)))
+def _check(row: Variant, first: Variant) -> None:
+    """Raises ValueError unless a row can stand beside the first."""
+    if list(row.data.inputs) != ["data"] or "score" not in ["score" + head.suffix for head in row.data.heads]:
+        heads = ", ".join(head.label for head in row.data.heads)
+        raise ValueError(
+            f"{row.name} takes {', '.join(row.data.inputs)} and scores {heads}, "
+            "expected a net that takes one image and has one blob of scores. Compare others by their predictions: "
+            f"tools/score.py {row.name} --save-dir DIR."
+        )
+    trained.check_sees_colours(row.name, trained.of(row).sees)
+    if (row.data.module, row.data.val) != (first.data.module, first.data.val):
+        raise ValueError(
+            f"{row.name} is scored on {_data(row)}, {first.name} on {_data(first)}: they have no images in common. "
+            "Name nets of one data set."
+        )
+
+
+def _data(row: Variant) -> str:
+    return f"{' '.join(row.data.val.folders)} ({row.data.val.params.get('split')})"
 
 
 @project.tool
@@ -65,12 +93,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/compare.png"))
     add_device_options(parser)
     options = parser.parse_args(arguments)
+    if options.images < 1 or options.skip < 0:
+        parser.error("--images counts images, and --skip those between: give at least 1 and 0")
+    if options.out.suffix.lower() != ".png":
+        parser.error(f"--out {options.out}: the picture is a PNG, give a name that ends in .png")
     project.quiet(caffe)
     use_device(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    pictures.grid(rows(options.variants, options.images, options.skip), ["image", "truth", *options.variants]).save(
-        options.out
-    )
+    seen = rows(options.variants, options.images, options.skip)
+    save_picture(pictures.grid(seen, ["image", "truth", *options.variants]), options.out)
     print(options.out)
     return 0
 

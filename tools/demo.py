@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -114,6 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     scores = {stage: last_scores(f"demo-fcn{stage}") for stage in STAGES}
     names = (data / "VOC/ImageSets/Segmentation/val.txt").read_text().split()[:6]
+    shutil.rmtree(OUT / "segmented", ignore_errors=True)
     run(
         "segmenting images",
         *(python, "tools/infer.py", "demo-fcn8s", "--out", str(OUT / "segmented")),

@@ -1,11 +1,13 @@
 """Segments images: any list of files, with any deploy net.
 
     python tools/infer.py voc-fcn8s photo.jpg …                   the variant's deploy net and its newest snapshot
-    python tools/infer.py my-task photo.jpg …                     the same of a task of your own (tools/new_task.py)
+    python tools/infer.py my-task photos/                         of a task of your own, all images of a folder
+    python tools/infer.py models/street-fcn8s photo.jpg           a snapshot folder, wherever it was moved
     python tools/infer.py --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
 
 Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
 classes×height×width; and, where the classes have names, legend.png.
+Nothing that is there already is overwritten, but what this tool wrote before.
 An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
 """
 
@@ -22,14 +24,17 @@ from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
 from PIL import Image
-from segdata import files
+from segdata import files, pairs
 
 import caffe
 from net_spec.datasets import MEAN
-from tools import pictures, stages
+from tools import outputs, pictures, stages, trained
 from tools.customise import everything
 from tools.device import add_device_options, use_device
-from tools.legend import Legend, legend_of, reader
+from tools.legend import Legend, legend_of
+from tools.loading import load
+
+LEGEND = "legend.png"
 
 
 def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
@@ -43,36 +48,48 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
 
 
 class Found(NamedTuple):
-    """What is known of a net: its deploy prototxt, what its training is called, its classes, and its mean."""
+    """What is known of a net: its deploy prototxt, its weights, its classes, and its mean."""
 
     net_file: str
-    training: str
+    weights: str
     classes: Legend
     mean: tuple[float, ...]
 
 
-def find(variant: str, score: str = "score") -> Found:
-    """A variant, and the classes that its blob `score` is of; also one that tools/solve.py made for a data set in VOC's
-    layout (--classes). Raises ValueError if there is none of that name, or if it sees something else than colours.
+def find(name: str, score: str = "score", weights: str | None = None) -> Found:
+    """A net by the name of its task or variant, or of its snapshot folder, or by the path of one; and the classes that
+    its blob `score` is of. weights: others than its newest.
+
+    A snapshot folder says itself what it is of. Raises ValueError if there is no such net, if it sees something else
+    than colours, or if it was trained for other classes than its task has now, and FileNotFoundError for no weights.
     """
+    if trained.is_there(Path(name)):
+        return _in_folder(Path(name).resolve(), score, weights)
     nets = everything()
-    made = sorted(Path("out").glob(f"*/nets/{variant}/deploy.prototxt"))
-    if made and variant not in nets.rows:
-        return Found(str(made[0]), variant, Legend(), MEAN)
-    row = nets.find(variant)
-    split = row.data.val
-    if "color" not in split.params.get("tops", ["color"]):
-        raise ValueError(
-            f"{row.name} sees {split.params['tops'][0]}, expected a net that sees colours. `tools/score.py {row.name} "
-            "--save-dir DIR` writes what it predicts for the images of its data set."
-        )
-    mean = split.params.get("mean") or reader(row).own_mean
-    return Found(nets.net_file(row, "deploy"), row.name, legend_of(row, score), mean)
+    if name not in {**nets.rows, **nets.own_names} and trained.is_there(stages.SNAPSHOTS / name):
+        return _in_folder((stages.SNAPSHOTS / name).resolve(), score, weights)
+    row = nets.find(name)
+    trained.check_sees_colours(row.name, trained.of(row).sees)
+    weights = weights or str(trained.weights(row))
+    folder = stages.SNAPSHOTS / row.name
+    if trained.is_there(folder) and Path(weights).parent == folder:
+        return _in_folder(folder, score, weights)
+    nets.write(row)
+    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), trained.of(row).mean)
+
+
+def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
+    net = trained.read(folder)
+    if net is None:
+        raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of tools/solve.py.")
+    trained.check_sees_colours(net.name, net.sees)
+    weights = weights or str(stages.trained_weights(str(folder)))
+    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean)
 
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
     """A net that takes one image and has scores. Raises ValueError for any other."""
-    net = caffe.Net(net_file, caffe.TEST, weights=weights)
+    net = load(net_file, weights)
     channels = [net.blobs[name].shape[1] if len(net.blobs[name].shape) == 4 else 0 for name in net.inputs]
     if channels != [3]:
         found = ", ".join(f"{name} {'×'.join(map(str, net.blobs[name].shape))}" for name in net.inputs) or "no input"
@@ -96,24 +113,58 @@ def write_segmentation(net: Any, file: str, name: str, classes: Legend, options:
             f"{image.width}. Name the blob of scores at full size with --score."
         )
     pictures.save_labels(labels, options.out / f"{name}.png", classes.colours)
-    pictures.overlay(image, labels, classes.colours).save(options.out / f"{name}_overlay.png")
+    painted = pictures.overlay(image, labels, classes.colours, background=classes.background)
+    outputs.save_picture(painted, options.out / f"{name}_overlay.png")
     if options.scores:
-        np.save(options.out / f"{name}.npy", scores)
+        outputs.save_array(scores, options.out / f"{name}.npy")
     share = np.bincount(labels.ravel(), minlength=scores.shape[0]) / labels.size
     seen = [f"{classes.name(cls)} {share[cls]:.1%}" for cls in np.argsort(-share) if share[cls] > 0]
     print(f"{file}: {', '.join(seen)}", flush=True)
 
 
-def output_names(images: list[str]) -> list[str]:
-    """What each image's files are called: its name without ending, and with it where two would be the same."""
+def output_names(images: list[str], legend: bool = False) -> list[str]:
+    """What each image's files are called: its name without ending; with its number before it where two files would
+    have one name (`legend`: or that of the legend), or where capital letters alone keep them apart."""
     stems = [Path(image).stem for image in images]
-    return [stem if stems.count(stem) == 1 else f"{i}_{stem}" for i, stem in enumerate(stems)]
+    files = [name for stem in map(str.casefold, stems) for name in (stem, f"{stem}_overlay")] + ["legend"] * legend
+    alone = [files.count(stem.casefold()) == files.count(f"{stem.casefold()}_overlay") == 1 for stem in stems]
+    return [stem if unique else f"{i}_{stem}" for i, (stem, unique) in enumerate(zip(stems, alone))]
+
+
+def output_files(names: list[str], options: argparse.Namespace, legend: bool) -> list[Path]:
+    """Every file that will be written."""
+    endings = (".png", "_overlay.png", *((".npy",) if options.scores else ()))
+    files = [options.out / f"{name}{ending}" for name in names for ending in endings]
+    return [*files, options.out / LEGEND] if legend else files
+
+
+def expanded(images: list[str]) -> list[str]:
+    """The images, with those that a folder holds in place of the folder. Raises ValueError for one that holds none."""
+    found = []
+    for image in images:
+        inside = (
+            [str(path) for path in sorted(Path(image).iterdir()) if _is_image(path)] if Path(image).is_dir() else []
+        )
+        if Path(image).is_dir() and not inside:
+            raise ValueError(
+                f"the folder '{image}' has no image ({', '.join(pairs.ENDINGS)}), expected some. Name the folder that "
+                "holds them, not one above."
+            )
+        found += inside or [image]
+    return found
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in pairs.ENDINGS and not path.name.startswith(".") and path.is_file()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", nargs="+", metavar="VARIANT | IMAGE", help="a net or a task by its name (unless --net), and images"
+        "what",
+        nargs="+",
+        metavar="NET | IMAGE",
+        help="a net or task by its name, or a snapshot folder (unless --net); images, or folders of them",
     )
     parser.add_argument("--net", help="a deploy prototxt, instead of a variant")
     parser.add_argument("--weights", help="a caffemodel (default: the variant's newest snapshot)")
@@ -131,21 +182,25 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
-    images, weights, found = options.what, options.weights, Found(options.net, "", Legend(), MEAN)
-    if not options.net:
-        found, images = find(images[0], options.score), images[1:]
-        weights = weights or str(stages.trained_weights(found.training))
-    if not weights or not images:
-        parser.error("give --weights with --net, and at least one image")
+    images = options.what if options.net else options.what[1:]
+    if not images or (options.net and not options.weights):
+        parser.error("give a net or a task and at least one image; with --net also --weights, and images alone")
+    if options.net:
+        found = Found(options.net, options.weights, Legend(), MEAN)
+    else:
+        found = find(options.what[0], options.score, options.weights)
+    images, legend = expanded(images), bool(found.classes.names)
+    names = output_names(images, legend)
+    read = [*images, found.net_file, found.weights]
+    outputs.check(output_files(names, options, legend), map(Path, read), "Name another folder with --out.")
     project.quiet(caffe)
     use_device(options)
-    net = deploy_net(found.net_file, weights, options.score)
+    net = deploy_net(found.net_file, found.weights, options.score)
     options.mean = options.mean or found.mean
-    options.out.mkdir(parents=True, exist_ok=True)
-    if found.classes.names:
-        found.classes.picture().save(options.out / "legend.png")
+    if legend:
+        outputs.save_picture(found.classes.picture(), options.out / LEGEND)
     failures = 0
-    for file, name in zip(images, output_names(images)):
+    for file, name in zip(images, names):
         try:
             write_segmentation(net, file, name, found.classes, options)
         except (ValueError, OSError, RuntimeError) as error:

@@ -15,6 +15,8 @@ from tools import pictures
 from tools.class_names import class_names
 
 LINE = 18
+BACKGROUNDS = ("background", "bg", "other", "unlabeled", "unlabelled", "void", "none")
+"""What class 0 is called where it is none of the things that are looked for."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Legend:
     def name(self, cls: int) -> str:
         """The name of a class; its number where it has none."""
         return self.names[cls] if cls < len(self.names) else f"class {cls}"
+
+    @property
+    def background(self) -> int | None:
+        """The class that pictures leave as it is: 0 if it is called so, or has no name."""
+        return 0 if not self.names or self.names[0].lower() in BACKGROUNDS else None
 
     def picture(self) -> Image.Image:
         """A square of each class's colour, with its name beside it."""
@@ -45,7 +52,7 @@ def legend_of(row: Variant, score: str = "score") -> Legend:
     layer = reader(row).__new__(reader(row))
     layer.param_str = repr(split.params)
     names = class_names(layer, heads[score].classes) if score in heads else None
-    return Legend(tuple(names or ()), _colours(split.params.get("classes_file")))
+    return Legend(tuple(names or ()), colours(split.params.get("classes_file")))
 
 
 def reader(row: Variant) -> Any:
@@ -53,10 +60,10 @@ def reader(row: Variant) -> Any:
     return getattr(importlib.import_module(row.data.module), row.data.val.layer)
 
 
-def _colours(class_file: str | None) -> np.ndarray:
-    """VOC's, or those in a list of classes; of several for one class, the first."""
-    colours = pictures.palette()
+def colours(class_file: str | None) -> np.ndarray:
+    """VOC's, or those in a list of classes, 256×3; of several for one class, the first."""
+    found = pictures.palette()
     if class_file is not None:
         for colour, cls in reversed(list(classes.read(class_file).colours.items())):
-            colours[cls] = colour
-    return colours
+            found[cls] = colour
+    return found

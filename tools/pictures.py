@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tools.outputs import save_picture
+
 
 def palette(size: int = 256) -> np.ndarray:
     """VOC's colours, size×3: the bits of the class number spread over red, green and blue."""
@@ -29,17 +31,21 @@ def label_image(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.
 
 def save_labels(labels: np.ndarray, path: Path, colours: np.ndarray | None = None) -> None:
     """Write class numbers as a palette PNG; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    label_image(labels, colours).save(path)
+    save_picture(label_image(labels, colours), path)
 
 
 def overlay(
-    image: Image.Image, labels: np.ndarray, colours: np.ndarray | None = None, strength: float = 0.6
+    image: Image.Image,
+    labels: np.ndarray,
+    colours: np.ndarray | None = None,
+    strength: float = 0.6,
+    background: int | None = 0,
 ) -> Image.Image:
-    """The image with its classes coloured; class 0 stays as it is."""
+    """The image with its classes coloured, but for the one that is its background."""
     painted = np.asarray(label_image(labels, colours).convert("RGB"), np.float32)
     pixels = np.asarray(image.convert("RGB"), np.float32)
-    mix = np.where((labels != 0)[..., None], (1 - strength) * pixels + strength * painted, pixels)
+    seen = np.full(labels.shape, True) if background is None else labels != background
+    mix = np.where(seen[..., None], (1 - strength) * pixels + strength * painted, pixels)
     return Image.fromarray(mix.astype(np.uint8))
 
 

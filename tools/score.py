@@ -24,12 +24,13 @@ import numpy as np
 from segdata import classes
 
 import caffe
-from tools import metrics, pictures, stages
+from tools import legend, metrics, outputs, pictures, trained
 from tools.atomic import write_json
-from tools.class_names import class_names
+from tools.class_names import class_names, settings
 from tools.customise import add_data_options, catalogue
 from tools.datasets import seg11valid
 from tools.device import add_device_options, use_device
+from tools.loading import load
 from tools.progress import progress
 from tools.score_table import report
 
@@ -43,12 +44,15 @@ def confusions(
     images: int | None = None,
     save_dir: Path | None = None,
     after_forward: Callable[[int], None] | None = None,
+    colours: dict[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Run the images of the net's data layer through it, once each, and count pixels: true class × predicted class.
 
     heads: the blobs of labels, and for each the blob of scores; the result has the same keys.
     images: how many to take, where the data layer cannot tell how many it has.
-    save_dir: where predicted labels go, NAME.png (of several heads LABEL_NAME.png).
+    save_dir: where predicted labels go, NAME.png (of several heads LABEL_NAME.png). Raises ValueError, before anything
+        is computed, if there are files of that name that no tool has written.
+    colours: of the classes, 256×3, for each blob of labels (default: VOC's).
     after_forward: called with the number of images that the net's blobs hold, each time.
     """
     unknown = [blob for pair in heads.items() for blob in pair if blob not in net.blobs]
@@ -58,6 +62,10 @@ def confusions(
     images = len(names) if names else images
     if not images:
         raise ValueError("score: the data layer does not tell how many images it has: give --images")
+    prefixes = {label: f"{label}_" if len(heads) > 1 else "" for label in heads}
+    if save_dir is not None:
+        files = [save_dir / f"{prefix}{name}.png" for name in names or () for prefix in prefixes.values()]
+        outputs.check(files, [], "Name another folder with --save-dir.")
     _rewind(net.layers[0])
     hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
     done = 0
@@ -74,8 +82,8 @@ def confusions(
                     truth = net.blobs[label].data[item].reshape(predicted.shape).astype(np.int64)
                     hists[label] += metrics.confusion(truth, predicted, len(hists[label]))
                     if save_dir is not None:
-                        prefix = f"{label}_" if len(heads) > 1 else ""
-                        pictures.save_labels(predicted, save_dir / f"{prefix}{name}.png")
+                        file = save_dir / f"{prefixes[label]}{name}.png"
+                        pictures.save_labels(predicted, file, (colours or {}).get(label))
                 advance()
             done += batch
     return hists
@@ -133,20 +141,27 @@ class MeanLoss:
 
 def _net(net_file: str, weights: str) -> Any:
     try:
-        return caffe.Net(net_file, caffe.TEST, weights=weights)
+        return load(net_file, weights)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}{seg11valid.remedy(error)}") from error
 
 
 def _names(path: str | None, net: Any, score: str) -> list[str] | None:
     """The names of the classes that a blob has scores of: those in a file, or those of the data set."""
-    n_classes = net.blobs[score].shape[1] if score in net.blobs else 0
+    if score not in net.blobs:
+        return None
+    n_classes = net.blobs[score].shape[1]
     if path is None:
         return class_names(net.layers[0], n_classes)
     names = list(classes.read(path).names)
     if len(names) != n_classes:
         raise ValueError(f"'{path}' names {len(names)} classes, expected the net's {n_classes}.")
     return names
+
+
+def _colours(path: str | None, net: Any) -> np.ndarray:
+    """Those in a file of classes, or those of the data layer's own; else VOC's."""
+    return legend.colours(path or (settings(net.layers[0]) or {}).get("classes_file"))
 
 
 @project.tool
@@ -159,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.variant:
         nets = catalogue(options)
         row = nets.find(options.variant)
-        weights = weights or str(stages.trained_weights(row.name))
+        weights = weights or str(trained.weights(row))
         if not net_file:
             nets.write(row)
             net_file = nets.net_file(row, row.data.val.file)
@@ -175,7 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
     net = _net(net_file, weights)
     mean_loss = MeanLoss(net, losses if options.loss else {})
     names = {label: _names(options.names, net, score) for label, score in heads.items()}
-    hists = confusions(net, heads, options.images, options.save_dir, mean_loss)
+    colours = {label: _colours(options.names, net) for label in heads}
+    hists = confusions(net, heads, options.images, options.save_dir, mean_loss, colours)
     values = {}
     for label, counted in hists.items():
         hist, loss = metrics.without(counted, options.ignore), mean_loss.of(label)

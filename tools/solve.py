@@ -23,7 +23,7 @@ from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
 from net_spec.nets import Variant
-from tools import metrics, missing, stages
+from tools import metrics, missing, stages, trained
 from tools.class_names import class_names
 from tools.customise import Catalogue, add_data_options, catalogue
 from tools.device import add_device_options, use_device
@@ -56,6 +56,7 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.
         initialise(solver.net, row, nets.rows, weights, options.allow_zero_init)
     if options.allow_zero_init:
         solver.allow_zero_init = True
+    trained.record(solver, row, nets, weights, options)
     _run(solver, row, folder, iterations, options)
     score(solver, row, folder)
     print(f"{row.name}: done. To use it: python tools/infer.py {row.name} IMAGE …", flush=True)
@@ -167,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     target = nets.find(options.variant)
     todo = stages.chain(target, nets.rows) if options.chain else [target]
     check_nothing_is_overwritten(todo, options)
+    trained.check_chain(todo, nets.rows, options)
     left = [row for row in todo if not is_done(row, options)]
     missing.check(left, options.resume, options.weights)
     use_device(options)

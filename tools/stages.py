@@ -24,13 +24,18 @@ class Progress:
 
 def progress(name: str) -> Progress | None:
     """The newest snapshot of a net's training that is complete (weights and solver state)."""
-    newest = None
+    states = {iteration: weights.with_suffix(".solverstate") for iteration, weights in _snapshots(name).items()}
+    there = [iteration for iteration, state in states.items() if state.exists()]
+    return Progress(max(there), _snapshots(name)[max(there)], states[max(there)]) if there else None
+
+
+def _snapshots(name: str) -> dict[int, Path]:
+    """The weights of a training by their iteration; `name` is below SNAPSHOTS, or the path of a folder elsewhere."""
+    found = {}
     for weights in (SNAPSHOTS / name).glob("train_iter_*.caffemodel"):
-        match = re.fullmatch(r"train_iter_(\d+)", weights.stem)
-        state = weights.with_suffix(".solverstate")
-        if match and state.exists() and (newest is None or int(match[1]) > newest.iteration):
-            newest = Progress(int(match[1]), weights, state)
-    return newest
+        if match := re.fullmatch(r"train_iter_(\d+)", weights.stem):
+            found[int(match[1])] = weights
+    return found
 
 
 def weights_variable(name: str) -> str:
@@ -51,8 +56,11 @@ def weights_of(name: str) -> Path:
 
 
 def trained_weights(name: str) -> Path:
-    """The newest weights of a net that was trained here. Raises FileNotFoundError if it was not."""
-    found = progress(name)
+    """The newest weights of a net that was trained: of its newest complete snapshot, or, where no solver state is left,
+    of the newest at all. `name` may be the path of a folder. Raises FileNotFoundError if there are none."""
+    found, weights = progress(name), _snapshots(name)
+    if found is None and weights:
+        return weights[max(weights)]
     if found is None:
         raise FileNotFoundError(
             f"{name}: no snapshot in '{SNAPSHOTS / name}', expected that of a training. Run `python tools/solve.py "

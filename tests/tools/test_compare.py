@@ -41,3 +41,24 @@ def test_the_command_writes_the_picture(trained, capsys):
 def test_a_net_that_was_not_trained_is_named(empty, capsys):
     assert compare.main(["demo-fcn32s"]) == 1
     assert "compare: demo-fcn32s: no snapshot in 'snapshot/demo-fcn32s'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        (["voc-fcn8s"], "voc-fcn8s is scored on data/pascal/VOC2011 (seg11valid), demo-fcn32s on"),
+        (["siftflow-fcn8s"], "expected a net that takes one image and has one blob of scores"),
+        (["nyud-fcn32s-hha"], "expected a net that"),
+        (["--images", "0"], ""),
+        (["--out", "x.nokind"], ""),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(trained, capsys, others, words):
+    try:
+        status = compare.main(["demo-fcn32s", *others])
+    except SystemExit as exit_:
+        status = exit_.code
+    assert status in (1, 2)
+    said = capsys.readouterr().err
+    assert words in said
+    assert not (trained / "out/compare.png").exists()

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import caffe
-from tools import infer
+from tools import infer, pictures
+from tools.legend import Legend
 
 INPUT = 'layer {{ name: "{0}" type: "Input" top: "{0}" input_param {{ shape {{ dim: [1, {1}, 4, 4] }} }} }}\n'
 SCORE = (
@@ -103,14 +104,14 @@ def test_nets_that_do_not_segment_an_image_are_refused(images, capsys, net, word
     ],
 )
 def test_names_of_the_classes(variant, score, names):
-    legend = infer.find(variant, score).classes
+    legend = infer.find(variant, score, "x.caffemodel").classes
     assert sorted(legend.names) == sorted(names)
     assert legend.name(200) == "class 200"
 
 
 def test_a_variant_has_its_own_mean_and_must_see_colours(empty):
-    assert infer.find("siftflow-fcn8s").mean == (114.578, 115.294, 108.353)
-    assert infer.find("voc7-fcn8s").mean == infer.MEAN
+    assert infer.find("siftflow-fcn8s", weights="x.caffemodel").mean == (114.578, 115.294, 108.353)
+    assert infer.find("voc7-fcn8s", weights="x.caffemodel").mean == infer.MEAN
     with pytest.raises(ValueError, match="nyud-fcn32s-hha sees hha, expected a net that sees colours"):
         infer.find("nyud-fcn32s-hha")
 
@@ -118,3 +119,97 @@ def test_a_variant_has_its_own_mean_and_must_see_colours(empty):
 def test_an_untrained_variant(images, capsys):
     assert infer.main(["voc-fcn8s", "rgb.png"]) == 1
     assert "solve.py voc-fcn8s" in capsys.readouterr().err
+
+
+@pytest.fixture
+def photos(images):
+    """A folder of photos of its own."""
+    Path("photos").mkdir()
+    for index in range(3):
+        Image.new("RGB", (5, 7), (90 * index, 9, 9)).save(f"photos/{index}.png")
+    return Path("photos")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def refused(line, words, capsys, folder):
+    before = contents(folder)
+    assert infer.main([*LINE, *line]) == 1
+    assert words in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_photos_are_never_overwritten(photos, capsys):
+    refused(
+        ["photos/0.png", "--out", "photos"], "'photos/0.png' is to be written, and is an input, too", capsys, photos
+    )
+    Path("link").symlink_to("photos")
+    refused(["link/0.png", "--out", "photos"], "is an input, too", capsys, photos)
+    Image.open("photos/1.png").save("photos/new.jpg")
+    refused(["photos/new.jpg", "photos/1.png", "--out", "photos"], "'photos/1.png' is to be written", capsys, photos)
+    assert infer.main([*LINE, "photos/new.jpg", "--out", "photos"]) == 0
+
+
+def test_nothing_that_no_tool_has_written_is_overwritten(photos, capsys):
+    Path("new").mkdir()
+    Image.open("photos/1.png").save("new/2.jpg")
+    words = "'photos/2.png' is there already, and no output of this project: it stays"
+    refused(["new/2.jpg", "--out", "photos"], words, capsys, photos)
+    np.save("photos/free.npy", np.zeros(3))
+    Image.open("photos/1.png").save("new/free.jpg")
+    refused(["new/free.jpg", "--out", "photos", "--scores"], "'photos/free.npy' is there already", capsys, photos)
+    Path("photos/2.jpg").hardlink_to("photos/0.png")
+    assert infer.main([*LINE, "photos/2.jpg", "--out", "out"]) == 0
+    assert infer.main([*LINE, "photos/2.jpg", "--out", "out"]) == 0
+
+
+def test_an_output_of_before_is_no_input_under_another_name(photos, capsys):
+    out = Path("out/a")
+    assert infer.main([*LINE, "photos/0.png", "--out", str(out)]) == 0
+    Path("other.png").hardlink_to("out/a/0_overlay.png")
+    line = ["other.png", "photos/0.png", "--out", str(out)]
+    refused(line, "is the input 'other.png' under another name", capsys, out)
+
+
+def test_no_two_outputs_are_one_file(photos):
+    for name in ("x", "x_overlay", "legend", "A", "a"):
+        Image.new("RGB", (5, 7)).save(f"photos/{name}.png")
+    names = infer.output_names([f"{name}.png" for name in ("x", "x_overlay", "legend", "A", "a", "b")], legend=True)
+    assert names == ["0_x", "1_x_overlay", "2_legend", "3_A", "4_a", "b"]
+    assert infer.output_names(["legend.png"]) == ["legend"]
+    assert infer.main([*LINE, "photos", "--out", "out"]) == 0
+    assert len(list(Path("out").iterdir())) == 16
+
+
+def test_names_that_clash_even_when_numbered_are_refused(photos, capsys):
+    Path("other").mkdir()
+    for path in ("photos/a.png", "other/a.png", "photos/1_a.png"):
+        Image.new("RGB", (5, 7)).save(path)
+    Path("out").mkdir()
+    line = ["photos/a.png", "other/a.png", "photos/1_a.png", "--out", "out"]
+    refused(line, "'out/1_a.png' would be written twice", capsys, Path("out"))
+
+
+def test_a_folder_means_its_images(photos, capsys):
+    Path("photos/notes.txt").write_text("none")
+    Path("photos/.hidden.png").write_text("none")
+    (photos / "2.png").rename(photos / "2.PNG")
+    assert infer.main([*LINE, "photos", "rgb.png"]) == 0
+    assert {path.stem for path in Path("out/infer").glob("*_overlay.png")} == {f"{n}_overlay" for n in (0, 1, 2, "rgb")}
+    Path("none").mkdir()
+    assert infer.main([*LINE, "none"]) == 1
+    assert "the folder 'none' has no image" in capsys.readouterr().err
+
+
+def test_class_0_is_painted_unless_it_is_the_background():
+    assert Legend().background == 0
+    assert Legend(("Background", "cat")).background == 0
+    assert Legend(("sky", "building")).background is None
+    grey = Image.new("RGB", (2, 1), (100, 100, 100))
+    labels = np.array([[0, 1]])
+    colours = np.full((256, 3), 200, np.uint8)
+    for background, first in ((0, 100), (None, 200)):
+        painted = np.asarray(pictures.overlay(grey, labels, colours, 1.0, background))
+        assert painted[0, :, 0].tolist() == [first, 200]

@@ -195,3 +195,14 @@ def test_what_is_wrong_is_said(folder, capsys, line, words):
     write_net()
     assert score.main(line.split()) == 1
     assert words in capsys.readouterr().err
+
+
+def test_the_truth_is_never_overwritten_by_what_is_predicted(folder, capsys):
+    write_net()
+    truth = Path("mine/SegmentationClass")
+    before = {path.name: path.read_bytes() for path in truth.iterdir()}
+    assert run("--save-dir", str(truth)) == 1
+    assert "no output of this project: it stays. Name another folder with --save-dir" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in truth.iterdir()} == before
+    for _ in range(2):
+        assert run("--save-dir", "labels") == 0

@@ -1,0 +1,40 @@
+"""Nets that are there to be used: with weights in every layer that has some."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import caffe
+
+
+def load(net_file: str, weights: str) -> Any:
+    """A net in phase TEST with its weights. Raises ValueError that names the layers that get none from the file.
+
+    A deconvolution that the prototxt itself gives values (a bilinear filler) needs none.
+    """
+    net = caffe.Net(net_file, caffe.TEST)
+    own = {name: [blob.data.copy() for blob in blobs] for name, blobs in net.params.items()}
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.data[...] = np.nan
+    net.copy_from(weights)
+    types = dict(zip(net._layer_names, (layer.type for layer in net.layers)))
+    without = [name for name, blobs in net.params.items() if any(_untouched(blob.data) for blob in blobs)]
+    bad = [name for name in without if not (types[name] == "Deconvolution" and own[name][0].any())]
+    if bad:
+        shown = ", ".join(bad[:8]) + (", …" if len(bad) > 8 else "")
+        raise ValueError(
+            f"'{weights}' has no weights for {len(bad)} of the {len(net.params)} layers of '{net_file}' that need some "
+            f"({shown}), so that what they compute means nothing. Give the weights that this very net was trained to; "
+            "layers find theirs by name."
+        )
+    for name in without:
+        for blob, values in zip(net.params[name], own[name]):
+            blob.data[...] = values
+    return net
+
+
+def _untouched(values: np.ndarray) -> bool:
+    return bool(values.size) and bool(np.isnan(values).all())
