@@ -28,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable . --group dev
 	@touch $@
 
+# What is trained is kept in this folder, whatever lies above it.
+demo analyses $(VARIANTS) $(TASKS): export FCN_CAFFE_ROOT := $(CURDIR)
+
 demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery, 32s, 16s, 8s, scores, pictures
 	$(PY) tools/demo.py
 

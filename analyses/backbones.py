@@ -9,7 +9,6 @@ the average pooling before its scores, which its FCN does without; there a score
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +97,7 @@ def table(classes: int = 21) -> str:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--classes", type=int, default=21, help="background included (default: 21)")
     print(table(parser.parse_args(arguments).classes))
     return 0

@@ -9,7 +9,6 @@ p/21, frequency weighted IU p². A training whose scores are these has zero scor
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def confusion(folder: Path, split: str) -> np.ndarray:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--voc-dir", type=Path, default=voc_labels.FOLDER, help="labels in VOC's layout (%(default)s)")
     parser.add_argument("--splits", nargs="+", default=["val", "seg11valid"], help="default: val seg11valid")
     options = parser.parse_args(arguments)

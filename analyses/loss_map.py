@@ -112,7 +112,7 @@ def photo(data: np.ndarray, mean: np.ndarray) -> Image.Image:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variants", nargs="+", help="variants that were trained, all on one data set")
     parser.add_argument("--images", type=int, default=6, help="how many (default: 6)")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave N images out after each")

@@ -115,7 +115,7 @@ def table(hists: dict[str, np.ndarray]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variant", help="a net of the catalogue")
     parser.add_argument("--weights", help="a caffemodel (default: the variant's newest snapshot)")
     parser.add_argument("--train", action="store_true", help="train a net for each condition, in out/analyses/masking/")

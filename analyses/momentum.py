@@ -49,7 +49,7 @@ def trial(row: Variant, name: str, rate: float, images: int) -> Trial:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--rate", type=float, default=3e-9, help="of an image's summed gradient (default: 3e-9)")
     parser.add_argument("--images", type=int, default=1000, help="that each training sees (default: 1000)")
     experiment.add_options(parser, "momentum")

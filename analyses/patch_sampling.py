@@ -40,7 +40,7 @@ def trial(row: Variant, keep: float, batch: int, rate: float, updates: int) -> T
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--keep", nargs="+", type=float, default=KEEPS, help="default: 1 0.5 0.25")
     parser.add_argument("--batch", type=int, default=4, help="whole images an update (default: 4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="base_lr (default: 2e-3)")

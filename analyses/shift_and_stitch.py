@@ -16,7 +16,6 @@ image against them.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 from dataclasses import dataclass
@@ -112,8 +111,10 @@ def table(found: list[Way]) -> str:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--net", default="nets/demo-classifier/conv.prototxt", help="(default: %(default)s)")
+    parser = project.parser(__doc__)
+    parser.add_argument(
+        "--net", default=str(project.ROOT / "nets/demo-classifier/conv.prototxt"), help="(default: %(default)s)"
+    )
     parser.add_argument("--until", default="conv4_2", help="the layer whose output is made dense (default: conv4_2)")
     parser.add_argument("--weights", default="", help="a caffemodel")
     parser.add_argument("--outputs", type=int, default=4, help="pixels of the net's own output, on a side (default: 4)")

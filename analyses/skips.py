@@ -10,7 +10,6 @@ same stride: where data or trunk differ, only what skips add can be compared.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
@@ -72,7 +71,7 @@ def table(rows: dict[str, Variant], families: list[str]) -> str:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("families", nargs="*", help="the first part of variants' names, such as voc7 (default: all)")
     options = parser.parse_args(arguments)
     print(table(everything().rows, options.families))

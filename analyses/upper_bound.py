@@ -18,7 +18,6 @@ Void pixels of the truth do not count.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import itertools
 import sys
@@ -140,7 +139,7 @@ def table(found: dict[Procedure, dict[int, float]]) -> str:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--voc-dir", type=Path, default=voc_labels.FOLDER, help="labels in VOC's layout (%(default)s)")
     parser.add_argument("--split", default="seg11valid", help="which list of labels (default: seg11valid)")
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every Nth label alone")

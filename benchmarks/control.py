@@ -203,7 +203,7 @@ def compare(row: Variant, nets: Catalogue, start: list[Path], iterations: int, d
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variant", help="a net of the catalogue, on VGG16 or SqueezeNet")
     parser.add_argument("--seed", type=int, default=1, help="of dropout (default 1)")
     parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")

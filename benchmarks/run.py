@@ -160,7 +160,7 @@ def store(options: argparse.Namespace, name: str, record: dict[str, Any]) -> Non
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows; * stands for anything")
     parser.add_argument("--quick", action="store_true", help="one turn of two runs, and nothing is written")

@@ -7,7 +7,6 @@ The nets must be scored on one data set, and the first must see colours. Classes
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from PIL import Image
 
 import caffe
 from net_spec.nets import Variant
-from tools import pictures, trained
+from tools import home, pictures, trained
 from tools.customise import everything
 from tools.device import add_device_options, use_device
 from tools.legend import legend_of
@@ -86,11 +85,11 @@ def _data(row: Variant) -> str:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variants", nargs="+", help="variants that were trained, all on one data set")
     parser.add_argument("--images", type=int, default=6, help="how many (default: 6)")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave N images out after each")
-    parser.add_argument("--out", type=Path, default=Path("out/compare.png"))
+    parser.add_argument("--out", type=home.path, default=Path("out/compare.png"))
     add_device_options(parser)
     options = parser.parse_args(arguments)
     if options.images < 1 or options.skip < 0:

@@ -21,12 +21,13 @@ from tools import project  # isort: skip  (it puts the project's packages on the
 import caffe
 import surgery
 from net_spec.catalogue import BACKBONES
-from tools import stages
+from tools import home, stages
 
 
 def convolutional(name: str, weights: str) -> Any:
     """The fully convolutional form of a classifier of the catalogue, with the weights of its other form."""
-    return convolutionalized(f"nets/{name}/deploy.prototxt", weights, f"nets/{name}/conv.prototxt")
+    nets = project.ROOT / "nets" / name
+    return convolutionalized(str(nets / "deploy.prototxt"), weights, str(nets / "conv.prototxt"))
 
 
 def convolutionalized(net_file: str, weights: str, conv_net_file: str, suffix: str = "") -> Any:
@@ -41,17 +42,17 @@ def convolutionalized(net_file: str, weights: str, conv_net_file: str, suffix: s
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("base", nargs="?", choices=BACKBONES, metavar="NET", help=f"one of {', '.join(BACKBONES)}")
-    parser.add_argument("file", nargs="?", metavar="WEIGHTS", help="its weights (.caffemodel or .h5)")
+    parser.add_argument("file", nargs="?", type=home.text, metavar="WEIGHTS", help="its weights (.caffemodel or .h5)")
     group = parser.add_argument_group("any other net")
-    group.add_argument("--net", help="prototxt of the classification net")
-    group.add_argument("--weights", help="its weights (.caffemodel or .h5)")
-    group.add_argument("--conv-net", help="prototxt of its fully convolutional twin")
+    group.add_argument("--net", type=home.text, help="prototxt of the classification net")
+    group.add_argument("--weights", type=home.text, help="its weights (.caffemodel or .h5)")
+    group.add_argument("--conv-net", type=home.text, help="prototxt of its fully convolutional twin")
     group.add_argument(
         "--suffix", default="", help="what the twin adds to the names of fully connected layers, such as -conv"
     )
-    parser.add_argument("--out", type=Path, help="weights to write (.caffemodel)")
+    parser.add_argument("--out", type=home.path, help="weights to write (.caffemodel)")
     return parser
 
 
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         net, out = convolutionalized(options.net, options.weights, options.conv_net, options.suffix), options.out
     else:
         parser.error("give a base net and its weights, or all of --net, --weights, --conv-net and --out")
+    if out.resolve() == Path(options.file or options.weights).resolve():
+        raise ValueError(f"'{out}' would be written over itself. Name another file with --out.")
     out.parent.mkdir(parents=True, exist_ok=True)
     net.save(str(out))
     print(f"wrote {out}")

@@ -5,16 +5,17 @@ python tools/curves.py voc-fcn32s voc-fcn16s voc-fcn8s --out curves.png
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+from tools import project  # isort: skip  (it sees to it that the packages are there)
+
 import numpy as np
 
-from tools import project, stages
+from tools import home, stages
 from tools.recorder import read_scores
 
 
@@ -69,9 +70,9 @@ def draw_curves(names: list[str], path: Path) -> None:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variants", nargs="+", help="variants that were trained by tools/solve.py, in order")
-    parser.add_argument("--out", type=Path, default=Path("out/curves.png"))
+    parser.add_argument("--out", type=home.path, default=Path("out/curves.png"))
     options = parser.parse_args(arguments)
     draw_curves(options.variants, options.out)
     return 0

@@ -10,15 +10,15 @@ from net_spec.catalogue import ROWS, VARIANTS, adapt, files
 from net_spec.datasets import DataSet, Split, data_set
 from net_spec.generate import write
 from net_spec.nets import Variant
-from tools import tasks
+from tools import home, names, tasks
 
 USUAL_SPLITS = ("train", "val")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data somewhere else, or of one's own (in PASCAL VOC's layout)")
-    group.add_argument("--voc-dir", help="PASCAL VOC, or with --classes any folder of its layout")
-    group.add_argument("--sbd-dir", help="the folder `dataset` of SBD")
+    group.add_argument("--voc-dir", type=home.text, help="PASCAL VOC, or with --classes any folder of its layout")
+    group.add_argument("--sbd-dir", type=home.text, help="the folder `dataset` of SBD")
     group.add_argument("--classes", type=int, help="number of classes of your own data set, background included")
     group.add_argument("--name", help="its name: voc-fcn8s becomes NAME-fcn8s (default: the name of --voc-dir)")
     group.add_argument(
@@ -34,21 +34,23 @@ class Catalogue:
     """The variants by name.
 
     roots: for each row whose files are not in the checkout's own folders, what comes before `nets/` and `solvers/`.
-    writes: whether the files of `roots` are written whenever they are needed, or are there.
+    writes: the rows whose files are written whenever they are needed; those of all others are there.
     own_names: other names of rows: of tasks (my-task: my-task-fcn8s), and of what was made for another data set
         (voc-fcn8s: camvid2-fcn8s).
     """
 
     rows: dict[str, Variant]
     roots: dict[str, str] = field(default_factory=dict)
-    writes: bool = False
+    writes: frozenset[str] = frozenset()
     own_names: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> Variant:
-        """A row by its name, or by its other name. Raises ValueError with the names known."""
+        """A row by its name, or by its other name. Raises ValueError with the names that are closest."""
         row = self.rows.get(self.own_names.get(name, name))
         if row is None:
-            raise ValueError(f"{name}: no such variant. There are {', '.join(self.rows)}.")
+            own = f"Tasks in {Path.cwd()}: {', '.join(tasks.names()) or 'none'}."
+            listed = f"`python tools/solve.py --list` shows all {len(self.rows)} variants. {own}"
+            raise names.unknown(name, "variant or task", [*self.own_names, *self.rows], listed)
         return row
 
     def net_file(self, row: Variant, phase: str) -> str:
@@ -61,7 +63,7 @@ class Catalogue:
 
     def write(self, row: Variant) -> None:
         """Write the row's nets and solver, unless they are there."""
-        if self.writes:
+        if row.name in self.writes:
             write(files((row,), self._root(row)), "python tools/solve.py")
 
     def _root(self, row: Variant) -> str:
@@ -70,14 +72,16 @@ class Catalogue:
 
 def everything() -> Catalogue:
     """The rows of the catalogue and of every task, with the files that are there."""
-    rows, roots, own_names = {row.name: row for row in VARIANTS}, {}, {}
+    rows, own_names = {row.name: row for row in VARIANTS}, {}
+    roots = {} if Path("nets").is_dir() else dict.fromkeys(rows, "out/catalogue/")
+    away = frozenset(roots)
     for name in tasks.names():
         task = tasks.read(tasks.TASKS / name)
         stages = tasks.rows(task)
         rows.update((row.name, row) for row in stages)
         roots.update((row.name, task.root) for row in stages)
         own_names[name] = stages[-1].name
-    return Catalogue(rows, roots, own_names=own_names)
+    return Catalogue(rows, roots, away, own_names)
 
 
 def catalogue(options: argparse.Namespace) -> Catalogue:
@@ -95,7 +99,7 @@ def catalogue(options: argparse.Namespace) -> Catalogue:
     if options.variant:
         _check_moved(nets.find(options.variant), moved)
     rows = {row.name: replace(row, data=_moved(row.data, moved)) for row in VARIANTS}
-    return Catalogue(rows, dict.fromkeys(rows, "out/moved/"), writes=True)
+    return Catalogue(rows, dict.fromkeys(rows, "out/moved/"), frozenset(rows))
 
 
 def _own(options: argparse.Namespace) -> Catalogue:
@@ -107,8 +111,8 @@ def _own(options: argparse.Namespace) -> Catalogue:
     folder = Path(options.voc_dir)
     prefix = options.name or folder.resolve().name.lower()
     family = options.variant.split("-", 1)[0] if options.variant in ROWS else "voc"
-    names = {row.name: f"{prefix}-{row.name.split('-', 1)[1]}" for row in VARIANTS if _fits(row, family)}
-    taken = [own for own in names.values() if own in ROWS]
+    own_names = {row.name: f"{prefix}-{row.name.split('-', 1)[1]}" for row in VARIANTS if _fits(row, family)}
+    taken = [own for own in own_names.values() if own in ROWS]
     if taken:
         raise ValueError(
             f"--name {prefix}: the catalogue has a net {taken[0]} of its own, with its own recipe and snapshots. "
@@ -117,12 +121,12 @@ def _own(options: argparse.Namespace) -> Catalogue:
     splits = options.splits or USUAL_SPLITS
     train, val = ((split, count_images(folder, split)) for split in splits)
     rows = {}
-    for old, own in names.items():
+    for old, own in own_names.items():
         row = ROWS[old]
         data = data_set({"voc_dir": options.voc_dir, "n_classes": options.classes}, train, val, row.data.heads[0])
         data = replace(data, val=replace(data.val, params={**data.val.params, "randomize": False}))
-        rows[own] = adapt(row, own, data, options.classes, tuple(names.get(start, start) for start in row.starts))
-    return Catalogue(rows, dict.fromkeys(rows, f"out/{prefix}/"), writes=True, own_names=names)
+        rows[own] = adapt(row, own, data, options.classes, tuple(own_names.get(start, start) for start in row.starts))
+    return Catalogue(rows, dict.fromkeys(rows, f"out/{prefix}/"), frozenset(rows), own_names)
 
 
 def _fits(row: Variant, family: str) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from tools import project  # isort: skip  (it puts the data layers on the path)
+from tools import home, names, project  # isort: skip  (it puts the data layers on the path)
 
 from tools.atomic import write_json
 from tools.datasets import layouts, lint, seg11valid
@@ -58,7 +58,8 @@ def fetch(name: str, folder: Path | None, downloads: Path, mirror: str) -> None:
         for other in source.needs:
             print(f"It needs {other}, too: python tools/data.py fetch {other}")
     else:
-        raise ValueError(f"{name}: nothing of that name. There are {', '.join([*SOURCES, LIST, *WEIGHTS])}.")
+        listed = "`python tools/data.py list` shows what there is."
+        raise names.unknown(name, "data set or weights", [*SOURCES, LIST, *WEIGHTS], listed)
 
 
 def _announce(name: str, what: Source | Weights, target: Path, verified: bool) -> None:
@@ -81,22 +82,31 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def _classes(typed: str) -> str:
+    """A number as it is, and else the path of a file."""
+    return typed if typed.isdecimal() else home.text(typed)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what there is")
     fetching = commands.add_parser("fetch", help="download, verify, unpack, convert")
     fetching.add_argument("names", nargs="+", metavar="NAME", help="see list")
-    fetching.add_argument("--dir", type=Path, help="where it is put (default: where the nets look for it)")
-    fetching.add_argument("--downloads", type=Path, default=DOWNLOADS, help="where archives are kept, or are already")
+    fetching.add_argument("--dir", type=home.path, help="where it is put (default: where the nets look for it)")
+    fetching.add_argument(
+        "--downloads", type=home.path, default=DOWNLOADS, help="where archives are kept, or are already"
+    )
     fetching.add_argument("--mirror", default="", help="an address to try first, which has the archives by their names")
     checking = commands.add_parser("check", help="look a data set over")
     checking.add_argument("name", nargs="?", help="see list")
-    checking.add_argument("--dir", type=Path, help="a folder in PASCAL VOC's layout, or the data set's own")
-    checking.add_argument("--images", type=Path, help="instead: a folder of images, and with --labels …")
-    checking.add_argument("--labels", type=Path, help="… a folder of label images with the same names")
-    checking.add_argument("--classes", help="number of classes, or a file with their names (and colours)")
-    checking.add_argument("--json", type=Path, help="write what was found there")
+    checking.add_argument("--dir", type=home.path, help="a folder in PASCAL VOC's layout, or the data set's own")
+    checking.add_argument("--images", type=home.path, help="instead: a folder of images, and with --labels …")
+    checking.add_argument("--labels", type=home.path, help="… a folder of label images with the same names")
+    checking.add_argument(
+        "--classes", type=_classes, help="number of classes, or a file with their names (and colours)"
+    )
+    checking.add_argument("--json", type=home.path, help="write what was found there")
     return parser
 
 

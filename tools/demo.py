@@ -12,7 +12,6 @@ curves.png       loss and mean IU over the training
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -26,6 +25,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
+from net_spec.catalogue import ROWS, files
+from net_spec.generate import write
 from tools import compare, pictures, stages
 from tools.curves import draw_curves
 from tools.recorder import read_scores
@@ -56,10 +57,17 @@ class Steps:
 
 
 def seeded_solver(seed: int) -> Path:
-    """The classifier's solver with a random seed."""
-    path = OUT / "classifier-solver.prototxt"
-    path.write_text(Path(f"solvers/{CLASSIFIER}.prototxt").read_text() + f"random_seed: {seed}\n")
+    """The classifier's solver with a random seed; it and its nets are written to where the demo is."""
+    root = f"{OUT.as_posix()}/"
+    write(files((ROWS[CLASSIFIER],), root), "python tools/demo.py")
+    path = OUT / f"solvers/{CLASSIFIER}.prototxt"
+    path.write_text(path.read_text() + f"random_seed: {seed}\n")
     return path
+
+
+def tool(name: str) -> str:
+    """The path of another tool."""
+    return str(project.ROOT / f"tools/{name}.py")
 
 
 def last_scores(name: str) -> dict[str, Any]:
@@ -82,34 +90,35 @@ def table(scores: dict[str, dict[str, Any]]) -> str:
 
 @project.tool
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the data set and of the training (default: 1)")
     seed = parser.parse_args(arguments).seed
     project.quiet(caffe)
     begin, run = time.time(), Steps(8)
     python, data = sys.executable, OUT / "data"
-    run("drawing the data set", python, "tools/demo_data.py", "--out", str(data), "--seed", str(seed), log="data.log")
+    run("drawing the data set", python, tool("demo_data"), "--out", str(data), "--seed", str(seed), log="data.log")
     run(
         "training the classifier (caffe train)",
         *(python, "-m", "caffe", "train", f"--solver={seeded_solver(seed)}"),
         log="classifier.log",
     )
+    nets = OUT / "nets" / CLASSIFIER
     run(
         "convolutionalizing it",
-        *(python, "tools/convolutionalize.py", "--net", f"nets/{CLASSIFIER}/deploy.prototxt"),
-        *("--weights", str(stages.trained_weights(CLASSIFIER)), "--conv-net", f"nets/{CLASSIFIER}/conv.prototxt"),
+        *(python, tool("convolutionalize"), "--net", str(nets / "deploy.prototxt")),
+        *("--weights", str(stages.trained_weights(CLASSIFIER)), "--conv-net", str(nets / "conv.prototxt")),
         *("--out", str(stages.weights_of(CLASSIFIER))),
         log="surgery.log",
     )
     for stage in STAGES:
         run(
             f"training and scoring FCN-{stage}",
-            *(python, "tools/solve.py", f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "250"),
+            *(python, tool("solve"), f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "250"),
             log=f"fcn{stage}.log",
         )
     run(
         "scoring FCN-8s by caffe test",
-        *(python, "-m", "caffe", "test", "--model=nets/demo-fcn8s/val.prototxt", "--iterations=60"),
+        *(python, "-m", "caffe", "test", f"--model={stages.SNAPSHOTS}/demo-fcn8s/val.prototxt", "--iterations=60"),
         f"--weights={stages.weights_of('demo-fcn8s')}",
         log="test.log",
     )
@@ -118,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     shutil.rmtree(OUT / "segmented", ignore_errors=True)
     run(
         "segmenting images",
-        *(python, "tools/infer.py", "demo-fcn8s", "--out", str(OUT / "segmented")),
+        *(python, tool("infer"), "demo-fcn8s", "--out", str(OUT / "segmented")),
         *(str(data / "VOC/JPEGImages" / f"{name}.jpg") for name in names),
         log="infer.log",
     )

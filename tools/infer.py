@@ -28,7 +28,7 @@ from segdata import files, pairs
 
 import caffe
 from net_spec.datasets import MEAN
-from tools import outputs, pictures, stages, trained
+from tools import home, outputs, pictures, stages, trained
 from tools.customise import everything
 from tools.device import add_device_options, use_device
 from tools.legend import Legend, legend_of
@@ -63,8 +63,8 @@ def find(name: str, score: str = "score", weights: str | None = None) -> Found:
     A snapshot folder says itself what it is of. Raises ValueError if there is no such net, if it sees something else
     than colours, or if it was trained for other classes than its task has now, and FileNotFoundError for no weights.
     """
-    if trained.is_there(Path(name)):
-        return _in_folder(Path(name).resolve(), score, weights)
+    if trained.is_there(home.path(name)):
+        return _in_folder(home.path(name).resolve(), score, weights)
     nets = everything()
     if name not in {**nets.rows, **nets.own_names} and trained.is_there(stages.SNAPSHOTS / name):
         return _in_folder((stages.SNAPSHOTS / name).resolve(), score, weights)
@@ -138,37 +138,19 @@ def output_files(names: list[str], options: argparse.Namespace, legend: bool) ->
     return [*files, options.out / LEGEND] if legend else files
 
 
-def expanded(images: list[str]) -> list[str]:
-    """The images, with those that a folder holds in place of the folder. Raises ValueError for one that holds none."""
-    found = []
-    for image in images:
-        inside = (
-            [str(path) for path in sorted(Path(image).iterdir()) if _is_image(path)] if Path(image).is_dir() else []
-        )
-        if Path(image).is_dir() and not inside:
-            raise ValueError(
-                f"the folder '{image}' has no image ({', '.join(pairs.ENDINGS)}), expected some. Name the folder that "
-                "holds them, not one above."
-            )
-        found += inside or [image]
-    return found
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in pairs.ENDINGS and not path.name.startswith(".") and path.is_file()
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument(
         "what",
         nargs="+",
         metavar="NET | IMAGE",
         help="a net or task by its name, or a snapshot folder (unless --net); images, or folders of them",
     )
-    parser.add_argument("--net", help="a deploy prototxt, instead of a variant")
-    parser.add_argument("--weights", help="a caffemodel (default: the variant's newest snapshot)")
-    parser.add_argument("--out", type=Path, default=Path("out/infer"), help="folder to write to (default: out/infer)")
+    parser.add_argument("--net", type=home.text, help="a deploy prototxt, instead of a variant")
+    parser.add_argument("--weights", type=home.text, help="a caffemodel (default: the net's newest snapshot)")
+    parser.add_argument(
+        "--out", type=home.path, default=Path("out/infer"), help="folder to write to (default: out/infer)"
+    )
     parser.add_argument(
         "--mean", type=float, nargs=3, metavar=("B", "G", "R"), help="what is subtracted (default: the variant's mean)"
     )
@@ -189,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = Found(options.net, options.weights, Legend(), MEAN)
     else:
         found = find(options.what[0], options.score, options.weights)
-    images, legend = expanded(images), bool(found.classes.names)
+    images, legend = pairs.images_of(map(home.text, images)), bool(found.classes.names)
     names = output_names(images, legend)
     read = [*images, found.net_file, found.weights]
     outputs.check(output_files(names, options, legend), map(Path, read), "Name another folder with --out.")

@@ -10,6 +10,7 @@ import caffe
 import surgery
 from net_spec.catalogue import ROWS
 from net_spec.nets import Classifier, Variant
+from tools import project
 
 
 def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[Path], allow_zero: bool = False) -> None:
@@ -25,7 +26,7 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
         )
     if fused:
         for start, path, suffix in zip(row.starts, weights, row.data.inputs):
-            surgery.transplant(net, caffe.Net(f"nets/{start}/deploy.prototxt", caffe.TEST, weights=str(path)), suffix)
+            surgery.transplant(net, caffe.Net(_published(start, "deploy"), caffe.TEST, weights=str(path)), suffix)
     else:
         for path in weights:
             net.copy_from(str(path))
@@ -54,9 +55,14 @@ def _check_stage(net: Any, row: Variant, rows: dict[str, Variant], weights: list
 
 def _widen_first_convolution(net: Any, row: Variant, weights: Path) -> None:
     """Give input channels that the trunk was not trained on the mean of the kernels it has."""
-    source = caffe.Net(f"nets/{row.starts[0]}/conv.prototxt", caffe.TEST, weights=str(weights))
+    source = caffe.Net(_published(row.starts[0], "conv"), caffe.TEST, weights=str(weights))
     name = next(iter(source.params))
     kernels, target = source.params[name][0].data, net.params[name + row.data.first]
     target[0].data[:, : kernels.shape[1]] = kernels
     target[0].data[:, kernels.shape[1] :] = kernels.mean(axis=1, keepdims=True)
     target[1].data[...] = source.params[name][1].data
+
+
+def _published(name: str, phase: str) -> str:
+    """The path of a net of the catalogue that reads no data, and so is the same wherever the project's home is."""
+    return str(project.ROOT / f"nets/{name}/{phase}.prototxt")

@@ -29,7 +29,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from tools import project  # isort: skip  (it puts the data layers on the path)
+from tools import home, project  # isort: skip  (it puts the data layers on the path)
 
 from google.protobuf import text_format
 from segdata import classes, pairs, splits
@@ -130,15 +130,17 @@ def _some(names: list[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("name", help="what the task is called")
-    parser.add_argument("--images", required=True, help="folder of images")
-    parser.add_argument("--labels", required=True, help="folder of label images")
-    parser.add_argument("--classes", required=True, help="list of the classes")
+    parser.add_argument("--images", type=home.text, required=True, help="folder of images")
+    parser.add_argument("--labels", type=home.text, required=True, help="folder of label images")
+    parser.add_argument("--classes", type=home.text, required=True, help="list of the classes")
     parser.add_argument("--backbone", choices=BACKBONES, default="vgg16", help="default: vgg16")
     parser.add_argument("--stride", type=int, default=8, help="of the last stage, in pixels (default: 8)")
-    parser.add_argument("--train", metavar="LIST", help="names of the images to train on, without endings")
-    parser.add_argument("--val", metavar="LIST", help="names of the images to score, with --train")
+    parser.add_argument(
+        "--train", type=home.text, metavar="LIST", help="names of the images to train on, without endings"
+    )
+    parser.add_argument("--val", type=home.text, metavar="LIST", help="names of the images to score, with --train")
     parser.add_argument("--val-share", type=float, default=0.2, help="how many to score otherwise (default: 0.2)")
     parser.add_argument("--seed", type=int, default=1337, help="of that choice (default: 1337)")
     return parser

@@ -1,8 +1,10 @@
-"""Where the checkout is, its folders on the module path, and how a tool ends: every tool imports this first."""
+"""Where the checkout is, its folders on the module path, how a tool begins and ends: every tool imports this first."""
 
 from __future__ import annotations
 
+import argparse
 import functools
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -11,11 +13,34 @@ from typing import Any, Optional
 
 ROOT = Path(__file__).resolve().parents[1]
 
+NEEDED = {"numpy": "numpy", "scipy": "scipy", "PIL": "pillow"}
+"""Modules that every tool imports, and the packages that have them."""
+
+BROKEN_PIPE = 141
+"""Exit status where nobody reads the output any more, as of a program that SIGPIPE ends."""
+
 Main = Callable[[Optional[list[str]]], int]
 
 for _folder in (ROOT / "data_layers", ROOT):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))  # at the end: where BVLC's caffe is installed, it stays the one that is found
+
+
+def check_installed() -> None:
+    """Ends the program, with words, where the packages are missing that tools need: in a shell without .venv, say."""
+    absent = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
+    if absent:
+        activate = ROOT / ".venv/bin/activate"
+        first = "" if activate.exists() else f"`make install` in {ROOT}, and then "
+        sys.exit(
+            f"{Path(sys.argv[0]).name}: {sys.executable} has no {', '.join(absent)}, expected a Python with the "
+            f"project's packages. Run {first}`source {activate}` in this shell."
+        )
+
+
+check_installed()
+
+from tools import home
 
 
 def environment() -> dict[str, str]:
@@ -30,20 +55,51 @@ def quiet(caffe: Any) -> None:
         caffe.init_log(1)
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A tool's parser, with the options that all tools have."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(made)
+    return made
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+    """The options that all tools have; `tool` itself has read them when a parser does."""
+    made.add_argument(
+        home.OPTION,
+        metavar="FOLDER",
+        help=f"the home of your project, with tasks/, snapshot/, data/ and out/ (default: {home.VARIABLE} in the "
+        "environment, the nearest folder upwards that has tasks/ or snapshot/, or the working folder)",
+    )
+
+
 def tool(main: Callable[[list[str] | None], int]) -> Main:
-    """A tool's main that ends with a line on stderr and exit status 1, not a traceback, where its user can help."""
+    """A tool's main that works in the project's home, and ends with a line on stderr and exit status 1, not a
+    traceback, where its user can help."""
     name = main.__module__.rsplit(".", 1)[-1]
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
         who = Path(sys.argv[0]).stem if name == "__main__" else name
         try:
-            return main(arguments)
+            with home.entered(sys.argv[1:] if arguments is None else arguments, who):
+                status = main(arguments)
+                sys.stdout.flush()
+                return status
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write at exit
+            return BROKEN_PIPE
         except (ValueError, OSError, RuntimeError) as error:
-            print(f"{who}: {error}", file=sys.stderr)
+            print(f"{who}: {words(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print(f"{who}: interrupted", file=sys.stderr)
             return 130
 
     return run
+
+
+def words(error: Exception) -> str:
+    """What an error says; of the system's own, whose words are few, also what to do."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"'{error.filename}' cannot be read or written: {error.strerror}. Correct the path, or who may use it."
+    return str(error)

@@ -24,7 +24,7 @@ import numpy as np
 from segdata import classes
 
 import caffe
-from tools import legend, metrics, outputs, pictures, trained
+from tools import home, legend, metrics, outputs, pictures, trained
 from tools.atomic import write_json
 from tools.class_names import class_names, settings
 from tools.customise import add_data_options, catalogue
@@ -96,10 +96,10 @@ def _rewind(layer: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variant", nargs="?", help="a net of the catalogue")
-    parser.add_argument("--net", help="a prototxt with a data layer (default: the variant's val net)")
-    parser.add_argument("--weights", help="a caffemodel (default: the variant's newest snapshot)")
+    parser.add_argument("--net", type=home.text, help="a prototxt with a data layer (default: the variant's val net)")
+    parser.add_argument("--weights", type=home.text, help="a caffemodel (default: the variant's newest snapshot)")
     parser.add_argument("--images", type=int, help="how many images, where the data layer cannot tell")
     parser.add_argument("--score", help="the blob of scores (default: score, or those of the variant)")
     parser.add_argument("--label", help="the blob of labels (default: label, or those of the variant)")
@@ -112,9 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ignore", type=int, nargs="+", default=[], metavar="ID", help="classes whose pixels do not count, as if void"
     )
-    parser.add_argument("--names", help="the classes' names, one on a line (default: the data set's)")
-    parser.add_argument("--json", type=Path, help="write the metrics and the confusion matrix there")
-    parser.add_argument("--save-dir", type=Path, help="write predicted labels there")
+    parser.add_argument("--names", type=home.text, help="the classes' names, one on a line (default: the data set's)")
+    parser.add_argument("--json", type=home.path, help="write the metrics and the confusion matrix there")
+    parser.add_argument("--save-dir", type=home.path, help="write predicted labels there")
     add_data_options(parser)
     add_device_options(parser)
     return parser

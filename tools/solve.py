@@ -23,7 +23,7 @@ from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
 from net_spec.nets import Variant
-from tools import metrics, missing, stages, trained
+from tools import home, metrics, missing, stages, trained
 from tools.class_names import class_names
 from tools.customise import Catalogue, add_data_options, catalogue
 from tools.device import add_device_options, use_device
@@ -128,14 +128,14 @@ def listing(rows: dict[str, Variant]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project.parser(__doc__)
     parser.add_argument("variant", nargs="?", help="a net of the catalogue")
     parser.add_argument("--list", action="store_true", help="list the variants")
     parser.add_argument(
         "--chain", action="store_true", help="train the stages before it first, where they are not done"
     )
     parser.add_argument(
-        "--weights", nargs="+", type=Path, default=[], help="start the (first) stage from these weights instead"
+        "--weights", nargs="+", type=home.path, default=[], help="start the (first) stage from these weights instead"
     )
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from net_spec.catalogue import ROWS
 from net_spec.nets import Classifier, TrainedClassifier, Variant
+from tools import home
 
 SNAPSHOTS = Path("snapshot")
 
@@ -50,7 +51,7 @@ def weights_of(name: str) -> Path:
         return SNAPSHOTS / name / "conv.caffemodel"
     if isinstance(row, Classifier):
         elsewhere = os.environ.get(weights_variable(name))
-        return Path(elsewhere) if elsewhere else Path("data/ilsvrc") / f"{name.rsplit('/', 1)[-1]}-conv.caffemodel"
+        return home.path(elsewhere) if elsewhere else Path("data/ilsvrc") / f"{name.rsplit('/', 1)[-1]}-conv.caffemodel"
     found = progress(name)
     return found.weights if found else SNAPSHOTS / name / "train_iter_*.caffemodel"
 

@@ -27,7 +27,7 @@ from PIL import Image
 from segdata import files
 from segdata.splits import read_names
 
-from tools import pictures
+from tools import home, pictures
 from tools.atomic import open_atomic
 from tools.progress import progress
 
@@ -88,13 +88,13 @@ def pack(folder: Path, names: Sequence[str], year: int, competition: int, out: P
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", type=Path, metavar="FOLDER", help="predicted labels, NAME.png")
-    parser.add_argument("--voc-dir", type=Path, required=True, help="VOC with its test images")
+    parser = project.parser(__doc__)
+    parser.add_argument("labels", type=home.path, metavar="FOLDER", help="predicted labels, NAME.png")
+    parser.add_argument("--voc-dir", type=home.path, required=True, help="VOC with its test images")
     parser.add_argument("--split", default="test", help="list of images in VOC_DIR (default: test)")
     parser.add_argument("--year", type=int, default=2012, help="of the challenge (default: 2012)")
     parser.add_argument("--competition", type=int, choices=(5, 6), default=6, help="default: 6")
-    parser.add_argument("--out", type=Path, required=True, help="archive to write (.tar.gz)")
+    parser.add_argument("--out", type=home.path, required=True, help="archive to write (.tar.gz)")
     return parser
 
 

@@ -26,7 +26,7 @@ from segdata import files
 from segdata.labels import VOID, LabelMap, from_zero
 from segdata.splits import read_names
 
-from tools import metrics
+from tools import home, metrics
 from tools.atomic import open_atomic, write_json
 from tools.progress import progress
 
@@ -134,16 +134,16 @@ def plot(counted: Sequence[Bands], titles: Sequence[str], path: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("predictions", nargs="+", type=Path, metavar="FOLDER", help="predicted labels, NAME.png")
-    parser.add_argument("--voc-dir", type=Path, required=True, help="the true labels, in PASCAL VOC's layout")
+    parser = project.parser(__doc__)
+    parser.add_argument("predictions", nargs="+", type=home.path, metavar="FOLDER", help="predicted labels, NAME.png")
+    parser.add_argument("--voc-dir", type=home.path, required=True, help="the true labels, in PASCAL VOC's layout")
     parser.add_argument("--split", default="val", help="list of images (default: val)")
     parser.add_argument("--classes", type=int, default=21, help="number of classes (default: 21)")
     parser.add_argument("--keep", type=int, nargs="+", metavar="ID", help="the classes that the net knows, if not all")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS, help="in pixels (default: 1 to 40)")
     parser.add_argument("--boundary", choices=("void", "classes"), default="void", help="default: void")
-    parser.add_argument("--json", type=Path, help="write the scores there")
-    parser.add_argument("--plot", type=Path, help="draw the curves there (.png, .svg, .pdf)")
+    parser.add_argument("--json", type=home.path, help="write the scores there")
+    parser.add_argument("--plot", type=home.path, help="draw the curves there (.png, .svg, .pdf)")
     return parser
 
 

@@ -29,6 +29,7 @@ def empty(tmp_path, monkeypatch):
     for folder in ("nets", "solvers"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FCN_CAFFE_ROOT", str(tmp_path))
     for name in ("VGG16_CAFFEMODEL", "SQUEEZENET_V1_1_CAFFEMODEL"):
         monkeypatch.delenv(name, raising=False)
     init_log(2)

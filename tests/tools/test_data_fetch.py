@@ -274,7 +274,7 @@ def test_every_source_and_every_file_of_weights_is_complete(capsys):
 
 def test_an_unknown_name_is_answered_with_the_known_ones(capsys):
     assert data.main(["fetch", "voc2013"]) == 1
-    assert "voc2013: nothing of that name. There are voc2011, voc2012" in capsys.readouterr().err
+    assert "voc2013: no such data set or weights. Did you mean voc2012 or voc2011" in capsys.readouterr().err
 
 
 def test_a_training_without_the_list_says_how_to_get_it(tmp_path, monkeypatch):

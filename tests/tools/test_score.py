@@ -188,7 +188,7 @@ def test_sift_flow_alone_leaves_absent_classes_out_by_itself():
         ("--net val.prototxt --weights net.caffemodel --score scoer", "no blob scoer; there are data, label,"),
         ("--net nothing.prototxt --weights net.caffemodel", "nothing.prototxt"),
         ("voc-fcn8s", "solve.py voc-fcn8s"),
-        ("voc-fcn9s", "There are voc-fcn32s"),
+        ("voc-fcn9s", "Did you mean voc-fcn8s"),
     ],
 )
 def test_what_is_wrong_is_said(folder, capsys, line, words):

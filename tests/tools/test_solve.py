@@ -63,7 +63,7 @@ def test_list_and_unknown_variant(empty, capsys):
     assert solve.main(["--list"]) == 0
     assert "voc-fcn8s " in capsys.readouterr().out
     assert solve.main(["voc-fcn9"]) == 1
-    assert "There are voc-fcn32s, voc-fcn16s" in capsys.readouterr().err
+    assert "Did you mean voc-fcn8s" in capsys.readouterr().err
 
 
 def test_gpu_must_be_there(folder, capsys, monkeypatch):
