@@ -26,14 +26,14 @@ stage() {  # stage NAME SECONDS MODULE [ARGUMENTS]
   [ "$status" = 0 ] || failed=1
 }
 
-stage tests 100 benchmarks.on_gpu.tests "$device" "$folder"
+stage tests 90 benchmarks.on_gpu.tests "$device" "$folder"
 stage prepare 60 benchmarks.prepare "$folder/work"
-stage speed 90 benchmarks.on_gpu.speed "$device" "$folder" this eager
-stage training 70 benchmarks.on_gpu.training "$device" "$folder"
+stage speed 130 benchmarks.on_gpu.speed "$device" "$folder" this eager
+stage training 60 benchmarks.on_gpu.training "$device" "$folder"
 stage sizes 40 benchmarks.on_gpu.sizes "$device" "$folder"
-stage large 40 benchmarks.on_gpu.large "$device" "$folder"
-stage together 50 benchmarks.on_gpu.together "$device" "$folder"
-[ "$device" = cpu ] || stage compiled 90 benchmarks.on_gpu.speed "$device" "$folder" compiled
+stage large 60 benchmarks.on_gpu.large "$device" "$folder"
+stage together 70 benchmarks.on_gpu.together "$device" "$folder"
+[ "$device" = cpu ] || stage compiled 100 benchmarks.on_gpu.speed "$device" "$folder" compiled
 stage report 30 benchmarks.on_gpu.report "$device" "$folder"
 echo "== all stages: $((SECONDS - started)) s; results in $folder"
 exit $failed

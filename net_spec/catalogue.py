@@ -26,7 +26,7 @@ from net_spec.datasets import (
     DataSet,
 )
 from net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
-from net_spec.recipes import CVPR, RANDOM_FC, SMALL_DATA, accumulated, heavy
+from net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
 from net_spec.trunks import (
     ALEXNET,
     ALEXNET_OWT,
@@ -66,14 +66,14 @@ _CVPR_CONTEXT33 = {32: "50.4 CVPR", 16: "53.4 CVPR", 8: "53.5 CVPR"}
 _CONTEXT = {stride: heavy(rate, 300 * _K, 400 * _K) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
 
 
-def _from_random_heads(name: str, data: DataSet) -> tuple[Variant, ...]:
+def _from_random_heads(name: str, data: DataSet, recipe: dict[int, recipes.Recipe]) -> tuple[Variant, ...]:
     """VGG16 of torchvision, whose fc6 and fc7 are drawn at random: these alone, then all stages, and 8s at once."""
     heads = Variant(f"{name}-fcn32s-heads", VGG16, data, 32, recipes.HEADS, _VGG16, learns=HEADS)
     start = (heads.name,)
     return (
         heads,
-        *staged(name, VGG16, data, RANDOM_FC, start, learns=ABOVE_CONV1),
-        Variant(f"{name}-fcn8s-atonce", VGG16, data, 8, RANDOM_FC[32], start, at_once=True, learns=ABOVE_CONV1),
+        *staged(name, VGG16, data, recipe, start, learns=ABOVE_CONV1),
+        Variant(f"{name}-fcn8s-atonce", VGG16, data, 8, recipe[32], start, at_once=True, learns=ABOVE_CONV1),
     )
 
 
@@ -135,7 +135,7 @@ VARIANTS = (
         published="34.0 CVPR",
     ),
     # small data sets
-    *_from_random_heads("voc7", VOC7),
+    *_from_random_heads("voc7", VOC7, recipes.RANDOM_FC),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
     Variant("voc7-fcn16s-squeezenet-fixed", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET[16], _SQUEEZENET, learns=SCORES),
     Variant("voc7-fcn16s-squeezenet-accumulated", SQUEEZENET, VOC7, 16, recipes.SQUEEZENET_ACCUMULATED, _SQUEEZENET),
@@ -148,7 +148,7 @@ VARIANTS = (
         ("voc7-fcn16s-squeezenet",),
         learned=True,
     ),
-    *_from_random_heads("camvid", CAMVID),
+    *_from_random_heads("camvid", CAMVID, recipes.RANDOM_FC_FEWER),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )

@@ -96,8 +96,10 @@ SMALL_DATA = {stride: heavy(rate, 20000, 20000, 1000) for stride, rate in ((32, 
 """The published rates, for VGG16 with all its weights."""
 HEADS = online(3e-8, 800, 500)
 """For VGG16's fc6 and fc7 where they begin small and at random, as tools/import_weights.py draws them."""
-RANDOM_FC = {32: online(1e-9, 200, 130), 16: online(1e-9, 60, 40), 8: online(1e-10, 60, 40)}
-"""For VGG16 above conv1, after its heads have learned; as long as two cores can do in half an hour."""
+RANDOM_FC = {32: online(1e-9, 5000, 3000, 4300), 16: online(1e-9, 1000, 600), 8: online(1e-10, 1000, 600)}
+"""For VGG16 above conv1, after its heads have learned: minutes on a GPU, hours on two cores."""
+RANDOM_FC_FEWER = {32: online(1e-9, 200, 130), 16: online(1e-9, 60, 40), 8: online(1e-10, 60, 40)}
+"""The same for some hundreds of images; as long as two cores can do in half an hour."""
 ALEXNET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 1e-4), (16, 1e-6), (8, 1e-8))}
 GOOGLENET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 5e-5), (16, 5e-7), (8, 5e-9))}
 

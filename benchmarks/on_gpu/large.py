@@ -16,7 +16,7 @@ RUNS = 4
 def main(device: str, folder: str) -> int:
     good = True
     for side in SIDES[device]:
-        for precision in ("fp32", "bf16"):
+        for precision in ("bf16", "fp32"):
             for entry in (THIS, EAGER_LAST):
                 job = replace(job_of(device, folder, "forward", precision), sizes=[(side, side)] * RUNS)
                 try:
