@@ -15,6 +15,7 @@ import torch
 from caffe import device
 from caffe.copying import NotCopied
 from caffe.errors import ShapeError, UsageError
+from caffe.formats.blobproto import MAX_COUNT
 from caffe.plan.border import Shorts, lengthen
 
 MAX_AXES = 32
@@ -368,6 +369,11 @@ class Blob(NotCopied):
             raise ShapeError(f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227)") from error
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
             raise ShapeError(f"Blob.reshape: shape {shape}, expected at most {MAX_AXES} axes, none of them negative")
+        if math.prod(shape) > MAX_COUNT:
+            raise ShapeError(
+                f"Blob.reshape: shape {shape} has {math.prod(shape):,} values, expected at most {MAX_COUNT:,} "
+                "(blob size exceeds INT_MAX). Correct the sizes."
+            )
         self._shape = shape
         self._data.resize(math.prod(shape))
         self._diff.resize(math.prod(shape))

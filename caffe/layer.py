@@ -4,16 +4,19 @@ Caffe's Layer (include/caffe/layer.hpp). A TorchLayer answers three questions, i
 autograd is local to the layer, blobs are the boundary.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 
-from caffe import device, fillers
+from caffe import device, fillers, limits
 from caffe.blob import Blob, BlobVec
 from caffe.copying import NotCopied
 from caffe.errors import NetError, ShapeError
 from caffe.formats.binaryproto import blobproto_to_array
+from caffe.formats.blobproto import check_shape, shape_of
 from caffe.log import log
 from caffe.plan.border import Reach
 
@@ -49,7 +52,7 @@ class Layer(NotCopied):
         self.phase: int = layer_param.phase
         self.blobs = BlobVec()
         for proto in layer_param.blobs:
-            values = blobproto_to_array(proto)
+            values = _given(proto, f"layer '{layer_param.name}' ({layer_param.type})")
             self.blobs.add_blob(*values.shape)
             self.blobs[-1].data[...] = values
 
@@ -72,6 +75,15 @@ class Layer(NotCopied):
             f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
             "or set propagate_down: false"
         )
+
+
+def _given(proto: Any, owner: str) -> np.ndarray:
+    """The values of a parameter that stands in the net's own text."""
+    shape = check_shape(shape_of(proto), f"{owner}: blobs")
+    count = len(proto.data) or len(proto.double_data)
+    if count != math.prod(shape):
+        raise ShapeError(f"{owner}: a blob of shape {shape} has {count:,} values of data. Correct or remove `blobs`.")
+    return blobproto_to_array(proto)
 
 
 class NativeLayer(Layer):
@@ -209,6 +221,7 @@ class TorchLayer(NativeLayer):
             if self.blobs[index].shape != tuple(shape):
                 raise ShapeError(f"{self}: parameter {index} is {self.blobs[index].shape} in the net, not {shape}")
             return
+        limits.check_count(shape, f"parameter {index}", str(self), f"the sizes in {self.settings}")
         self.blobs.add_blob(*shape)
         self.blobs[-1].tensor = fillers.fill(filler, tuple(shape), str(self))
 
@@ -216,6 +229,8 @@ class TorchLayer(NativeLayer):
         shapes = [blob.shape for blob in bottom]
         if shapes != self._shaped_for:
             self._shapes, self._shaped_for = self.top_shapes(*shapes), shapes
+            for index, shape in enumerate(self._shapes):
+                limits.check_count(shape, f"top {index}", str(self), f"the sizes in {self.settings or 'its bottoms'}")
         for blob, shape in zip(top, self._shapes, strict=False):
             blob.reshape(*shape)
 

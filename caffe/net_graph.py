@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from caffe import backward_plan, layer_types, plan
+from caffe import backward_plan, layer_types, limits, plan
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import NativeLayer, create
@@ -156,8 +156,10 @@ class Graph:
                 f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight "
                 "must be unspecified or specified once per top blob."
             )
-        layer.setup(node.bottom, node.top)
-        layer.reshape(node.bottom, node.top)
+        limits.check_settings(layer.layer_param, str(layer))
+        with limits.named(str(layer)):
+            layer.setup(node.bottom, node.top)
+            layer.reshape(node.bottom, node.top)
         log.info("Setting up %s", layer.name)
         node.loss_weights = [layer.loss_weight(index) for index in range(len(node.top))]
         reseed_loss(node)

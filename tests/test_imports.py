@@ -37,7 +37,7 @@ RANKS = """
     device
     plan
     coord_map draw io
-    net_spec passes backward_plan copying
+    net_spec passes backward_plan copying limits
     formats
     errors log proto
 """

@@ -14,6 +14,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 MOST_WORKERS = 8
+MOST_AHEAD = 1024
 
 
 class Prefetcher(Generic[T]):

@@ -20,10 +20,14 @@ from caffe.data.prefetch import in_order
 from caffe.data.random import Random, new_seed
 from caffe.data.transformer import DataTransformer, Shape
 from caffe.errors import DataError, NetError
+from caffe.formats.blobproto import MAX_COUNT
+from caffe.limits import check_count
 from caffe.log import log
 from caffe.proto import caffe_pb2
 
 Batch = tuple[np.ndarray, np.ndarray]
+
+_LABEL_DIGITS = 100
 
 
 class Source(Protocol):
@@ -80,6 +84,8 @@ class ImageListSource:
                 f"{transformer.owner}: new_height is {param.new_height}, new_width is {param.new_width}. Current "
                 "implementation requires new_height and new_width to be set at the same time."
             )
+        size = (param.batch_size, 3, param.new_height, param.new_width)
+        check_count(size, "a batch of images", transformer.owner, "batch_size, new_height or new_width")
         log.info("Opening file %s", param.source)
         self._lines = read_image_list(param.source, transformer.owner, param.root_folder)
         self._random: Random | None = None
@@ -178,4 +184,7 @@ def _path_and_label(line: str, place: str) -> tuple[str, int]:
     number = re.match(r"[+-]?\d+", label)
     if number is None:
         raise DataError(f"{place}: label '{label}' found, expected a whole number after the last space.")
+    if len(number.group()) > _LABEL_DIGITS or abs(int(number.group())) > MAX_COUNT:
+        shown = label if len(label) < 20 else f"{label[:20]}… ({len(label)} characters)"
+        raise DataError(f"{place}: '{path}' has the label {shown}, expected at most {MAX_COUNT:,}. Correct the list.")
     return path, int(number.group())

@@ -25,6 +25,7 @@ from caffe.data.random import Random, new_seed
 from caffe.data.sources import Batch, check_batch_size
 from caffe.data.transformer import DataTransformer, Shape
 from caffe.errors import DataError, NetError
+from caffe.limits import check_count
 from caffe.log import log
 from caffe.proto import caffe_pb2
 
@@ -64,6 +65,8 @@ class WindowSource:
                 f"{transformer.owner}: transform_param.crop_size is {self._crop_size}, expected: crop_size > 0, and "
                 f"more than twice the context_pad of {param.context_pad}. Set it."
             )
+        size = (param.batch_size, 3, self._crop_size, self._crop_size)
+        check_count(size, "a batch of windows", transformer.owner, "batch_size or crop_size")
         self._random = Random(new_seed())
         self._files, windows = read_window_file(param.source, param.root_folder, transformer.owner)
         self._objects, self._background = self._sorted_out(windows)

@@ -97,6 +97,8 @@ class Dropout(Elementwise):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.ratio = self.layer_param.dropout_param.dropout_ratio
+        if not 0 <= self.ratio <= 1:
+            raise NetError(f"{self}: dropout_ratio is {self.ratio:g}, expected a probability, 0 to 1. Correct it.")
         self.drops = self.phase == caffe_pb2.TRAIN
         self.mask: torch.Tensor | None = None
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
+from caffe import limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
@@ -47,6 +48,7 @@ class _Convolving(TorchLayer):
         self._check_channels()
         rows, columns = self.weight_rows_and_columns()
         weights: Shape = (rows, columns // self.group, *self.windows.kernel)
+        limits.check_count(weights, "the weights", str(self), "num_output or kernel_size")
         self._check_given_blobs([weights, (self.num_output,)] if param.bias_term else [weights])
         self.add_param(weights, param.weight_filler)
         if param.bias_term:
@@ -58,6 +60,10 @@ class _Convolving(TorchLayer):
 
     def top_sizes(self, sizes: Shape) -> Shape:
         """The spatial sizes of the top, from those of the bottom."""
+        raise NotImplementedError
+
+    def check_reach(self, bottom: Shape, top: Shape) -> None:
+        """Refuse windows that reach too far to count, over spatial axes of these sizes."""
         raise NotImplementedError
 
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
@@ -111,6 +117,7 @@ class _Convolving(TorchLayer):
                 )
         sizes = first[self.axis + 1 :]
         outputs = self.top_sizes(sizes)
+        self.check_reach(sizes, outputs)
         check_some_fit(self, outputs, sizes)
         return [(*first[: self.axis], self.num_output, *outputs)] * len(bottoms)
 
@@ -144,6 +151,9 @@ class Convolution(_Convolving):
 
     def top_sizes(self, sizes: Shape) -> Shape:
         return self.windows.positions(sizes)
+
+    def check_reach(self, bottom: Shape, top: Shape) -> None:
+        self.windows.check_reach(self.channels, bottom, self)
 
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         return self._slid(x, params, self.windows)
@@ -195,6 +205,9 @@ class Deconvolution(_Convolving):
         windows = self.windows
         spans = zip(sizes, windows.stride, windows.extent, windows.pad, strict=True)
         return tuple((n - 1) * s + e - 2 * p for n, s, e, p in spans)
+
+    def check_reach(self, bottom: Shape, top: Shape) -> None:
+        self.windows.check_reach(self.num_output, top, self)
 
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         windows, direct = self.windows, _direct(CONVOLVE_TRANSPOSED, self.windows)
@@ -258,6 +271,7 @@ class Im2col(TorchLayer):
         sizes = x[self.axis + 1 :]
         positions = self.windows.positions(sizes)
         check_some_fit(self, positions, sizes)
+        self.windows.check_reach(x[self.axis], sizes, self)
         return [(*x[: self.axis], x[self.axis] * math.prod(self.windows.kernel), *positions)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:

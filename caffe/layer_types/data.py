@@ -2,11 +2,12 @@
 
 from caffe.blob import Blob
 from caffe.data import random
-from caffe.data.prefetch import Prefetcher
+from caffe.data.prefetch import MOST_AHEAD, Prefetcher
 from caffe.data.source_layer import SourceLayer, fill
 from caffe.data.sources import DatabaseSource, ImageListSource, Source
 from caffe.data.transformer import DataTransformer
 from caffe.data.windows import WindowSource
+from caffe.errors import NetError
 from caffe.layer import layer_type
 from caffe.log import log
 
@@ -30,6 +31,8 @@ class PrefetchingLayer(SourceLayer):
         transformer.start_random()
         random.new_seed()  # real Caffe seeds its thread here: layers after this one draw what they draw there
         ahead = self.layer_param.data_param.prefetch
+        if ahead > MOST_AHEAD:
+            raise NetError(f"{self}: prefetch is {ahead:,} batches, expected at most {MOST_AHEAD:,}. Correct it.")
         self._batches = Prefetcher(source.batches(threads=ahead > 0), ahead)
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:

@@ -36,6 +36,8 @@ class InnerProduct(TorchLayer):
         shape = bottom[0].shape
         self.axis = canonical(param.axis, shape, self)
         self.num_output, self.transpose = param.num_output, param.transpose
+        if self.num_output < 1:
+            raise NetError(f"{self}: num_output is {self.num_output}, expected at least 1. Set it.")
         self.inputs = math.prod(shape[self.axis :])
         weights = (self.inputs, self.num_output) if self.transpose else (self.num_output, self.inputs)
         self.add_param(weights, param.weight_filler)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
+from caffe import limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
@@ -42,6 +43,9 @@ class LRN(TorchLayer):
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)
+        border = self.size - 1
+        area = (x[1] + border, *x[2:]) if self.across_channels else (x[1], x[2] + border, x[3] + border)
+        limits.check_count(area, f"an image with a border for a local_size of {self.size:,}", str(self), "`local_size`")
         return [x]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
@@ -50,10 +54,11 @@ class LRN(TorchLayer):
 
     def _across(self, squares: torch.Tensor) -> torch.Tensor:
         """Sums of slices: several times faster than torch's average pooling along the channels."""
-        half, channels = self.size // 2, squares.shape[1]
+        channels = squares.shape[1]
+        half = min(self.size // 2, channels)  # what is further away is beyond the first and the last channel
         padded = F.pad(squares, (0, 0, 0, 0, half, half))
         total = padded.narrow(dim=1, start=0, length=channels)
-        for start in range(1, self.size):
+        for start in range(1, 2 * half + 1):
             total = total + padded.narrow(dim=1, start=start, length=channels)
         return total / self.size
 

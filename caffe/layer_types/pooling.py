@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from caffe import device
+from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import Shape, TorchLayer, layer_type
@@ -72,6 +72,10 @@ class _Pools(TorchLayer):
                     "Make the pad smaller or the window larger."
                 )
         check_some_fit(self, window.positions(x), x[2:])
+        padded = [size + 2 * pad for size, pad in zip(x[2:], window.pad, strict=True)]
+        limits.check_count((x[1], *padded), f"a bottom's image with a pad of {window.pad}", str(self), "`pad`")
+        reach = [max(size, kernel) for size, kernel in zip(padded, window.kernel, strict=True)]
+        limits.check_count((x[1], *reach), f"what a kernel of {window.kernel} spans", str(self), "the kernel's size")
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         if self.method == STOCHASTIC and self.phase == caffe_pb2.TRAIN:
@@ -265,9 +269,11 @@ def _largest_of_slices(x: torch.Tensor, window: Window) -> torch.Tensor:
     (height, width), (down, right), (above, left) = window.kernel, window.stride, window.pad
     if above or left:
         x = F.pad(x, (left, left, above, above), value=-math.inf)
-    x = _elementwise_max([x[:, :, start : start + (rows - 1) * down + 1 : down] for start in range(height)], axis=2)
+    x = _elementwise_max(
+        [x[:, :, start : start + (rows - 1) * down + 1 : down] for start in range(min(height, x.shape[2]))], axis=2
+    )
     return _elementwise_max(
-        [x[..., start : start + (columns - 1) * right + 1 : right] for start in range(width)], axis=3
+        [x[..., start : start + (columns - 1) * right + 1 : right] for start in range(min(width, x.shape[3]))], axis=3
     )
 
 

@@ -13,6 +13,9 @@ from caffe.errors import NetError
 from caffe.layer import Layer, NativeLayer, layer_type
 from caffe.log import log
 
+LONGEST_NAME = 200
+"""Of a file, about."""
+
 
 @layer_type
 class Python(NativeLayer):
@@ -86,6 +89,13 @@ def _naming(owner: str, what: str, call: Callable[..., Any]) -> Callable[..., An
 def _module(name: str, owner: str) -> Any:
     if not name:
         raise NetError(f"{owner}: python_param names no module. Write `python_param {{ module: '...' layer: '...' }}`.")
+    parts = name.split(".")
+    if not all(parts) or any(mark in name for mark in "/\\\0") or max(map(len, parts)) > LONGEST_NAME:
+        shown = name if len(name) < 100 else f"{name[:100]}… ({len(name):,} characters)"
+        raise NetError(
+            f"{owner}: python_param's module is {shown!r}, expected the name of a module as `import` takes it, without "
+            "folder and ending. Correct `module`, and put its folder on PYTHONPATH."
+        )
     try:
         return _naming(owner, f"import {name}", importlib.import_module)(name)
     except ModuleNotFoundError as error:

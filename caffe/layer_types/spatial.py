@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from caffe.errors import NetError, ShapeError
 from caffe.layer import NativeLayer, Shape
+from caffe.limits import check_count
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,18 @@ class Windows:
     def fit(self, sizes: Sequence[int]) -> bool:
         """Whether a window fits into the padded input along every axis."""
         return all(n + 2 * p >= e for n, p, e in zip(sizes, self.pad, self.extent, strict=True))
+
+    def check_reach(self, channels: int, sizes: Sequence[int], layer: NativeLayer) -> None:
+        """Refuse a pad, or a span of the kernel, for which an image with it would be too large to count."""
+        padded = [n + 2 * p for n, p in zip(sizes, self.pad, strict=True)]
+        check_count((channels, *padded), f"a bottom's image with a pad of {self.pad}", str(layer), "`pad`")
+        reach = [max(n, e) for n, e in zip(padded, self.extent, strict=True)]
+        check_count(
+            (channels, *reach),
+            f"what a kernel of {self.kernel} spans, dilated by {self.dilation},",
+            str(layer),
+            "`dilation` or the kernel's size",
+        )
 
     def patches(self, x: torch.Tensor) -> torch.Tensor:
         """What each window sees (im2col): (N, C, sizes…) → (N, C, kernel…, positions…), zero outside of x."""

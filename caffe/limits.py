@@ -1,0 +1,70 @@
+"""How large the numbers of a layer may be: what Caffe keeps in an int, and what memory there is.
+
+A layer's settings are looked at before anything is computed from them, so that no kernel meets a number that it cannot
+count with.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from caffe.errors import CaffeError, NetError, ShapeError
+from caffe.formats.blobproto import MAX_COUNT
+
+_WHOLE = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32}
+_WHOLE |= {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
+_REAL = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
+_OUT_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "Invalid buffer size", "Storage size calculation")
+
+
+def check_settings(message: Any, owner: str, place: str = "") -> None:
+    """Raises NetError for a whole number that Caffe's int cannot hold, a NaN, or a filler's infinite number.
+
+    message: a LayerParameter or a message within it; `place` is where it stands, `owner` names the layer in errors.
+    """
+    is_filler = message.DESCRIPTOR.name == "FillerParameter"
+    for field, value in message.ListFields():
+        if field.name == "blobs":
+            continue
+        values = [value] if not hasattr(value, "extend") else value
+        for each in values:
+            if field.message_type is not None:
+                check_settings(each, owner, f"{place}{field.name}.")
+            elif field.cpp_type in _WHOLE and abs(each) > MAX_COUNT:
+                raise NetError(
+                    f"{owner}: {place}{field.name} is {each:,}, expected at most {MAX_COUNT:,}, which is what an int "
+                    "holds. Correct it."
+                )
+            elif field.cpp_type in _REAL and (math.isnan(each) or (is_filler and math.isinf(each))):
+                raise NetError(f"{owner}: {place}{field.name} is {each}, expected a number. Correct it.")
+
+
+def check_count(shape: Sequence[int], what: str, owner: str, fields: str) -> None:
+    """Raises ShapeError for more values than a blob holds; `what` has this shape, by the settings named in `fields`."""
+    if math.prod(shape) > MAX_COUNT:
+        raise ShapeError(
+            f"{owner}: {what} would be {'×'.join(map(str, shape))}, {math.prod(shape):,} values, expected at most "
+            f"{MAX_COUNT:,} (blob size exceeds INT_MAX). Lower {fields}."
+        )
+
+
+@contextmanager
+def named(owner: str) -> Iterator[None]:
+    """Errors of this package inside the block name the layer, and so does what torch says when memory is short."""
+    try:
+        yield
+    except CaffeError as error:
+        if owner in str(error):
+            raise
+        raise type(error)(f"{owner}: {error}") from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
+            raise
+        first = str(error).partition("\n")[0] or "no memory"
+        raise NetError(
+            f"{owner}: its blobs and what it computes with take more memory than there is ({first}). Lower the sizes "
+            "in its settings, or give it smaller bottoms."
+        ) from error
