@@ -4,6 +4,14 @@ Each is imported when it is first used, so that `import caffe` is quick and read
 """
 # ruff: noqa: F401 - names under TYPE_CHECKING are for type checkers alone
 
+import sys
+
+if sys.version_info < (3, 10):  # noqa: UP036
+    _message = f"caffe: this is Python {sys.version_info[0]}.{sys.version_info[1]}, Python 3.10 or later is needed."
+    if sys.argv[:1] == ["-m"]:  # `python -m caffe`: one line, no traceback
+        sys.exit(_message)
+    raise ImportError(_message)
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -3,7 +3,8 @@
     CaffeError(RuntimeError)      the base: `except RuntimeError` around pycaffe calls keeps working
     ├── FormatError               a file that cannot be read or written: prototxt, caffemodel, HDF5, solverstate, mean
     ├── NetError                  a net or solver that cannot be built or run
-    │   └── ShapeError            blobs whose shapes do not fit a layer
+    │   ├── ShapeError            blobs whose shapes do not fit a layer
+    │   └── NotFiniteError        a training whose loss or weights are NaN or infinite
     ├── WeightsError              weights or solver history that do not fit this net
     ├── DataError                 images, labels, lists and databases
     └── UsageError                a wrong call, option or flag
@@ -27,6 +28,10 @@ class NetError(CaffeError):
 
 class ShapeError(NetError):
     """Blobs whose shapes do not fit a layer."""
+
+
+class NotFiniteError(NetError):
+    """A training whose loss or weights are NaN or infinite."""
 
 
 class WeightsError(CaffeError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from caffe import layer_state
+from caffe import layer_state, snapshot_lock
 from caffe.errors import FormatError, NetError, WeightsError
 from caffe.formats import solverstate
 from caffe.log import log
@@ -43,7 +43,16 @@ def check_prefix(param: Any) -> None:
 
 
 def save(solver: "Solver") -> None:
-    """Write the weights, the layers' positions, and the solverstate that names the weights."""
+    """Write the weights, the layers' positions, and the solverstate that names the weights.
+
+    Raises NotFiniteError, as the solver's allow_nan says, and UsageError if another process trains on the prefix.
+    """
+    solver.check_finite()
+    with snapshot_lock.held(solver):
+        _save(solver)
+
+
+def _save(solver: "Solver") -> None:
     param = solver.param
     stem = f"{param.snapshot_prefix}_iter_{solver.iter}"
     hdf5 = param.snapshot_format == caffe_pb2.SolverParameter.HDF5
@@ -55,6 +64,7 @@ def save(solver: "Solver") -> None:
     log.info("Snapshotting solver state to %s file %s", kind, state)
     history = [blob.tensor.cpu().numpy() for blob in solver.history]
     solverstate.write(state, solverstate.State(solver.iter, model, history, solver.current_step))
+    solver.last_snapshot = state
 
 
 def restore(solver: "Solver", path: str) -> None:
@@ -83,6 +93,7 @@ def restore(solver: "Solver", path: str) -> None:
     for blob, values in zip(history, state.history, strict=True):
         blob.tensor.copy_(torch.from_numpy(np.require(values, requirements="W")).view(blob.shape))
     layer_state.restore(solver, path)
+    solver.last_snapshot = path
 
 
 def _find_weights(learned_net: str, state_path: str) -> str:

@@ -1,20 +1,34 @@
 """Solvers: the training loop, as pycaffe shows it (src/caffe/solver.cpp, src/caffe/solvers/sgd_solver.cpp)."""
 
+import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import Enum
 from typing import Any, ClassVar
 
 import torch
 
-from caffe import device, net_outputs, parallel, snapshot, solver_nets, tripwires, update_rules
+from caffe import (
+    device,
+    finite,
+    net_outputs,
+    parallel,
+    snapshot,
+    snapshot_lock,
+    solver_nets,
+    solver_settings,
+    tripwires,
+    update_rules,
+)
 from caffe.blob import Blob
 from caffe.copying import NotCopied
-from caffe.errors import NetError, UsageError
-from caffe.learning_rate import learning_rate
+from caffe.errors import NotFiniteError, UsageError
+from caffe.learning_rate import check_policy, learning_rate
 from caffe.log import log
 from caffe.net import Net
 from caffe.parallel import NCCL
+from caffe.smoothed_loss import SmoothedLoss
 from caffe.update_rules import Settings
 
 Hook = Callable[[], object]
@@ -55,6 +69,11 @@ class Solver(NotCopied):
     history: list[Blob]
     allow_zero_init: bool
     """Train as told, even a net whose zero weights keep it from learning (see caffe/tripwires.py)."""
+    allow_nan: bool | None
+    """Whether to go on with a loss or weights that are NaN or infinite, as BVLC Caffe does. None: `solve` stops, and
+    `step` warns."""
+    last_snapshot: str | None
+    """The state that was saved last, or resumed from."""
 
     def __init__(self, solver_file: str):
         self._init(solver_nets.read_solver(str(solver_file)))
@@ -69,9 +88,9 @@ class Solver(NotCopied):
     def _init(self, param: Any) -> None:
         log.info("Initializing solver from parameters: \n%s", param)
         self.param = param
-        if param.average_loss < 1:
-            raise NetError(f"solver: average_loss is {param.average_loss}: average_loss should be at least 1.")
-        self._check_settings()
+        solver_settings.check(param, self.type)
+        for warning in solver_settings.warnings(param):
+            log.warning("%s", warning)
         snapshot.check_prefix(param)
         if param.random_seed >= 0:
             device.set_random_seed(param.random_seed + parallel.solver_rank())
@@ -94,16 +113,14 @@ class Solver(NotCopied):
         self._others: NCCL | None = None
         self._requested_action: Callable[[], Action] = lambda: Action.NONE
         self._stopping = False
-        self._losses: list[torch.Tensor] = []
-        self._smoothed_loss = torch.zeros(())
-        self._window_start = 0
+        self._smoothed_loss = SmoothedLoss()
         self._displayed_at, self._seconds_since_display = 0, 0.0
         self._iterations_run = 0
         self.allow_zero_init = tripwires.allowed_by_environment()
         self._watch = tripwires.LossWatch(self.net)
-
-    def _check_settings(self) -> None:
-        """Settings that only some solvers refuse."""
+        self.allow_nan = None
+        self.last_snapshot = None
+        self._solving = self._warned_of_nan = False
 
     def _load_weights(self, net: Net) -> None:
         for names in self.param.weights:
@@ -147,14 +164,26 @@ class Solver(NotCopied):
         net.share_with(self.net)
 
     def step(self, iters: int) -> None:
-        """Run `iters` iterations, whatever max_iter says. Raises NetError for a net that can never learn."""
+        """Run `iters` iterations, whatever max_iter says.
+
+        Raises NetError for a net that can never learn or settings with which it cannot, NotFiniteError as `allow_nan`
+        says, and UsageError where another training has the same snapshot_prefix.
+        """
+        solver_settings.check(self.param, self.type)
+        if iters > 0:
+            check_policy(self.param)
         if self._iterations_run == 0 and not self.allow_zero_init:
             tripwires.fill_frozen_deconvolutions(self.net)
             tripwires.check(self.net)
-        param, stop = self.param, self.iter + iters
-        self._losses, self._window_start = [], self.iter
-        self._smoothed_loss = torch.zeros(())
+        self._smoothed_loss = SmoothedLoss(self.iter)
         started = time.perf_counter() - self._seconds_since_display
+        with ExitStack() as stack:
+            if self.param.snapshot and self._is_root:
+                stack.enter_context(snapshot_lock.training(snapshot_lock.hold(self), self))
+            self._iterate(self.iter + iters, started)
+
+    def _iterate(self, stop: int, started: float) -> None:
+        param = self.param
         while self.iter < stop:
             self.net.clear_param_diffs()
             if _is_due(param.test_interval, self.iter) and (self.iter > 0 or param.test_initialization):
@@ -167,10 +196,7 @@ class Solver(NotCopied):
                 on_start()
             display = _is_due(param.display, self.iter) and self._is_root
             self.net.set_debug_info(display and param.debug_info)
-            loss = torch.zeros(())
-            for _ in range(param.iter_size):
-                loss = loss + self.net.run_forward_backward()
-            self._update_smoothed_loss(loss / param.iter_size)
+            self._smoothed_loss.add(self._run_batches() / param.iter_size, self.iter, param.average_loss)
             if display:
                 self._display(time.perf_counter() - started)
                 started = time.perf_counter()
@@ -188,6 +214,30 @@ class Solver(NotCopied):
                 break
         self._seconds_since_display = time.perf_counter() - started
 
+    def _run_batches(self) -> torch.Tensor:
+        """An iteration's forward and backward passes; the sum of their losses."""
+        total = torch.zeros(())
+        for _ in range(self.param.iter_size):
+            loss = self.net.run_forward_backward()
+            if not self.allow_nan and not math.isfinite(loss):
+                self._report(finite.loss_message(self, float(loss)))
+            total = total + loss
+        return total
+
+    def _report(self, not_finite: str) -> None:
+        """Stop because of values that are not finite; in `step`, warn once, unless allow_nan is False."""
+        if self._solving or self.allow_nan is False:
+            raise NotFiniteError(not_finite)
+        if not self._warned_of_nan:
+            log.warning("%s", not_finite)
+        self._warned_of_nan = True
+
+    def check_finite(self) -> None:
+        """Look at weights and history: NaN and infinity stop the training, or are warned of, as `allow_nan` says."""
+        message = None if self.allow_nan else finite.weights_message(self)
+        if message:
+            self._report(message)
+
     @property
     def _is_root(self) -> bool:
         return parallel.solver_rank() == 0
@@ -195,18 +245,6 @@ class Solver(NotCopied):
     def _agreed(self, action: Action) -> Action:
         """The most urgent action that any of the solvers asks for which train together."""
         return action if self._others is None else _URGENCY[self._others.largest(_URGENCY.index(action))]
-
-    def _update_smoothed_loss(self, loss: torch.Tensor) -> None:
-        """The mean over a sliding window, in float32 and without waiting for the device (UpdateSmoothedLoss)."""
-        window = self.param.average_loss
-        if len(self._losses) < window:
-            self._losses.append(loss)
-            size = len(self._losses)
-            self._smoothed_loss = (self._smoothed_loss * (size - 1) + loss) / size
-        else:
-            oldest = (self.iter - self._window_start) % window
-            self._smoothed_loss = self._smoothed_loss + (loss - self._losses[oldest]) / window
-            self._losses[oldest] = loss
 
     def _display(self, seconds: float) -> None:
         loss = self.smoothed_loss
@@ -226,10 +264,16 @@ class Solver(NotCopied):
         rate, step = learning_rate(param, self.iter, self.current_step)
         if step != self.current_step and param.lr_policy == "multistep":
             log.info("MultiStep Status: Iteration %d, step = %d", self.iter, step)
+        if not math.isfinite(rate) and not self.allow_nan:
+            raise NotFiniteError(
+                f"solver: iteration {self.iter}: the learning rate is {rate:g}, from base_lr, gamma and power of "
+                f"lr_policy '{param.lr_policy}'. Correct them."
+            )
         self.current_step = step
         if _is_due(param.display, self.iter):
             log.info("Iteration %d, lr = %g", self.iter, rate)
-        scale = self._clip_scale() / param.iter_size
+        gradients = (each.blob.grad for each in self._learnable)
+        scale = update_rules.clip_scale(gradients, param.clip_gradients) / param.iter_size
         settings = Settings(param.momentum, param.momentum2, param.delta, param.rms_decay, self.iter)
         count = len(self._learnable)
         for index, each in enumerate(self._learnable):
@@ -237,8 +281,6 @@ class Solver(NotCopied):
                 each.blob.clear_grad()
                 continue
             decay = param.weight_decay * (1.0 if each.decay_mult is None else each.decay_mult)
-            if decay and param.regularization_type not in ("L1", "L2"):
-                raise NetError(f"solver: Unknown regularization type: {param.regularization_type}. Set L1 or L2.")
             update_rules.update(
                 update_rules.RULES[self.type],
                 each.blob.tensor,
@@ -261,24 +303,10 @@ class Solver(NotCopied):
             self._resting[index] = not bool(self.history[index].tensor.any())
         return self._resting[index]
 
-    def _clip_scale(self) -> float:
-        """The factor that brings the norm of all gradients, summed over iter_size, down to clip_gradients."""
-        most = self.param.clip_gradients
-        if most < 0 or not self._learnable:
-            return 1.0
-        norms = torch._foreach_norm([each.blob.grad for each in self._learnable])
-        norm = float(torch.linalg.vector_norm(torch.stack(list(norms))))
-        if norm <= most:
-            return 1.0
-        log.info(
-            "Gradient clipping: scaling down gradients (L2 norm %g > %g) by scale factor %g", norm, most, most / norm
-        )
-        return most / norm
-
     def solve(self, resume_file: str | None = None) -> None:
         """Train up to max_iter, then save, show the last loss and test scores (the root alone, of several solvers).
 
-        resume_file: a solverstate to go on from.
+        resume_file: a solverstate to go on from. Raises as `step`.
         """
         param = self.param
         log.info("Solving %s", self.net.name)
@@ -287,16 +315,30 @@ class Solver(NotCopied):
         if resume_file:
             log.info("Restoring previous solver status from %s", resume_file)
             self.restore(resume_file)
+        self._solving = True
+        try:
+            with ExitStack() as stack:
+                if (param.snapshot or param.snapshot_after_train) and self._is_root:
+                    lock = stack.enter_context(snapshot_lock.held(self))
+                    stack.enter_context(snapshot_lock.training(lock, self))
+                self._solve()
+        finally:
+            self._solving = False
+
+    def _solve(self) -> None:
+        param = self.param
         self.step(param.max_iter - self.iter)
         if not self._is_root:
             return
         if param.snapshot_after_train and not _is_due(param.snapshot, self.iter):
             self.snapshot()
+        else:
+            self.check_finite()
         if self._stopping:
             log.info("Optimization stopped early.")
             return
         if _is_due(param.display, self.iter):
-            self._update_smoothed_loss(self.net.run_forward())
+            self._smoothed_loss.add(self.net.run_forward(), self.iter, param.average_loss)
             log.info("Iteration %d, loss = %g", self.iter, self.smoothed_loss)
         if _is_due(param.test_interval, self.iter):
             self.test_all()
@@ -360,17 +402,9 @@ class NesterovSolver(SGDSolver):
 class AdaGradSolver(SGDSolver):
     type = "AdaGrad"
 
-    def _check_settings(self) -> None:
-        _refuse_momentum(self)
-
 
 class RMSPropSolver(SGDSolver):
     type = "RMSProp"
-
-    def _check_settings(self) -> None:
-        _refuse_momentum(self)
-        if not 0 <= self.param.rms_decay < 1:
-            raise NetError(f"solver: rms_decay is {self.param.rms_decay:g}: rms_decay should lie between 0 and 1.")
 
 
 class AdaDeltaSolver(SGDSolver):
@@ -379,13 +413,6 @@ class AdaDeltaSolver(SGDSolver):
 
 class AdamSolver(SGDSolver):
     type = "Adam"
-
-
-def _refuse_momentum(solver: Solver) -> None:
-    if solver.param.momentum:
-        raise NetError(
-            f"solver: momentum is {solver.param.momentum:g}: Momentum cannot be used with {solver.type}. Remove it."
-        )
 
 
 SOLVERS: dict[str, type[Solver]] = {

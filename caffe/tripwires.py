@@ -202,18 +202,12 @@ class LossWatch:
                 )
 
     def look(self, iterations: int) -> Iterator[str]:
-        """After so many iterations, a warning for each loss that is stuck or no longer a number."""
+        """After so many iterations, a warning for each loss that is stuck."""
         if iterations not in self.AFTER:
             return
         for node in self._nodes:
             loss, classes, _ = _loss_per_label(node)
-            if not math.isfinite(loss):
-                self._suspects.discard(id(node))
-                yield (
-                    f"{node.layer}: after {iterations} iterations the loss is {loss:g}: the training has diverged. "
-                    "Start again with a smaller base_lr (an unnormalised loss wants about 1e-10), or from a snapshot."
-                )
-            elif abs(loss - math.log(classes)) > self.NEAR * math.log(classes):
+            if not abs(loss - math.log(classes)) <= self.NEAR * math.log(classes):
                 self._suspects.discard(id(node))
             elif iterations == self.AFTER[-1] and id(node) in self._suspects:
                 yield (

@@ -7,10 +7,12 @@ lies inside the momentum history (src/caffe/solvers/*_solver.cpp).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from caffe.log import log
 
 Tensor = torch.Tensor
 
@@ -80,6 +82,18 @@ def adam(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Setting
     v.mul_(beta2).addcmul_(diff, diff, value=1 - beta2)
     torch.sqrt(v, out=diff).add_(settings.delta)
     torch.div(m, diff, out=diff).mul_(rate * correction)
+
+
+def clip_scale(gradients: Iterable[Tensor], most: float) -> float:
+    """The factor that brings the norm of all gradients down to `most`; 1 if that is negative (ClipGradients)."""
+    found = [] if most < 0 else list(gradients)
+    if not found:
+        return 1.0
+    norm = float(torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(found)))))
+    if norm <= most:
+        return 1.0
+    log.info("Gradient clipping: scaling down gradients (L2 norm %g > %g) by scale factor %g", norm, most, most / norm)
+    return most / norm
 
 
 RULES: dict[str, Rule] = {

@@ -21,9 +21,10 @@ RANKS = """
     _caffe
     solver
     snapshot tripwires
-    layer_state
+    layer_state snapshot_lock finite
     machine work
-    solver_nets update_rules learning_rate timer
+    solver_settings
+    solver_nets update_rules learning_rate smoothed_loss timer
     net
     net_run
     net_debug net_outputs net_weights

@@ -41,7 +41,7 @@ def test_an_unknown_name():
 def test_type_checkers_see_the_same_names():
     """The names under TYPE_CHECKING are those that are imported when they are used, from the same modules."""
     tree = ast.parse(Path(caffe.__file__).read_text())
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    (block,) = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
     seen = {alias.name: node.module for node in block.body for alias in node.names}
     lazily = {name: f"caffe.{module}" for name, module in caffe._HOME.items()}
     assert seen == {**lazily, **dict.fromkeys(caffe._MODULES, "caffe")}

@@ -8,9 +8,13 @@ in one line; CAFFE_TRACEBACK=1 shows where it was raised.
 """
 
 import argparse
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from typing import NoReturn
 
@@ -38,12 +42,22 @@ COMMANDS = {
 _DISTRIBUTION = "fcn-caffe"
 _BROKEN_PIPE = 141
 """As of a program that SIGPIPE ends."""
-_SWITCHES = ("-h", "-help", "-version", "-allow-zero-init", "-logtostderr", "-alsologtostderr", "-colorlogtostderr")
+_SWITCHES = (
+    "-h",
+    "-help",
+    "-version",
+    "-allow-zero-init",
+    "-allow-nan",
+    "-logtostderr",
+    "-alsologtostderr",
+    "-colorlogtostderr",
+)
 """Flags without a value that may stand before the command (with one dash or two)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `caffe ARGV...`; the exit status. Nobody is told that whoever read the output (head, say) has seen enough."""
+    _print_on_any_terminal()
     try:
         status = _main(argv)
         sys.stdout.flush()
@@ -64,7 +78,8 @@ def _main(argv: Sequence[str] | None) -> int:
         print(usage(), file=sys.stderr)
         log.critical("Unknown action: %s", command)
         return 1
-    module = import_module(f"caffe.cli.{command}")
+    with _ended_by_sigint():
+        module = import_module(f"caffe.cli.{command}")
     parser = _Parser(
         prog=f"caffe {command}",
         description=module.__doc__,
@@ -100,6 +115,25 @@ def _version() -> str:
     except metadata.PackageNotFoundError:
         own = "(not installed: a source tree)"
     return f"caffe version {caffe.__version__}\n{_DISTRIBUTION} {own}"
+
+
+def _print_on_any_terminal() -> None:
+    """Characters that the terminal has none for become "?", instead of an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+@contextmanager
+def _ended_by_sigint() -> Iterator[None]:
+    """While modules load, SIGINT ends the process as it ends any program: at once, without a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -71,7 +71,7 @@ class _LogDir(argparse.Action):
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         path = os.path.join(values, "caffe.INFO")
         try:
-            handler = logging.FileHandler(path)
+            handler = logging.FileHandler(path, encoding="utf-8")
         except OSError as error:
             parser.error(f"-log_dir: '{path}' cannot be written: {error.strerror}")
         handler.setFormatter(GlogFormatter())

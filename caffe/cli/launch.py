@@ -74,11 +74,9 @@ def _wait(processes: Sequence[subprocess.Popen]) -> None:
 def _signals_to(root: subprocess.Popen) -> Iterator[None]:
     """SIGTERM ends everything, as ever."""
 
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda number, _: root.send_signal(number)),
-        signal.SIGHUP: signal.signal(signal.SIGHUP, lambda number, _: root.send_signal(number)),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number)),
-    }
+    passed_on = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda number, _: root.send_signal(number)) for number in passed_on}
+    before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield
     finally:

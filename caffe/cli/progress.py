@@ -33,7 +33,12 @@ def progress(solver: Solver) -> Iterator[None]:
         return
     handlers = list(log.logger.handlers)
     with tqdm(total=solver.max_iter, initial=solver.iter, unit="it", file=sys.stderr, dynamic_ncols=True) as bar:
-        solver.add_callback(lambda: None, lambda: bar.update(solver.iter + 1 - bar.n))
+
+        def on_gradients_ready() -> None:
+            if bar.update(solver.iter + 1 - bar.n):
+                bar.set_postfix_str(f"loss {solver.smoothed_loss:g}", refresh=False)
+
+        solver.add_callback(lambda: None, on_gradients_ready)
         log.logger.handlers[:] = [_AboveTheBar(handlers)]
         try:
             yield

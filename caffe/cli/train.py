@@ -1,7 +1,8 @@
 """Train a model, finetune one (-weights), or resume (-snapshot).
 
 On several GPUs: -gpu 0,1 or -gpu all; on several machines: torchrun ... -m caffe train ...
-SIGINT stops after the iteration, with a snapshot; SIGHUP makes a snapshot and goes on.
+SIGINT stops after the iteration, with a snapshot; SIGHUP makes a snapshot and goes on. A loss or weights that are NaN
+or infinite end the training with status 1; the snapshots made before stay.
 """
 
 import argparse
@@ -28,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train even a net whose zero weights keep it from learning",
     )
+    parser.add_argument(
+        "-allow-nan",
+        "--allow-nan",
+        action="store_true",
+        help="go on with a loss or weights that are NaN or infinite, as BVLC Caffe does",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,10 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("Need a solver definition to train. Give -solver FILE.")
     if arguments.snapshot and arguments.weights:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
-    effects = {
-        signal.SIGINT: _action("sigint_effect", arguments.sigint_effect),
-        signal.SIGHUP: _action("sighup_effect", arguments.sighup_effect),
-    }
+    effects = {signal.SIGINT: _action("sigint_effect", arguments.sigint_effect)}
+    on_hangup = _action("sighup_effect", arguments.sighup_effect)
+    if hasattr(signal, "SIGHUP"):  # not on every system
+        effects[signal.SIGHUP] = on_hangup
     param = read_solver(arguments.solver)
     param.train_state.level = arguments.level
     param.train_state.stage.extend(brew.stages(arguments.stage))
@@ -59,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         solver = solver_from_message(param)
         solver.set_action_function(lambda: requested.pop(0) if requested else Action.NONE)
         solver.allow_zero_init |= arguments.allow_zero_init
+        solver.allow_nan = arguments.allow_nan
         solver.net.keep_diffs = False
         _solve(solver, arguments.snapshot)
     return 0

@@ -2,18 +2,28 @@
 
 The new content goes to a temporary file in the same directory, is flushed to the disk, and takes the place of the old
 file by one rename. A reader sees the old file or the new one; a failure leaves the old file as it was and nothing else.
+
+A process that is killed leaves its temporary file, `<file>.<pid>-<host><random>.tmp`. Whoever writes the same file next
+removes it, once no such process is running any more.
 """
 
 import errno
 import os
+import platform
+import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from caffe.errors import FormatError
 from caffe.formats.mapped import PathLike
+
+_TEMPORARY = re.compile(r"(?P<target>.+)\.(?P<pid>\d+)-(?P<host>[0-9a-f]{4})[0-9a-f]{4}\.tmp", re.DOTALL)
+_in_progress: set[str] = set()
+"""The temporary files that this process is writing."""
 
 
 @contextmanager
@@ -34,9 +44,12 @@ def replacing(path: PathLike) -> Iterator[str]:
     """
     target = os.path.realpath(path)
     directly = os.path.exists(target) and not os.path.isfile(target)
-    temporary = target if directly else f"{target}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = target if directly else f"{target}.{os.getpid()}-{_host()}{secrets.token_hex(2)}.tmp"
+    _in_progress.add(temporary)
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not directly:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            remove_leftovers(os.path.dirname(target), re.escape(os.path.basename(target)))
         yield temporary
         if not directly:
             with open(temporary, "rb+") as file:
@@ -46,9 +59,48 @@ def replacing(path: PathLike) -> Iterator[str]:
     except OSError as error:
         raise FormatError(_explain(os.fspath(path), error)) from error
     finally:
+        _in_progress.discard(temporary)
         if not directly:
             with suppress(OSError):
                 os.unlink(temporary)
+
+
+def remove_leftovers(folder: str, targets: str, *, alone: bool = False) -> list[str]:
+    """Remove the temporary files of processes that are no more, and return their paths.
+
+    targets: a regular expression for the names of the files that they were to become. alone: nobody else may
+    write them now, so that all go; otherwise those of this machine whose process has ended.
+    """
+    removed = []
+    wanted = re.compile(targets)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found is None or not wanted.fullmatch(found["target"]) or os.path.realpath(entry.path) in _in_progress:
+                continue
+            with suppress(OSError):
+                if alone or (found["host"] == _host() and not _may_run(int(found["pid"]))):
+                    os.unlink(entry.path)
+                    removed.append(entry.path)
+    return removed
+
+
+def _host() -> str:
+    """Four hexadecimal digits for this machine."""
+    return f"{zlib.crc32(platform.node().encode()) & 0xFFFF:04x}"
+
+
+def _may_run(pid: int) -> bool:
+    """Whether another process with this number may be running; on some systems it cannot be asked without harm."""
+    if pid == os.getpid() or os.name != "posix":
+        return pid != os.getpid()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _flush_directory(path: str) -> None:

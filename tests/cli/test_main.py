@@ -1,11 +1,16 @@
+import ast
+import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
+import caffe
 from caffe import cli
 from caffe.errors import CaffeError
+from tests.parity import bvlc
 
 
 @pytest.mark.parametrize("line", ["", "-iterations 3", "-help", "--help"])
@@ -29,6 +34,31 @@ def test_an_unknown_command(run):
     assert status == 1
     assert "usage: caffe <command>" in err
     assert "Unknown action: tran" in err.splitlines()[-1]
+
+
+OLD = "import sys; sys.version_info = (3, 9, 2, 'final', 0)"
+
+
+def test_an_older_python_is_told_which_one_is_needed():
+    ast.parse(Path(caffe.__file__).read_text(encoding="utf-8"), feature_version=(3, 7))
+    environment = {**os.environ, "PYTHONPATH": str(bvlc.ROOT)}
+    imported = subprocess.run(
+        [sys.executable, "-c", f"{OLD}; import caffe"], env=environment, capture_output=True, text=True, check=False
+    )
+    message = "caffe: this is Python 3.9, Python 3.10 or later is needed."
+    assert imported.stderr.splitlines()[-1] == f"ImportError: {message}"
+    lines = f"{OLD}; import runpy; sys.argv = ['-m']; runpy.run_module('caffe', run_name='__main__')"
+    run = subprocess.run([sys.executable, "-c", lines], env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, f"{message}\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1"])
+def test_output_to_a_terminal_that_is_not_utf_8_ends_nothing(encoding):
+    lines = "from caffe import cli; cli.main(['--version']); print('3 \u2192 4')"
+    environment = {**os.environ, "PYTHONPATH": str(bvlc.ROOT), "PYTHONIOENCODING": encoding}
+    run = subprocess.run([sys.executable, "-c", lines], env=environment, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == b"3 ? 4"
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from caffe.cli import launch
 from tests.parity import bvlc
 from tests.solver import logged
 
@@ -95,6 +96,52 @@ def test_a_net_that_can_never_learn(run, folder):
     assert run("train -solver solver.prototxt --allow-zero-init")[0] == 0
 
 
+def test_a_loss_that_is_no_number_ends_training_and_keeps_the_snapshots_before(run, folder):
+    (folder / "solver.prototxt").write_text(
+        logged.SOLVER.replace("clip_gradients: 2", "").replace("base_lr: 0.05", "base_lr: 1e38")
+    )
+    status, _, err = run("train -solver solver.prototxt")
+    assert status == 1
+    assert re.search(r"caffe: solver: iteration \d+: the loss is -?(nan|inf)\. Not finite are", err.splitlines()[-1])
+    assert not list(folder.glob("*_iter_*"))
+    assert not list(folder.glob("*.lock"))
+    assert run("train -solver solver.prototxt --allow-nan")[0] == 0
+    assert (folder / "snap_iter_10.caffemodel").exists()
+
+
+def test_a_system_without_sighup_trains(run, folder, monkeypatch):
+    monkeypatch.delattr(signal, "SIGHUP")
+    assert run("train -solver solver.prototxt")[0] == 0
+    assert "sighup_effect" in run("train -solver solver.prototxt -sighup_effect=perhaps")[2]
+    with launch._signals_to(None):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+
+
+def test_an_interruption_before_the_solver_is_built_is_no_traceback(run, monkeypatch):
+    def interrupted(_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("caffe.cli.train.read_solver", interrupted)
+    status, _, err = run("train -solver solver.prototxt")
+    assert status == 130
+    assert "Traceback" not in err
+
+
+def test_an_interruption_while_modules_load_ends_the_process_at_once(folder):
+    (folder / "torch.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "caffe", "train", "-solver=solver.prototxt"],
+        env={**os.environ, "PYTHONPATH": f"{folder}:{bvlc.ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == ""
+    assert process.returncode == -signal.SIGINT
+
+
 @pytest.fixture
 def slow(folder):
     """Start a training of 50 ms an iteration; its Python layer lies in the folder above its net's."""
@@ -137,6 +184,18 @@ def test_sigint_stops_with_a_snapshot(slow, folder):
     assert "Optimization stopped early." in err
     (state,) = folder.glob("s_iter_*.solverstate")
     assert f"Snapshotting solver state to binary proto file {state.name}" in err
+
+
+def test_a_second_training_of_the_same_snapshots_is_refused(slow, run, folder):
+    first = slow()
+    status, _, err = run("train -solver solver.prototxt")
+    assert status == 1
+    assert f"process {first.pid} on " in err.splitlines()[-1]
+    assert "is training on the same snapshot_prefix" in err.splitlines()[-1]
+    first.kill()
+    first.wait()
+    (folder / "solver.prototxt").write_text(SLOW_SOLVER.replace("1000", "2"))
+    assert run("train -solver solver.prototxt")[0] == 0
 
 
 def test_sighup_saves_and_goes_on(slow, folder):
@@ -184,6 +243,7 @@ def test_a_bar_where_there_is_a_terminal(folder):
     os.close(leader)
     assert process.returncode == 0
     assert b"10/10" in shown
+    assert re.search(rb"loss \d", shown)
     text = shown.decode().replace("\r\n", "\n")
     lines = [re.split(r"\r|\x1b\[A", line)[-1] for line in text.split("\n")]
     logged.assert_same(

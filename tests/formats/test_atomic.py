@@ -3,14 +3,16 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from caffe.errors import FormatError
-from caffe.formats import binaryproto, hdf5
-from caffe.formats.atomic import open_atomic, replacing
+from caffe.formats import atomic, binaryproto, hdf5
+from caffe.formats.atomic import open_atomic, remove_leftovers, replacing
 
 
 def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -69,6 +71,53 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "below", tmp_path):
         with pytest.raises(FormatError, match="not written"), open_atomic(path) as file:
             file.write(b"x")
+
+
+def _left(folder: Path, name: str, pid: int, host: str) -> Path:
+    path = folder / f"{name}.{pid}-{host}beef.tmp"
+    path.write_bytes(b"half")
+    return path
+
+
+def _ended() -> int:
+    """The number of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_what_killed_processes_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    elsewhere = f"{int(atomic._host(), 16) ^ 1:04x}"
+    gone = [
+        _left(tmp_path, "file", _ended(), atomic._host()),
+        _left(tmp_path, "file", os.getpid(), atomic._host()),  # of an earlier process with our number
+    ]
+    kept = [
+        _left(tmp_path, "file", os.getppid(), atomic._host()),
+        _left(tmp_path, "file", _ended(), elsewhere),  # nobody can know from here whether it runs
+        _left(tmp_path, "other", _ended(), atomic._host()),
+    ]
+    with open_atomic(tmp_path / "file") as one, open_atomic(tmp_path / "file") as two:
+        one.write(b"one")
+        two.write(b"two")
+    assert (tmp_path / "file").read_bytes() == b"one"
+    assert not any(path.exists() for path in gone)
+    assert {path.name for path in tmp_path.iterdir()} == {"file", *(path.name for path in kept)}
+
+
+def test_a_writer_that_was_killed_leaves_a_file_that_is_known_as_such(tmp_path: Path) -> None:
+    lines = "import os; from caffe.formats.atomic import open_atomic; c = open_atomic('x'); c.__enter__(); os._exit(9)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    assert subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, env=environment, check=False).returncode == 9
+    (left,) = tmp_path.iterdir()
+    assert remove_leftovers(str(tmp_path), "y") == []
+    assert remove_leftovers(str(tmp_path), "x") == [str(left)]
+    assert not left.exists()
+
+
+def test_who_writes_alone_removes_what_other_machines_left(tmp_path: Path) -> None:
+    left = _left(tmp_path, "file", 1, "0000" if atomic._host() != "0000" else "0001")
+    assert remove_leftovers(str(tmp_path), "file", alone=True) == [str(left)]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

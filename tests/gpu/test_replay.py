@@ -176,7 +176,7 @@ def test_large_gradients_stay_where_recorded_passes_expect_them(gpu, monkeypatch
     assert len(driver.graphs) == len(SIZES)
 
 
-def test_nothing_waits_for_the_gpu_but_the_check_of_the_labels():
+def test_nothing_waits_for_the_gpu_but_the_checks_of_the_labels_and_of_the_loss():
     with pretended_gpu(graphs=True) as driver:
         solver = trainer()
         solver.net.keep_diffs = False
@@ -184,7 +184,7 @@ def test_nothing_waits_for_the_gpu_but_the_check_of_the_labels():
             solver.step(1)
         driver.waits.clear()
         solver.step(1)
-    assert driver.waits == ["aten._local_scalar_dense.default"]
+    assert driver.waits == ["aten._local_scalar_dense.default"] * 2
 
 
 @on_each_gpu

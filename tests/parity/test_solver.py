@@ -5,7 +5,7 @@ import pytest
 
 from tests.parity import bvlc
 from tests.parity import solver as parity
-from tests.solver import logged, trajectories
+from tests.solver import logged, odd_settings, trajectories
 
 MODULES = ["tests/solver/__init__.py", "tests/solver/trajectories.py"]
 SETTINGS = {
@@ -29,6 +29,15 @@ def in_bvlc(function, settings, folder):
 def test_trajectories():
     found = trajectories.run(trajectories.cases())
     same(found, parity.run_in_bvlc(trajectories.cases()))
+
+
+def test_odd_settings_that_are_not_refused_train_as_there():
+    cases = {}
+    for odd in [*odd_settings.TRAINS, *odd_settings.WARNED]:
+        if "max_iter" not in odd:
+            usual = {"lr_policy": '"fixed"', "base_lr": "0.1"}
+            cases[odd] = " ".join([odd, *(f"{name}: {value}" for name, value in usual.items() if name not in odd)])
+    same(trajectories.run(cases), parity.run_in_bvlc(cases))
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)

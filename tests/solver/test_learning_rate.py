@@ -22,8 +22,8 @@ def solver(text):
         ('lr_policy: "exp" base_lr: 0.1 gamma: 2', 100_000, np.inf),
         ('lr_policy: "inv" base_lr: 0.1 gamma: 0.01 power: 0.75', 50, 0.1 * 1.5**-0.75),
         ('lr_policy: "poly" base_lr: 0.1 max_iter: 100 power: 2', 30, 0.1 * 0.49),
-        ('lr_policy: "poly" base_lr: 0.1 max_iter: 100 power: 1', 120, -0.02),
-        ('lr_policy: "poly" base_lr: 0.1 max_iter: 100 power: 0.5', 120, np.nan),
+        ('lr_policy: "poly" base_lr: 0.1 max_iter: 100 power: 2', 100, 0),
+        ('lr_policy: "poly" base_lr: 0.1 max_iter: 100', 120, 0.1),
         ('lr_policy: "sigmoid" base_lr: 0.1 gamma: 0.2 stepsize: 10', 10, 0.05),
         ('lr_policy: "sigmoid" base_lr: 0.1 gamma: 0.2 stepsize: 10', 20, 0.1 / (1 + np.exp(-2))),
         ('lr_policy: "sigmoid" base_lr: 0.1 gamma: 50 stepsize: 5000', 0, 0.0),
@@ -43,6 +43,14 @@ def test_multistep_goes_one_step_a_call_and_keeps_its_step():
         rates.append(rate)
     assert rates == [1, 1, 0.5, 0.25, 0.25]
     assert learning_rate(param, 100, 0) == (0.5, 1)
+
+
+@pytest.mark.parametrize("power", [0.5, 1, 2])
+def test_poly_ends_at_max_iter(power):
+    with pytest.raises(NetError, match=r"iteration 101 is beyond max_iter \(100\), where lr_policy 'poly' ends"):
+        learning_rate(solver(f'lr_policy: "poly" base_lr: 0.1 max_iter: 100 power: {power}'), 101)
+    with pytest.raises(NetError, match=r"iteration 0 is beyond max_iter \(0\)"):
+        learning_rate(solver(f'lr_policy: "poly" base_lr: 0.1 power: {power}'), 0)
 
 
 @pytest.mark.parametrize(

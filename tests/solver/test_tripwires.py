@@ -332,14 +332,6 @@ def test_a_loss_that_stays_at_ln_classes_is_warned_of_once(make, lines, monkeypa
     )
 
 
-def test_a_loss_that_is_no_number_is_warned_of(make, lines, monkeypatch):
-    monkeypatch.setattr(tripwires.LossWatch, "AFTER", (2, 4))
-    solver = make("base_lr: 0.1", net(conv("score", "data")))
-    solver.net.params["score"][0].data[...] = float("nan")
-    solver.step(3)
-    assert [line for line in lines if "after 2 iterations the loss is nan: the training has diverged" in line]
-
-
 def test_a_loss_that_falls_is_not(make, lines, monkeypatch):
     monkeypatch.setattr(tripwires.LossWatch, "AFTER", (2, 4))
     make("base_lr: 0.5", net(conv("score", "data"))).step(5)
