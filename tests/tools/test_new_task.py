@@ -117,8 +117,11 @@ def test_images_without_labels_are_left_out(photos, capsys):
 
 def test_a_class_that_nothing_is_learned_of_is_told(photos, capsys):
     Path("classes.txt").write_text(CLASSES + "kelp\n")
-    assert make(*FOLDERS) == 0
-    assert "classes that no label has (1): kelp" in capsys.readouterr().out
+    assert make(*FOLDERS) == 1
+    assert re.search(r"ERROR: classes that no image to train on shows.*--allow-absent.*: kelp", capsys.readouterr().out)
+    assert not Path("tasks/pools").exists()
+    assert make(*FOLDERS, "--allow-absent") == 0
+    assert "warning: classes that no image to train on shows (1): kelp" in capsys.readouterr().out
 
 
 def spoil_label(values):

@@ -13,7 +13,7 @@ from tests.tools.test_infer import INPUT
 from tests.tools.test_new_task import SQUEEZENET, make, photos, random_squeezenet  # noqa: F401  (fixtures)
 from tools import compare, infer, loading, score, solve, trained
 
-OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--iterations", "1"]
+OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--iterations", "1", "--no-check"]
 COLOURED = "kelp 0 99 0\nsand 200 180 90\nseal 80 80 80\nvoid 255 255 255\n"
 
 
