@@ -186,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             write_segmentation(net, file, name, found.classes, options)
         except (ValueError, OSError, RuntimeError) as error:
-            print(f"infer: {file}: {error}", file=sys.stderr, flush=True)
+            print(f"infer: {file}: {project.words(error)}", file=sys.stderr, flush=True)
             failures += 1
     return 1 if failures else 0
 
