@@ -39,6 +39,7 @@ from segdata import classes, pairs, splits, text
 from segdata.splits import Entry
 
 from net_spec.catalogue import BACKBONES, ROWS, files
+from tools import missing
 from tools.datasets import layouts, lint
 from tools.tasks import FILE, TASKS, Task
 
@@ -179,7 +180,11 @@ def main(arguments: list[str] | None = None) -> int:
         lists = {split: list(map(Entry, names)) for split, names in drawn.items()}
     check(options, lists)
     write(task, options.classes, lists, len(class_list.names))
-    print(f"wrote {task.folder}/: {', '.join(stages)}. Next: make {task.name}")
+    lacking = missing.weights(task.stages(len(class_list.names), 0, 0)[0])
+    if lacking:
+        print(f"wrote {task.folder}/: {', '.join(stages)}. Missing before training:\n{lacking}\nThen: make {task.name}")
+    else:
+        print(f"wrote {task.folder}/: {', '.join(stages)}. Next: make {task.name}")
     return 0
 
 

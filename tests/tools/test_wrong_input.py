@@ -59,7 +59,7 @@ READING = [
     "data check --images mine/JPEGImages --labels mine/SegmentationClass --classes WRONG",
     "data fetch WRONG",
     "solve WRONG",
-    "solve demo-fcn32s --weights WRONG --voc-dir mine --classes 3 --name toy --iterations 1",
+    "solve demo-fcn32s --weights WRONG --voc-dir mine --classes 3 --name toy --iterations 1 --no-check",
     f"solve {TOY.replace('mine', 'WRONG')}",
     f"solve {TOY} --splits WRONG val",
 ]
