@@ -12,7 +12,7 @@ VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/
 TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test faults test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery
 
 test: $(STAMP) ## Run the tests
 	$(PY) -m pytest -q
+
+faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (ARGS='--inputs 500 --only hdf5-data')
+	$(PY) -m tests.faults $(ARGS)
 
 test-oldest: ## Run the tests with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11)
 	$(PYTHON) -m venv $(VENV)-oldest

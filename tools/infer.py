@@ -48,14 +48,12 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
 
 
 class Found(NamedTuple):
-    """What is known of a net: its deploy prototxt, its weights, its classes, its mean, and whether it sees photos
-    upright (or as they are stored)."""
+    """What is known of a net: its deploy prototxt, its weights, its classes, and its mean."""
 
     net_file: str
     weights: str
     classes: Legend
     mean: tuple[float, ...]
-    upright: bool = True
 
 
 def find(name: str, score: str = "score", weights: str | None = None) -> Found:
@@ -77,8 +75,7 @@ def find(name: str, score: str = "score", weights: str | None = None) -> Found:
     if trained.is_there(folder) and Path(weights).parent == folder:
         return _in_folder(folder, score, weights)
     nets.write(row)
-    now = trained.of(row)
-    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), now.mean, now.upright)
+    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), trained.of(row).mean)
 
 
 def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
@@ -87,7 +84,7 @@ def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
         raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of tools/solve.py.")
     trained.check_sees_colours(net.name, net.sees)
     weights = weights or str(stages.trained_weights(str(folder)))
-    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean, net.upright)
+    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean)
 
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
@@ -105,9 +102,9 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
     return net
 
 
-def write_segmentation(net: Any, file: str, name: str, found: Found, options: argparse.Namespace) -> None:
+def write_segmentation(net: Any, file: str, name: str, classes: Legend, options: argparse.Namespace) -> None:
     """Segment one image, write the pictures, and tell which classes it shows."""
-    image, classes = Image.fromarray(files.read_image(file, found.upright)), found.classes
+    image = Image.fromarray(files.read_image(file))
     scores = segment(net, image, tuple(options.mean), options.score)
     labels = scores.argmax(0)
     if labels.shape != (image.height, image.width):
@@ -187,9 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
     failures = 0
     for file, name in zip(images, names):
         try:
-            write_segmentation(net, file, name, found, options)
+            write_segmentation(net, file, name, found.classes, options)
         except (ValueError, OSError, RuntimeError) as error:
-            print(f"infer: {file}: {project.words(error)}", file=sys.stderr, flush=True)
+            print(f"infer: {file}: {error}", file=sys.stderr, flush=True)
             failures += 1
     return 1 if failures else 0
 

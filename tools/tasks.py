@@ -35,7 +35,6 @@ class Task:
 
     backbone: one of net_spec.catalogue.BACKBONES.
     stride: of its last stage.
-    upright: whether photos are turned as their EXIF orientation says.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Task:
     labels: str
     backbone: str
     stride: int
-    upright: bool = True
 
     @property
     def folder(self) -> Path:
@@ -66,8 +64,6 @@ class Task:
                 "mean": MEAN,
                 "seed": SEED,
             }
-            if not self.upright:
-                params["upright"] = False
             return Split("FolderSegDataLayer", params, file, images)
 
         head = Head(n_classes, renamed=True)
@@ -87,9 +83,7 @@ def read(folder: Path) -> Task:
         raise ValueError(
             f"'{path}' is not JSON ({error}). Remove '{folder}', and run tools/new_task.py again."
         ) from error
-    kinds = {field.name: {"str": str, "int": int, "bool": bool}[str(field.type)] for field in fields(Task)}
-    if isinstance(values, dict):
-        values.setdefault("upright", True)
+    kinds = {field.name: {"str": str, "int": int}[str(field.type)] for field in fields(Task)}
     found = {key: type(value) for key, value in values.items()} if isinstance(values, dict) else {}
     if found != kinds or values["name"] != folder.name:
         raise ValueError(

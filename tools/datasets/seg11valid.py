@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools import project  # isort: skip  (it puts the data layers on the path)
-
-from segdata import splits
-
+from tools import project
 from tools.atomic import open_atomic
 
-LIST = "seg11valid"
-BUNDLED = project.ROOT / "splits" / f"{LIST}.txt"
+BUNDLED = project.ROOT / "splits" / "seg11valid.txt"
 PLACE = Path("ImageSets") / "Segmentation" / BUNDLED.name
 """In a folder of PASCAL VOC."""
 
@@ -31,21 +27,15 @@ def install(voc_dir: Path) -> bool:
             "--dir, or fetch it: python tools/data.py fetch voc2011"
         )
     if path.exists():
-        found = splits.read_names(str(path), LIST)
-        if found != names():
+        if path.read_text().split() != BUNDLED.read_text().split():
             raise ValueError(
-                f"'{path}' names {len(found)} images, expected the 736 of the papers. It is left as "
+                f"'{path}' names {len(path.read_text().split())} images, expected the 736 of the papers. It is left as "
                 "it is: move it away to get theirs."
             )
         return False
     with open_atomic(path) as file:
         file.write(BUNDLED.read_bytes())
     return True
-
-
-def names() -> list[str]:
-    """The names of the 736 images."""
-    return splits.read_names(str(BUNDLED), LIST)
 
 
 def remedy(error: Exception) -> str:
