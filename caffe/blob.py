@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import device
+from caffe import device, modes
 from caffe.copying import NotCopied
 from caffe.errors import ShapeError, UsageError
 from caffe.formats.blobproto import MAX_COUNT
@@ -59,7 +59,7 @@ class Storage:
                 "net.keep_diffs = True before the net runs backward."
             )
         if self._tensor is None:
-            self._tensor = device.zeros(shape, lasting=self.stable)
+            self._tensor = modes.ordinary(device.zeros(shape, lasting=self.stable))
         if self._to_clear:
             self._tensor.zero_()
             self._to_clear = False
@@ -71,12 +71,12 @@ class Storage:
             self._host_is_newest = False
         if self._tensor.shape == shape:
             return self._tensor
-        self._tensor = self._tensor.contiguous()
+        self._tensor = modes.ordinary(self._tensor.contiguous())
         return self._tensor.view(tuple(shape))
 
     def _make_whole(self) -> None:
         if self._tensor is not None and self._lacks:
-            self._tensor, self._lacks = lengthen(self._tensor, self._lacks), None
+            self._tensor, self._lacks = modes.ordinary(lengthen(self._tensor, self._lacks)), None
 
     def short_tensor(self, lacks: Shorts) -> torch.Tensor | None:
         """The newest values without the rows and columns that `lacks` names; None where they are kept whole."""
@@ -93,7 +93,7 @@ class Storage:
                 host.copy_(self._tensor.reshape(-1))
             self._tensor, self._host, self._host_is_newest = host, None, False
         else:
-            self._tensor = self._tensor.to(where)
+            self._tensor = modes.ordinary(self._tensor.to(where))
 
     def array(self, shape: Sequence[int]) -> np.ndarray:
         """The newest values as a C-contiguous NumPy array, which from now on is the newest side."""
@@ -103,7 +103,7 @@ class Storage:
         elif held is None or held.shape != tuple(shape):
             tensor = self.tensor(shape)
             if not tensor.is_contiguous() or tensor.dtype != torch.float32:
-                tensor = self._tensor = tensor.float().contiguous()
+                tensor = self._tensor = modes.ordinary(tensor.float().contiguous())
             held = tensor.numpy()
             self._view = weakref.ref(held)
         self._times_shown += 1
@@ -117,8 +117,9 @@ class Storage:
     def derived(self, shape: Sequence[int], make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(newest values, *settings), kept until the values may have changed."""
         stamp = (make, settings, self.stamp(shape))
-        if self._derived is not None and self._derived[0] == stamp:
-            return self._derived[1]
+        kept = self._derived  # read once: a net on another thread may share these weights
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
         made = make(self.tensor(shape), *settings)
         self._derived = None if self.viewed else (stamp, made)  # whoever holds a view may write at any time
         return made
@@ -146,7 +147,8 @@ class Storage:
             values = lengthen(values, lacks) if lacks else values
             self.tensor(values.shape).copy_(values)
         else:
-            self._tensor, self._lacks, self._room, self._host_is_newest = values, lacks, None, False
+            self._tensor, self._lacks, self._room = modes.ordinary(values), lacks, None
+            self._host_is_newest = False
             self._to_clear = self._given_up = False
 
     def holds(self) -> tuple[Any, ...]:
@@ -201,7 +203,7 @@ class Storage:
         On the CPU, where none is taken yet for many values that will stay, it is new.
         """
         if self._tensor is None and self.stable and self.count >= LARGE and not device.mode_is_gpu():
-            return device.zeros((self.count,), lasting=True)
+            return modes.ordinary(device.zeros((self.count,), lasting=True))
         if not self._to_clear:
             return None
         room = self._tensor
@@ -212,7 +214,7 @@ class Storage:
         """Add values; if they may be owned and this side has no memory, they become it."""
         own = own and values.is_contiguous() and values.untyped_storage().nbytes() == 4 * self.count
         if own and self._tensor is None and values.dtype == torch.float32:
-            self._tensor = values
+            self._tensor = modes.ordinary(values)
         elif self._to_clear:
             self._to_clear = False
             self.tensor(values.shape).copy_(values)

@@ -71,5 +71,6 @@ class Classifier(Net):
             crops = images[:, top : top + height, left : left + width]
         in_ = self.inputs[0]
         blob = np.array([self.transformer.preprocess(in_, crop) for crop in crops])
-        predictions = self.forward_all(None, **{in_: blob})[self.outputs[0]]
+        with self.lock:  # other threads wait for their turn
+            predictions = self.forward_all(None, **{in_: blob})[self.outputs[0]]
         return predictions.reshape(len(images), 10, -1).mean(1) if oversample else predictions

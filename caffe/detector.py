@@ -58,7 +58,8 @@ class Detector(Net):
             return []
         in_ = self.inputs[0]
         blob = np.array([self.transformer.preprocess(in_, crop) for crop in crops])
-        predictions = self.forward_all(None, **{in_: blob})[self.outputs[0]]
+        with self.lock:  # other threads wait for their turn
+            predictions = self.forward_all(None, **{in_: blob})[self.outputs[0]]
         for detection, prediction in zip(detections, predictions, strict=True):
             detection["prediction"] = prediction
         return detections

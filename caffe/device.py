@@ -73,13 +73,18 @@ def zeros(shape: Sequence[int], *, lasting: bool = False) -> torch.Tensor:
     lasting: they stay for many passes.
     """
     if mode_is_gpu():
-        return torch.zeros(tuple(shape), device=_device)
+        return torch.zeros(tuple(shape), dtype=torch.float32, device=_device)
     found = memory.mapped(*shape) if lasting else None
     if found is not None:
         return found
     values = torch.from_numpy(np.zeros(math.prod(shape) + CACHE_LINE // 4, np.float32))
     first = -values.data_ptr() % CACHE_LINE // 4
     return values[first : first + math.prod(shape)].view(tuple(shape))
+
+
+def zero() -> torch.Tensor:
+    """What a sum of losses begins with: a float32 zero, on the CPU."""
+    return torch.zeros((), dtype=torch.float32, device="cpu")
 
 
 def set_random_seed(seed: int) -> None:

@@ -38,11 +38,15 @@ def _constant(filler: Any, shape: Shape) -> torch.Tensor:
 def _uniform(low: float, high: float, shape: Shape) -> torch.Tensor:
     if low > high:
         raise ValueError(f"min {low} is above max {high}")
-    return torch.empty(shape, device=device.current()).uniform_(low, high, generator=device.generator())
+    return torch.empty(shape, dtype=torch.float32, device=device.current()).uniform_(
+        low, high, generator=device.generator()
+    )
 
 
 def _gaussian(mean: float, std: float, shape: Shape) -> torch.Tensor:
-    return torch.empty(shape, device=device.current()).normal_(mean, std, generator=device.generator())
+    return torch.empty(shape, dtype=torch.float32, device=device.current()).normal_(
+        mean, std, generator=device.generator()
+    )
 
 
 def _sparse_gaussian(filler: Any, shape: Shape) -> torch.Tensor:
@@ -52,7 +56,7 @@ def _sparse_gaussian(filler: Any, shape: Shape) -> torch.Tensor:
         return values
     if not shape:
         raise ValueError("a sparse filler needs at least one axis")
-    keep = torch.empty(shape, device=values.device)
+    keep = torch.empty(shape, dtype=torch.float32, device=values.device)
     keep.bernoulli_(min(1.0, filler.sparse / shape[0]), generator=device.generator())
     return values * keep
 

@@ -6,6 +6,7 @@ autograd is local to the layer, blobs are the boundary.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -292,7 +293,7 @@ class TorchLayer(NativeLayer):
             inputs = [_leaf(x, wanted) for x, wanted in zip(inputs, self.propagate_down, strict=False)]
             params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
-        with torch.set_grad_enabled(record):
+        with _recording(wanted=record):
             tops = compute(*self._cast(inputs))
         outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
         self.tensors = []
@@ -341,6 +342,12 @@ def _is_alone(values: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
     """Whether no other tensor of `others` has the memory of this one."""
     memory = values.untyped_storage().data_ptr()
     return not any(other is not values and other.untyped_storage().data_ptr() == memory for other in others)
+
+
+def _recording(*, wanted: bool) -> AbstractContextManager[None]:
+    """Autograd on or off; it is off in inference mode, in which somebody may have called a layer without its net."""
+    leaves = wanted and torch.is_inference_mode_enabled()
+    return torch.inference_mode(False) if leaves else torch.set_grad_enabled(wanted)
 
 
 def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:

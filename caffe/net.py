@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from caffe.blob import Blob, BlobVec
 from caffe.copying import NotCopied
 from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
+from caffe.guard import Guard, guarded
 from caffe.layer import Layer
 from caffe.log import log
 from caffe.net_graph import Graph, Node
@@ -37,6 +39,8 @@ class Net(NotCopied):
         "caffe.Net(prototxt, phase, weights=file). For a second net on the same weights in this process, build one and "
         "call second.share_with(net)."
     )
+
+    guard: Guard
 
     def __init__(
         self,
@@ -69,6 +73,11 @@ class Net(NotCopied):
         if weights:
             self.copy_from(weights)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Net":
+        net = super().__new__(cls)
+        net.guard = Guard()
+        return net
+
     @classmethod
     def from_message(cls, param: Any) -> "Net":
         """A net from a NetParameter, whose `state` says phase, level and stages."""
@@ -76,6 +85,7 @@ class Net(NotCopied):
         net._build(param)
         return net
 
+    @guarded
     def _build(self, param: Any) -> None:
         filtered = filter_net(param, param.state)
         log.info("Initializing net from parameters: \n%s", filtered)
@@ -97,6 +107,15 @@ class Net(NotCopied):
             (node.layer.name, node.layer.blobs) for node in self.nodes if len(node.layer.blobs)
         )
         log.info("Network initialization done.")
+
+    @property
+    def lock(self) -> AbstractContextManager[bool]:
+        """Held by the one thread that uses the net: `with net.lock:`, from writing the inputs to reading the results.
+
+        A thread that has it may take it again; others wait. Without it, a call that meets another thread's raises
+        UsageError, and writes to blobs go unnoticed.
+        """
+        return self.guard.lock
 
     @property
     def nodes(self) -> list[Node]:
@@ -149,15 +168,18 @@ class Net(NotCopied):
     def blob_loss_weights(self) -> "OrderedDict[str, float]":
         return OrderedDict(zip(self._blob_names, self._blob_loss_weights, strict=True))
 
+    @guarded
     def run_forward(self, start: int = 0, end: int | None = None) -> torch.Tensor:
         """Run layers start … end (indices, both included); the loss, as a tensor that need not be waited for."""
         indices = self._indices(start, end)
         return self._run.whole(backward=False) if len(indices) == len(self.nodes) else self._run.forward(indices)
 
+    @guarded
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Run backward from layer `start` down to layer `end`."""
         self._run.backward(reversed(self._indices(end, start)))
 
+    @guarded
     def run_forward_backward(self) -> torch.Tensor:
         """Run all layers forward, then backward; the loss, as `run_forward` (Net::ForwardBackward)."""
         return self._run.whole(backward=True)
@@ -185,6 +207,7 @@ class Net(NotCopied):
             )
         return self._layer_names.index(name)
 
+    @guarded
     def forward(
         self, blobs: list[str] | None = None, start: str | None = None, end: str | None = None, **kwargs: Any
     ) -> Arrays:
@@ -199,6 +222,7 @@ class Net(NotCopied):
         self.run_forward(self._layer_index(start, 0), last)
         return {name: self.blobs[name].data for name in dict.fromkeys(wanted)}
 
+    @guarded
     def backward(
         self, diffs: list[str] | None = None, start: str | None = None, end: str | None = None, **kwargs: Any
     ) -> Arrays:
@@ -234,6 +258,7 @@ class Net(NotCopied):
                     f"{values.shape}. Reshape one of them."
                 ) from error
 
+    @guarded
     def forward_all(self, blobs: list[str] | None = None, **kwargs: Any) -> Arrays:
         """Run forward over many inputs, in batches of the net's size; arrays of all results."""
         batches = []
@@ -241,6 +266,7 @@ class Net(NotCopied):
             batches.append({name: values.copy() for name, values in self.forward(blobs=blobs, **batch).items()})
         return _joined(batches, kwargs)
 
+    @guarded
     def forward_backward_all(
         self, blobs: list[str] | None = None, diffs: list[str] | None = None, **kwargs: Any
     ) -> tuple[Arrays, Arrays]:
@@ -270,6 +296,7 @@ class Net(NotCopied):
                 for name, values in batch.items()
             }
 
+    @guarded
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """Give a net whose first layer is MemoryData its images (N, C, H, W) and labels (N)."""
         layer = self.layers[0]
@@ -280,11 +307,13 @@ class Net(NotCopied):
             )
         layer.reset(data, labels)  # type: ignore[attr-defined]
 
+    @guarded
     def reshape(self) -> None:
         """Propagate the shapes of the input blobs through the net."""
         for node in self.nodes:
             node.layer.reshape(node.bottom, node.top)
 
+    @guarded
     def clear_param_diffs(self) -> None:
         """Set the diffs of all parameters to zero."""
         for learnable in self._graph.learnable.values():
@@ -315,6 +344,7 @@ class Net(NotCopied):
             self._debug_info = value
             self._run = NetRun(self)
 
+    @guarded
     def copy_from(self, *files: str) -> None:
         """Copy the weights of layers of the same name from caffemodel or HDF5 files."""
         for file in files:
@@ -322,14 +352,17 @@ class Net(NotCopied):
 
     load_hdf5 = copy_from
 
+    @guarded
     def share_with(self, other: "Net") -> None:
         """Use the other net's memory for the parameters of layers of the same name."""
         net_weights.share_with(self, other)
 
+    @guarded
     def save(self, filename: str, write_diff: bool = False) -> None:
         """Write a caffemodel."""
         net_weights.save(self, filename, write_diff)
 
+    @guarded
     def save_hdf5(self, filename: str, write_diff: bool = False) -> None:
         """Write the weights as HDF5."""
         net_weights.save_hdf5(self, filename, write_diff)

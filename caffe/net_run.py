@@ -27,7 +27,7 @@ class NetRun:
 
     def forward(self, indices: Iterable[int]) -> torch.Tensor:
         """Run these layers; the loss."""
-        loss = torch.zeros(())
+        loss = device.zero()
         indices = list(indices)
         watched = self._net.has_hooks  # which may look at any blob
         if not watched:
@@ -104,7 +104,7 @@ def _give_up_diffs(node: Node) -> None:
 
 
 def _weighted_loss(node: Node) -> torch.Tensor:
-    total = torch.zeros(())
+    total = device.zero()
     for blob, weight in zip(node.top, node.loss_weights, strict=True):
         if weight:
             total = total + torch.dot(blob.tensor.reshape(-1).float(), blob.grad.reshape(-1).float())

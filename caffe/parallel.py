@@ -136,7 +136,7 @@ class NCCL:
 
     def largest(self, number: int) -> int:
         """The largest of the numbers that the solvers give."""
-        values = torch.tensor(number)
+        values = torch.tensor(number, device="cpu")
         with _naming("agreeing with the others"):
             torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
         return int(values)

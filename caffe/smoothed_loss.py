@@ -2,6 +2,8 @@
 
 import torch
 
+from caffe import device
+
 
 class SmoothedLoss:
     """A mean over a sliding window, in float32 and without waiting for the device."""
@@ -10,7 +12,7 @@ class SmoothedLoss:
         """iteration: the first whose loss it gets."""
         self._first = iteration
         self._losses: list[torch.Tensor] = []
-        self._mean = torch.zeros(())
+        self._mean = device.zero()
 
     def add(self, loss: torch.Tensor, iteration: int, window: int) -> None:
         """Take in an iteration's loss."""

@@ -24,6 +24,7 @@ from caffe import (
 from caffe.blob import Blob
 from caffe.copying import NotCopied
 from caffe.errors import NotFiniteError, UsageError
+from caffe.guard import Guard, guarded
 from caffe.learning_rate import check_policy, learning_rate
 from caffe.log import log
 from caffe.net import Net
@@ -129,6 +130,10 @@ class Solver(NotCopied):
                 net.copy_from(name.strip())
 
     @property
+    def guard(self) -> Guard:
+        return self.net.guard
+
+    @property
     def lr(self) -> float:
         """The learning rate of the next update."""
         return learning_rate(self.param, self.iter, self.current_step)[0]
@@ -163,6 +168,7 @@ class Solver(NotCopied):
         """Let another net use the memory of this solver's weights."""
         net.share_with(self.net)
 
+    @guarded
     def step(self, iters: int) -> None:
         """Run `iters` iterations, whatever max_iter says.
 
@@ -216,7 +222,7 @@ class Solver(NotCopied):
 
     def _run_batches(self) -> torch.Tensor:
         """An iteration's forward and backward passes; the sum of their losses."""
-        total = torch.zeros(())
+        total = device.zero()
         for _ in range(self.param.iter_size):
             loss = self.net.run_forward_backward()
             if not self.allow_nan and not math.isfinite(loss):
@@ -258,6 +264,7 @@ class Solver(NotCopied):
         for line in self._watch.per_pixel():
             log.info("%s", line)
 
+    @guarded
     def apply_update(self) -> None:
         """Change the weights by the gradients in the parameters' diffs, which then hold the update; iter goes up."""
         param = self.param
@@ -303,6 +310,7 @@ class Solver(NotCopied):
             self._resting[index] = not bool(self.history[index].tensor.any())
         return self._resting[index]
 
+    @guarded
     def solve(self, resume_file: str | None = None) -> None:
         """Train up to max_iter, then save, show the last loss and test scores (the root alone, of several solvers).
 
@@ -344,18 +352,20 @@ class Solver(NotCopied):
             self.test_all()
         log.info("Optimization Done.")
 
+    @guarded
     def test_all(self) -> None:
         """Test every test net, and log the scores."""
         for index in range(len(self.test_nets)):
             if not self._stopping:
                 self.test(index)
 
+    @guarded
     def test(self, test_net_id: int = 0) -> None:
         """Run a test net for its test_iter batches with the present weights, and log the means of its outputs."""
         log.info("Iteration %d, Testing net (#%d)", self.iter, test_net_id)
         net, batches = self.test_nets[test_net_id], self.param.test_iter[test_net_id]
         net.share_with(self.net)
-        loss = torch.zeros(())
+        loss = device.zero()
         sums: list[net_outputs.Output] = []
         for _ in range(batches):
             while (action := self._requested_action()) is not Action.NONE:
@@ -376,11 +386,13 @@ class Solver(NotCopied):
         for line in net_outputs.lines(sums, "    Test net output #{}: ", divisor=batches):
             log.info("%s", line)
 
+    @guarded
     def snapshot(self) -> None:
         """Write weights and state as <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate; the root does it."""
         if self._is_root:
             snapshot.save(self)
 
+    @guarded
     def restore(self, state_file: str) -> None:
         """Go on from a .solverstate or .solverstate.h5."""
         snapshot.restore(self, str(state_file))

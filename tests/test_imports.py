@@ -34,11 +34,11 @@ RANKS = """
     layer
     fillers
     blob
-    parallel
+    parallel guard
     device
     plan
     coord_map draw io
-    net_spec passes backward_plan copying limits
+    net_spec passes backward_plan copying limits modes
     formats
     errors log proto
 """

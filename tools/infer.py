@@ -14,6 +14,7 @@ An image that cannot be read does not keep the others from being segmented; the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,13 +39,14 @@ LEGEND = "legend.png"
 
 
 def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
-    """The scores of every class at every pixel, classes×height×width, of an RGB image."""
+    """The scores of every class at every pixel, classes×height×width, of an RGB image. Several threads take turns."""
     pixels = np.asarray(image.convert("RGB"), np.float32)[:, :, ::-1] - np.asarray(mean, np.float32)
-    data = net.blobs[net.inputs[0]]
-    data.reshape(1, 3, *pixels.shape[:2])
-    data.data[...] = pixels.transpose(2, 0, 1)
-    net.forward()
-    return net.blobs[score].data[0]
+    with getattr(net, "lock", contextlib.nullcontext()):  # BVLC Caffe's nets have none
+        data = net.blobs[net.inputs[0]]
+        data.reshape(1, 3, *pixels.shape[:2])
+        data.data[...] = pixels.transpose(2, 0, 1)
+        net.forward()
+        return net.blobs[score].data[0].copy()
 
 
 class Found(NamedTuple):

@@ -2,9 +2,7 @@
 
 import argparse
 
-import torch
-
-from caffe import net_outputs
+from caffe import device, net_outputs
 from caffe.cli import brew
 from caffe.errors import UsageError
 from caffe.log import log
@@ -26,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     net = Net(arguments.model, caffe_pb2.TEST, level=arguments.level, stages=brew.stages(arguments.stage))
     net.copy_from(*arguments.weights.split(","))
     log.info("Running for %d iterations.", arguments.iterations)
-    loss = torch.zeros(())
+    loss = device.zero()
     sums: list[net_outputs.Output] = []
     for batch in range(arguments.iterations):
         loss = loss + net.run_forward()

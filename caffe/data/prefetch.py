@@ -31,9 +31,16 @@ class Prefetcher(Generic[T]):
         self._ready: SimpleQueue[T | Exception] = SimpleQueue()
         self._error: Exception | None = None
         stop = threading.Event()
+        self._process: int | None = None
+        """Where the thread was started."""
         self._thread = threading.Thread(target=_make, args=(items, self._wanted, self._ready, stop), daemon=True)
         self.close = weakref.finalize(self, _end, self._wanted, stop)
         """Ends the thread."""
+
+    @property
+    def lost(self) -> int | None:
+        """The process that the thread is in, if it is another: this one is a fork of it, and has no such thread."""
+        return self._process if self._process not in (None, os.getpid()) else None
 
     def next(self) -> T:
         if self._error is None:
@@ -48,6 +55,7 @@ class Prefetcher(Generic[T]):
             for _ in range(self._depth):
                 self._wanted.put(None)
             self._thread.start()
+            self._process = os.getpid()
         item = self._ready.get()
         self._wanted.put(None)
         return item

@@ -104,7 +104,7 @@ class Dropout(Elementwise):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         if self.drops:
-            keep = torch.empty(bottom[0].shape, device=device.current())
+            keep = torch.empty(bottom[0].shape, dtype=torch.float32, device=device.current())
             keep.bernoulli_(1 - self.ratio, generator=device.generator())
             self.mask = keep.mul_(1 / (1 - self.ratio) if self.ratio < 1 else math.inf)
         super().forward(bottom, top)

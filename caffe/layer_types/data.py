@@ -7,7 +7,7 @@ from caffe.data.source_layer import SourceLayer, fill
 from caffe.data.sources import DatabaseSource, ImageListSource, Source
 from caffe.data.transformer import DataTransformer
 from caffe.data.windows import WindowSource
-from caffe.errors import NetError
+from caffe.errors import NetError, UsageError
 from caffe.layer import layer_type
 from caffe.log import log
 
@@ -36,6 +36,12 @@ class PrefetchingLayer(SourceLayer):
         self._batches = Prefetcher(source.batches(threads=ahead > 0), ahead)
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        if self._batches.lost:
+            raise UsageError(
+                f"{self}: its batches are made by a thread of process {self._batches.lost}, and this process, a fork "
+                "of that one, has no such thread. Build the net in the child; or start the child by "
+                "multiprocessing.get_context('spawn'); or set `prefetch: 0` in data_param, which needs no thread."
+            )
         fill(top, self._batches.next()[: len(top)])
 
 

@@ -142,7 +142,7 @@ class InfogainLoss(SoftmaxLoss):
                     f"{self}: two bottoms and no source. Infogain matrix source must be specified. Name a binaryproto "
                     "file in infogain_loss_param, or give the matrix as third bottom."
                 )
-            self.matrix = torch.tensor(binaryproto.read(param.source))
+            self.matrix = torch.from_numpy(binaryproto.read(param.source).copy())
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
         shapes = super().top_shapes(*bottoms)

@@ -81,7 +81,10 @@ class _Pools(TorchLayer):
         if self.method == STOCHASTIC and self.phase == caffe_pb2.TRAIN:
             x = bottom[0].shape
             shapes = [(*x[:2], *window.positions(x)) for window in self.windows(x)]
-            self.draws = [torch.rand(s, generator=device.generator(), device=device.current()) for s in shapes]
+            self.draws = [
+                torch.rand(s, generator=device.generator(), dtype=torch.float32, device=device.current())
+                for s in shapes
+            ]
         super().forward(bottom, top)
 
     def pooled(self, x: torch.Tensor) -> list[torch.Tensor]:

@@ -77,10 +77,10 @@ class Accuracy(TorchLayer):
             counted = torch.ones_like(index, dtype=torch.bool)
         as_high = (rows >= rows.gather(1, index)).sum(1, keepdim=True)
         right = (as_high <= self.top_k) & counted
-        accuracy = right.sum() / counted.sum().clamp(min=1)
+        accuracy = right.sum().float() / counted.sum().clamp(min=1)
         if not self.by_class:
             return [accuracy]
         of_class, places_of = index.new_zeros(2, self.classes), index.reshape(-1)
         of_class[0].scatter_add_(0, places_of, right.reshape(-1).long())
         of_class[1].scatter_add_(0, places_of, counted.reshape(-1).long())
-        return [accuracy, of_class[0] / of_class[1].clamp(min=1)]
+        return [accuracy, of_class[0].float() / of_class[1].clamp(min=1)]

@@ -63,5 +63,5 @@ def _with_roots(roots: Sequence[Fraction], length: int) -> list[Fraction]:
 
 
 def _on_both_axes(matrix: list[list[Fraction]]) -> torch.Tensor:
-    one_axis = torch.tensor([[float(v) for v in row] for row in matrix], dtype=torch.float64)
+    one_axis = torch.tensor([[float(v) for v in row] for row in matrix], dtype=torch.float64, device="cpu")
     return torch.kron(one_axis, one_axis).float()

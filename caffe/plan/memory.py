@@ -50,7 +50,7 @@ def keep() -> None:
 def lasting(*shape: int) -> torch.Tensor:
     """Memory for float32 values that stay for many passes, with any values."""
     found = mapped(*shape)
-    return torch.empty(shape) if found is None else found
+    return torch.empty(shape, dtype=torch.float32, device="cpu") if found is None else found
 
 
 def mapped(*shape: int) -> torch.Tensor | None:

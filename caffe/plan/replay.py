@@ -8,6 +8,7 @@ While a pass is recorded, nobody can look at values. Nets with a layer that must
 recorded; checks of labels are left until the pass is done.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +26,8 @@ MOST = 8
 Compute = Callable[[], torch.Tensor]
 Check = tuple[torch.Tensor, Callable[[], None]]
 
-_left: list[Check] | None = None
+_recorder = threading.local()
+"""`left`, while this thread records a pass: the checks that it left."""
 
 
 def leave(fine: torch.Tensor, complain: Callable[[], None]) -> bool:
@@ -33,9 +35,10 @@ def leave(fine: torch.Tensor, complain: Callable[[], None]) -> bool:
 
     Returns whether one is recorded; if not, the caller must look for himself.
     """
-    if _left is not None:
-        _left.append((fine, complain))
-    return _left is not None
+    left: list[Check] | None = getattr(_recorder, "left", None)
+    if left is not None:
+        left.append((fine, complain))
+    return left is not None
 
 
 class Replays:
@@ -121,17 +124,16 @@ class _Recording:
         self._left: list[Check] = []
 
     def record(self, compute: Compute, generator: torch.Generator, pool: Any) -> None:
-        global _left
         for blob, side in self._inputs:
             setattr(blob, side, _newest(blob, side).clone())
         self._values = [_newest(blob, side) for blob, side in self._inputs]
         layers = [node.layer for node in self._nodes]
         held, noted = [blob.holds() for blob in self._blobs], [dict(vars(layer)) for layer in layers]
-        _left = self._left
+        _recorder.left = self._left
         try:
-            self.graph, (self._loss, self._fine) = record(lambda: (compute(), _all_fine()), generator, pool)
+            self.graph, (self._loss, self._fine) = record(lambda: (compute(), self._all_fine()), generator, pool)
         finally:
-            _left = None
+            _recorder.left = None
         after = [blob.holds() for blob in self._blobs]
         for (blob, side), values in zip(self._inputs, self._values, strict=True):
             setattr(blob, side, values)
@@ -142,6 +144,9 @@ class _Recording:
             changed = {name: value for name, value in vars(layer).items() if value is not before.get(name)}
             if changed:
                 self._noted.append((layer, changed))
+
+    def _all_fine(self) -> torch.Tensor | None:
+        return torch.stack([fine for fine, _ in self._left]).all() if self._left else None
 
     def replay(self) -> torch.Tensor:
         """Compute the pass on what the inputs hold now; the loss."""
@@ -179,11 +184,6 @@ def _ends(nodes: Sequence[Any]) -> list[Any]:
             ends.pop(id(blob), None)
         ends.update((id(blob), blob) for blob in node.top)
     return list(ends.values())
-
-
-def _all_fine() -> torch.Tensor | None:
-    assert _left is not None
-    return torch.stack([fine for fine, _ in _left]).all() if _left else None
 
 
 def record(compute: Callable[[], Any], generator: torch.Generator, pool: Any) -> tuple[Any, Any]:

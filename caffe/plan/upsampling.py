@@ -21,7 +21,7 @@ def factors(weight: torch.Tensor) -> torch.Tensor:
     peak = row[pivot % width]
     if plan.PLAIN or channels != outputs or height != width or not peak:
         return weight.new_empty(0)
-    same = torch.equal(weight, torch.eye(channels, device=weight.device)[:, :, None, None] * kernel)
+    same = torch.equal(weight, torch.eye(channels, dtype=weight.dtype, device=weight.device)[:, :, None, None] * kernel)
     product = torch.outer(column, row / peak)
     if not same or not torch.allclose(product, kernel, rtol=1e-6, atol=0):
         return weight.new_empty(0)
