@@ -82,6 +82,43 @@ def test_a_link_in_a_zip_archive_is_left_out(tmp_path):
     assert contents(tmp_path / "out") == FILES
 
 
+@pytest.mark.parametrize("make", [tar, zip_])
+@pytest.mark.parametrize("name", ["set", "set/deep", "set/a.txt"])
+def test_nothing_goes_through_a_link_that_lies_in_the_folder_already(tmp_path, make, name):
+    outside, link = tmp_path / "outside", tmp_path / "out" / name
+    outside.mkdir()
+    (outside / "mine").write_bytes(b"mine")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside / "mine" if name.endswith(".txt") else outside)
+    with pytest.raises(ValueError, match=f"'{link}' is a link, .* Remove the link"):
+        unpack(make(tmp_path / "x", FILES), tmp_path / "out")
+    assert contents(outside) == {"mine": b"mine"}
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    assert unpack(tar(tmp_path / "x", FILES), tmp_path / "out") == []
+    assert contents(tmp_path / "disk") == FILES
+
+
+@pytest.mark.parametrize("make", [tar, zip_])
+@pytest.mark.parametrize("name", ["x" * 300, ".", "set/a.txt/b"])
+def test_what_cannot_be_written_is_named_with_its_archive(tmp_path, make, name):
+    with pytest.raises(ValueError, match=f"of '{tmp_path}/archive', cannot be written: "):
+        unpack(make(tmp_path / "archive", {**FILES, name: b"1"}), tmp_path / "out")
+
+
+@pytest.mark.parametrize("headers", [{"path": "../out"}, {"GNU.sparse.map": "0,x"}, {"GNU.sparse.size": "../out"}])
+def test_a_tar_archive_whose_headers_say_nonsense_is_refused(tmp_path, headers):
+    member = tarfile.TarInfo("set/a.txt")
+    member.pax_headers = headers
+    with tarfile.open(tmp_path / "x", "w") as archive:
+        archive.addfile(member)
+    with pytest.raises(ValueError, match=str(tmp_path / "x")):
+        unpack(tmp_path / "x", tmp_path / "out")
+
+
 def test_permissions_are_not_taken_over(tmp_path):
     member = tarfile.TarInfo("run")
     member.mode, member.size = 0o6777, 1
