@@ -37,6 +37,9 @@ def convolutionalized(net_file: str, weights: str, conv_net_file: str, suffix: s
             raise FileNotFoundError(f"there is no file '{path}'")
     net = caffe.Net(net_file, caffe.TEST, weights=weights)
     conv_net = caffe.Net(conv_net_file, caffe.TEST)
+    for path, found in ((net_file, net), (conv_net_file, conv_net)):
+        if not found.params:
+            raise ValueError(f"'{path}' has no layer with weights, expected a net. Name its prototxt.")
     surgery.convolutionalize(conv_net, net, suffix=suffix)
     return conv_net
 

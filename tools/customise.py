@@ -11,6 +11,7 @@ from net_spec.datasets import DataSet, Split, data_set
 from net_spec.generate import write
 from net_spec.nets import Variant
 from tools import home, names, tasks
+from tools.datasets import layouts
 
 USUAL_SPLITS = ("train", "val")
 
@@ -27,6 +28,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar=("TRAIN", "VAL"),
         help="its lists of images (default: train val); one with `train` in its name is taken in random order",
     )
+    group.add_argument("--as-stored", action="store_true", help="do not turn photos as their EXIF orientation says")
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ def catalogue(options: argparse.Namespace) -> Catalogue:
     fit together."""
     if options.classes is not None:
         return _own(options)
-    for option in ("name", "splits"):
+    for option in ("name", "splits", "as_stored"):
         if getattr(options, option):
-            raise ValueError(f"--{option} without --classes, expected both: how many classes has your data set?")
+            raise ValueError(
+                f"--{option.replace('_', '-')} without --classes, expected both: how many classes has your data set?"
+            )
     moved = {key: folder for key, folder in (("voc_dir", options.voc_dir), ("sbdd_dir", options.sbd_dir)) if folder}
     nets = everything()
     if not moved:
@@ -120,10 +124,13 @@ def _own(options: argparse.Namespace) -> Catalogue:
         )
     splits = options.splits or USUAL_SPLITS
     train, val = ((split, count_images(folder, split)) for split in splits)
+    settings = {"voc_dir": options.voc_dir, "n_classes": options.classes}
+    if options.as_stored:
+        settings["upright"] = False
     rows = {}
     for old, own in own_names.items():
         row = ROWS[old]
-        data = data_set({"voc_dir": options.voc_dir, "n_classes": options.classes}, train, val, row.data.heads[0])
+        data = data_set(settings, train, val, row.data.heads[0])
         data = replace(data, val=replace(data.val, params={**data.val.params, "randomize": False}))
         rows[own] = adapt(row, own, data, options.classes, tuple(own_names.get(start, start) for start in row.starts))
     return Catalogue(rows, dict.fromkeys(rows, f"out/{prefix}/"), frozenset(rows), own_names)
@@ -134,7 +141,7 @@ def _fits(row: Variant, family: str) -> bool:
 
 
 def count_images(folder: Path, split: str) -> int:
-    """Lines of a split's list; 0 without the folder. Raises FileNotFoundError that names the splits there are."""
+    """How many images a split's list names; 0 without the folder. Raises FileNotFoundError that names the lists."""
     lists = folder / "ImageSets" / "Segmentation"
     path = lists / f"{split}.txt"
     if not folder.is_dir():
@@ -145,7 +152,7 @@ def count_images(folder: Path, split: str) -> int:
             f"'{path}' is missing, expected the names of the split's images. Lists there: {there}. "
             "Name two with --splits."
         )
-    return len(path.read_text().split())
+    return len(layouts.voc_names(folder, split))
 
 
 def _check_moved(row: Variant, folders: dict[str, str]) -> None:

@@ -106,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument(
         "--classes", type=_classes, help="number of classes, or a file with their names (and colours)"
     )
+    checking.add_argument("--as-stored", action="store_true", help="do not turn photos as their EXIF orientation says")
+    checking.add_argument("--allow-absent", action="store_true", help="classes that nothing is learned of are no error")
     checking.add_argument("--json", type=home.path, help="write what was found there")
     return parser
 
@@ -125,7 +127,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if bool(options.images) != bool(options.labels) or not (options.name or options.dir or options.images):
         parser.error("give a name, --dir, or --images and --labels")
-    found = lint.look_over(layouts.find(options.name, options.dir, options.images, options.labels, options.classes))
+    layout = layouts.find(options.name, options.dir, options.images, options.labels, options.classes)
+    layout.upright, layout.allow_absent = not options.as_stored, options.allow_absent
+    found = lint.look_over(layout)
     print(found.report())
     if options.json:
         write_json(options.json, found.as_dict())

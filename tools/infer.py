@@ -50,12 +50,14 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
 
 
 class Found(NamedTuple):
-    """What is known of a net: its deploy prototxt, its weights, its classes, and its mean."""
+    """What is known of a net: its deploy prototxt, its weights, its classes, its mean, and whether it sees photos
+    upright (or as they are stored)."""
 
     net_file: str
     weights: str
     classes: Legend
     mean: tuple[float, ...]
+    upright: bool = True
 
 
 def find(name: str, score: str = "score", weights: str | None = None) -> Found:
@@ -77,7 +79,8 @@ def find(name: str, score: str = "score", weights: str | None = None) -> Found:
     if trained.is_there(folder) and Path(weights).parent == folder:
         return _in_folder(folder, score, weights)
     nets.write(row)
-    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), trained.of(row).mean)
+    now = trained.of(row)
+    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), now.mean, now.upright)
 
 
 def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
@@ -86,7 +89,7 @@ def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
         raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of tools/solve.py.")
     trained.check_sees_colours(net.name, net.sees)
     weights = weights or str(stages.trained_weights(str(folder)))
-    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean)
+    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean, net.upright)
 
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
@@ -104,9 +107,9 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
     return net
 
 
-def write_segmentation(net: Any, file: str, name: str, classes: Legend, options: argparse.Namespace) -> None:
+def write_segmentation(net: Any, file: str, name: str, found: Found, options: argparse.Namespace) -> None:
     """Segment one image, write the pictures, and tell which classes it shows."""
-    image = Image.fromarray(files.read_image(file))
+    image, classes = Image.fromarray(files.read_image(file, found.upright)), found.classes
     scores = segment(net, image, tuple(options.mean), options.score)
     labels = scores.argmax(0)
     if labels.shape != (image.height, image.width):
@@ -186,9 +189,9 @@ def main(arguments: list[str] | None = None) -> int:
     failures = 0
     for file, name in zip(images, names):
         try:
-            write_segmentation(net, file, name, found.classes, options)
+            write_segmentation(net, file, name, found, options)
         except (ValueError, OSError, RuntimeError) as error:
-            print(f"infer: {file}: {error}", file=sys.stderr, flush=True)
+            print(f"infer: {file}: {project.words(error)}", file=sys.stderr, flush=True)
             failures += 1
     return 1 if failures else 0
 

@@ -15,6 +15,8 @@ def load(net_file: str, weights: str) -> Any:
     A deconvolution that the prototxt itself gives values (a bilinear filler) needs none.
     """
     net = caffe.Net(net_file, caffe.TEST)
+    if not net.params:
+        raise ValueError(f"'{net_file}' has no layer with weights, expected a net. Name its prototxt.")
     own = {name: [blob.data.copy() for blob in blobs] for name, blobs in net.params.items()}
     for blobs in net.params.values():
         for blob in blobs:

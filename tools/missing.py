@@ -102,6 +102,11 @@ def check(todo: list[Variant], resume: bool, own_weights: list[Path]) -> None:
         raise FileNotFoundError(f"{todo[-1].name} cannot be trained yet, expected but missing:{lines}")
 
 
+def weights(row: Variant) -> str:
+    """What the training of a first stage starts from and is not here, and how to get it; "" if all is here."""
+    return "\n".join(f"  {line}" for line in _weights(row, set()))
+
+
 def _data(rows: list[Variant]) -> list[str]:
     folders = {
         folder: split.layer for row in rows for split in (row.data.train, row.data.val) for folder in split.folders

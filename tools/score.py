@@ -168,6 +168,8 @@ def _colours(path: str | None, net: Any) -> np.ndarray:
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.images is not None and options.images < 1:
+        parser.error(f"--images is {options.images}, expected at least one")
     heads, net_file, weights = {options.label or "label": options.score or "score"}, options.net, options.weights
     losses = dict.fromkeys(heads, "loss")
     exclude_absent = bool(options.exclude_absent or options.ignore)

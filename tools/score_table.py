@@ -12,6 +12,10 @@ WARNING = (
     "WARNING: everything is predicted as class 0. The usual cause: score or upsampling layers are zero, because "
     "weights were not loaded (--weights) or surgery.interp was not run; or the training has not begun to learn."
 )
+ONE_CLASS = (
+    "a mean over one class says nothing. The usual cause: masks of 0 and 255, which is void; look the data over with "
+    "`python tools/data.py check`."
+)
 PREDICTED_AS = 3
 """How many of the classes that a class is mistaken for are shown."""
 
@@ -24,18 +28,23 @@ def report(
 ) -> str:
     """The four metrics, each class's accuracy, IU and share of the truth, and what it is mistaken for.
 
-    A class that the truth has nowhere is said to be so; a net that predicts nothing but class 0, too.
+    A class that the truth has nowhere is said to be so; a net that predicts nothing but class 0, too. Where the truth
+    has one class only there are no means.
     """
     found = metrics.scores(hist, exclude_absent)
     names = names or [f"class {index}" for index in range(len(hist))]
+    hist = np.asarray(hist)
+    true = np.flatnonzero(hist.sum(1))
+    means = (found.mean_accuracy, found.mean_iu, found.fw_iu) if len(true) != 1 else (np.nan,) * 3
+    accuracy, iu, weighted = ("–" if np.isnan(mean) else f"{mean:.4f}" for mean in means)
     lines = [
-        f"pixel accuracy {found.pixel_accuracy:.4f}   mean accuracy {found.mean_accuracy:.4f}   "
-        f"mean IU {found.mean_iu:.4f}   frequency weighted IU {found.fw_iu:.4f}"
-        + ("" if loss is None else f"   mean loss {loss:.6g}")
+        f"pixel accuracy {found.pixel_accuracy:.4f}   mean accuracy {accuracy}   mean IU {iu}   "
+        f"frequency weighted IU {weighted}" + ("" if loss is None else f"   mean loss {loss:.6g}")
     ]
+    if len(true) == 1:
+        lines.append(f"  WARNING: every pixel that counts is truly {names[true[0]]}: {ONE_CLASS}")
     width = max(len("class"), *map(len, names))
     lines.append(f"  {'':3}  {'class':{width}}  accuracy     IU  of the truth  predicted as another class")
-    hist = np.asarray(hist)
     total = max(hist.sum(), 1)
     for index, name in enumerate(names):
         lines.append(

@@ -23,7 +23,7 @@ from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
 from net_spec.nets import Variant
-from tools import home, metrics, missing, stages, trained
+from tools import home, metrics, missing, own_data, stages, trained
 from tools.class_names import class_names
 from tools.customise import Catalogue, add_data_options, catalogue
 from tools.device import add_device_options, use_device
@@ -148,6 +148,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-zero-init", action="store_true", help="train a net even where zero weights keep it from learning"
     )
+    parser.add_argument("--no-check", action="store_true", help="do not look data of your own over before training")
+    parser.add_argument(
+        "--allow-absent", action="store_true", help="train on data of your own that lack some of their classes"
+    )
     add_data_options(parser)
     add_device_options(parser)
     return parser
@@ -172,6 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
     left = [row for row in todo if not is_done(row, options)]
     missing.check(left, options.resume, options.weights)
     use_device(options)
+    if not options.no_check:
+        own_data.check(left, options)
     for row in todo:
         train(row, nets, options.weights if row in left[:1] else [], options)
     return 0

@@ -35,6 +35,7 @@ class Task:
 
     backbone: one of net_spec.catalogue.BACKBONES.
     stride: of its last stage.
+    upright: whether photos are turned as their EXIF orientation says.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Task:
     labels: str
     backbone: str
     stride: int
+    upright: bool = True
 
     @property
     def folder(self) -> Path:
@@ -64,6 +66,8 @@ class Task:
                 "mean": MEAN,
                 "seed": SEED,
             }
+            if not self.upright:
+                params["upright"] = False
             return Split("FolderSegDataLayer", params, file, images)
 
         head = Head(n_classes, renamed=True)
@@ -83,7 +87,9 @@ def read(folder: Path) -> Task:
         raise ValueError(
             f"'{path}' is not JSON ({error}). Remove '{folder}', and run tools/new_task.py again."
         ) from error
-    kinds = {field.name: {"str": str, "int": int}[str(field.type)] for field in fields(Task)}
+    kinds = {field.name: {"str": str, "int": int, "bool": bool}[str(field.type)] for field in fields(Task)}
+    if isinstance(values, dict):
+        values.setdefault("upright", True)
     found = {key: type(value) for key, value in values.items()} if isinstance(values, dict) else {}
     if found != kinds or values["name"] != folder.name:
         raise ValueError(

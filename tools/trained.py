@@ -35,6 +35,7 @@ class Trained:
 
     inputs: its blobs and their channels. sees: what its data layer calls them. mean: what was subtracted.
     classes: of each blob of scores how many. legends: their names, where they have some, and colours.
+    upright: whether images were turned as their EXIF orientation says.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Trained:
     mean: tuple[float, ...]
     classes: dict[str, int]
     legends: dict[str, Legend]
+    upright: bool
 
     def check(self, row: Variant, remedy: str) -> None:
         """Raises ValueError if the net was trained for other classes or inputs than the row has now."""
@@ -76,7 +78,8 @@ def of(row: Variant) -> Trained:
     params, heads = row.data.val.params, {SCORE + head.suffix: head.classes for head in row.data.heads}
     mean = params.get("mean") or reader(row).own_mean or ()
     legends = {score: legend_of(row, score) for score in heads}
-    return Trained(row.name, dict(row.data.inputs), _sees(row), tuple(map(float, mean)), heads, legends)
+    upright = bool(params.get("upright", True))
+    return Trained(row.name, dict(row.data.inputs), _sees(row), tuple(map(float, mean)), heads, legends, upright)
 
 
 def _sees(row: Variant) -> tuple[str, ...]:
@@ -112,6 +115,7 @@ def read(folder: Path) -> Trained | None:
             mean=tuple(map(float, values["mean"])),
             classes={score: int(each["count"]) for score, each in values["classes"].items()},
             legends=legends,
+            upright=bool(values["upright"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
@@ -135,6 +139,7 @@ def write(row: Variant, folder: Path, files: dict[str, Path], started: dict[str,
         "inputs": net.inputs,
         "sees": net.sees,
         "mean": net.mean,
+        "upright": net.upright,
         "classes": {score: _classes(net, score) for score in net.classes},
         "data": {
             split.file: {"module": row.data.module, "layer": split.layer, **split.params}

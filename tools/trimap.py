@@ -30,6 +30,7 @@ from tools import home, metrics
 from tools.atomic import open_atomic, write_json
 from tools.progress import progress
 
+PLOTS = (".png", ".svg", ".pdf")
 WIDTHS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40)
 
 
@@ -82,7 +83,7 @@ def count(
     boundary.
     """
     names = read_names(str(voc_dir / "ImageSets" / "Segmentation" / f"{split}.txt"), "trimap")
-    label_map = LabelMap(from_zero(n_classes), n_classes, kept)
+    label_map = LabelMap(from_zero(n_classes), n_classes, kept, said_in="--classes")
     counted, bounded = [Bands(widths, len(kept or range(n_classes))) for _ in folders], False
     with progress("trimap", "images", len(names)) as advance:
         for name in names:
@@ -130,7 +131,7 @@ def plot(counted: Sequence[Bands], titles: Sequence[str], path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     with open_atomic(path) as file:
-        figure.savefig(file, format=path.suffix[1:] or "png")
+        figure.savefig(file, format=path.suffix[1:].lower())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,6 +155,13 @@ def main(arguments: list[str] | None = None) -> int:
     widths = sorted(set(options.widths))
     if widths[0] < 1:
         parser.error(f"--widths has {widths[0]}, expected pixels, at least 1")
+    if not 1 < options.classes <= VOID:
+        parser.error(f"--classes is {options.classes}, expected 2 to {VOID}")
+    kept = options.keep or []
+    if len(set(kept)) < len(kept) or not set(kept) <= set(range(options.classes)):
+        parser.error(f"--keep has {' '.join(map(str, kept))}, expected different classes, 0 to {options.classes - 1}")
+    if options.plot and options.plot.suffix.lower() not in PLOTS:
+        parser.error(f"--plot {options.plot}: expected a name that ends in {', '.join(PLOTS)}")
     counted = count(
         options.predictions, options.voc_dir, options.split, widths, options.classes, options.boundary, options.keep
     )

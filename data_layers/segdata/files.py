@@ -146,7 +146,9 @@ def _opened(path: str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ValueError(f"image '{path}' is too large ({error}). Scale it down, or cut it into parts.") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"'{path}' is not an image that Pillow reads ({error}). Replace it by one that is.") from error
+        raise ValueError(
+            f"'{path}' is not an image that Pillow reads ({_reason(error)}). Replace it by one that is."
+        ) from error
 
 
 def _orientation(image: Image.Image) -> int:
@@ -171,3 +173,8 @@ def _eight_bit(gray: np.ndarray, path: str) -> np.ndarray:
             "Save it with 8 or 16 bits per channel."
         )
     return np.repeat(np.round(gray / 257.0).astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, of the system's own without number and path."""
+    return getattr(error, "strerror", None) or str(error)

@@ -38,9 +38,17 @@ class LabelMap:
     stored: every legal value, and the class or the void that it stands for.
     n_classes: how many classes there are.
     classes: ids of the classes to keep; they become 0, 1, 2, … in the order given, and every other class void.
+    said_in: where whoever made the map says how many classes there are, for errors.
     """
 
-    def __init__(self, stored: Mapping[int, int], n_classes: int, classes: Sequence[int] | None = None):
+    def __init__(
+        self,
+        stored: Mapping[int, int],
+        n_classes: int,
+        classes: Sequence[int] | None = None,
+        said_in: str = "param_str",
+    ):
+        self._said_in = said_in
         self._legal = sorted(stored)
         renumbered = range(n_classes) if classes is None else classes
         self._void = void_of(len(renumbered))
@@ -67,7 +75,7 @@ class LabelMap:
             some = ", ".join(f"{value:g}" for value in bad[:8]) + (", …" if len(bad) > 8 else "")
             raise ValueError(
                 f"label '{path}' has the value(s) {some or 'of no pixel'}, expected {_ranges(self._legal)}. "
-                "Correct the label, or the number of classes in param_str."
+                f"Correct the label, or the number of classes in {self._said_in}."
             )
         return self._table[index]
 

@@ -29,7 +29,12 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
             raise ValueError(f"{what} '{found[stem]}' and '{path}' have one name. Keep one of them.")
         found[stem] = path
     if not found:
-        raise ValueError(f"the folder '{folder}' of {what} has no image file. Put them there, or correct its name.")
+        others = {os.path.splitext(file)[1].lower() for _, _, files in os.walk(folder) for file in files}
+        there = f" It has files {', '.join(sorted(others)[:6])}: convert them to one of those kinds." if others else ""
+        raise ValueError(
+            f"the folder '{folder}' of {what} has no image file ({', '.join(ENDINGS)}).{there} Put them there, or "
+            "correct its name."
+        )
     return found
 
 

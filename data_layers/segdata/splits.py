@@ -141,7 +141,7 @@ def _what_exists(path: str) -> str:
     folder, filename = os.path.split(path)
     if not os.path.isdir(folder):
         return (
-            f"not even its folder '{os.path.abspath(folder)}' exists. Correct the data set's folder in param_str, or "
+            f"not even its folder '{os.path.abspath(folder)}' exists. Correct the data set's folder, or "
             "start from the folder that it is relative to."
         )
     ending = os.path.splitext(filename)[1]

@@ -11,30 +11,12 @@ from segdata import files
 from voc_layers import VOCSegDataLayer
 
 from tests.data_layers.driver import MEAN, Driver
+from tests.exif import STORED_AS, save
 
 SEEN = np.zeros((24, 40, 3), np.uint8)
 """What the camera saw: red above on the left, green below on the right."""
 SEEN[:8, :16, 0] = 255
 SEEN[-8:, -16:, 1] = 255
-STORED_AS = {
-    1: lambda seen: seen,
-    2: lambda seen: seen[:, ::-1],
-    3: lambda seen: seen[::-1, ::-1],
-    4: lambda seen: seen[::-1],
-    5: lambda seen: seen.swapaxes(0, 1),
-    6: lambda seen: np.rot90(seen),
-    7: lambda seen: np.rot90(seen, 2).swapaxes(0, 1),
-    8: lambda seen: np.rot90(seen, 3),
-}
-"""What of EXIF's orientations a camera stores of what it saw."""
-
-
-def save(picture: np.ndarray, orientation: Any, path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(picture)).save(
-        path, exif=exif, **({"lossless": True} if path.suffix == ".webp" else {})
-    )
 
 
 @pytest.mark.parametrize("orientation", STORED_AS)

@@ -46,7 +46,11 @@ def lists(name="pools"):
 
 def test_from_folders_to_pictures_by_name(photos, random_squeezenet, monkeypatch, capsys):
     assert make(*SQUEEZENET) == 0
-    assert "wrote tasks/pools/: pools-fcn16s, pools-fcn8s" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "wrote tasks/pools/: pools-fcn16s, pools-fcn8s. Missing before training:" in said
+    assert "squeezenet_v1.1.caffemodel" in said
+    assert "SQUEEZENET_V1_1_CAFFEMODEL=" in said
+    assert "Then: make pools" in said
     monkeypatch.setenv("SQUEEZENET_V1_1_CAFFEMODEL", str(random_squeezenet))
     assert solve.main(["pools", "--chain", "--iterations", "1"]) == 0
     assert "infer.py pools-fcn8s IMAGE" in capsys.readouterr().out
@@ -117,8 +121,11 @@ def test_images_without_labels_are_left_out(photos, capsys):
 
 def test_a_class_that_nothing_is_learned_of_is_told(photos, capsys):
     Path("classes.txt").write_text(CLASSES + "kelp\n")
-    assert make(*FOLDERS) == 0
-    assert "classes that no label has (1): kelp" in capsys.readouterr().out
+    assert make(*FOLDERS) == 1
+    assert re.search(r"ERROR: classes that no image to train on shows.*--allow-absent.*: kelp", capsys.readouterr().out)
+    assert not Path("tasks/pools").exists()
+    assert make(*FOLDERS, "--allow-absent") == 0
+    assert "warning: classes that no image to train on shows (1): kelp" in capsys.readouterr().out
 
 
 def spoil_label(values):
@@ -176,3 +183,9 @@ def test_a_damaged_description_is_refused(photos, text, capsys):
     Path("tasks/pools/task.json").write_text(text)
     assert solve.main(["pools"]) == 1
     assert "run tools/new_task.py again" in capsys.readouterr().err
+
+
+def test_weights_that_are_there_are_not_missed(photos, random_squeezenet, monkeypatch, capsys):
+    monkeypatch.setenv("SQUEEZENET_V1_1_CAFFEMODEL", str(random_squeezenet))
+    assert make(*SQUEEZENET) == 0
+    assert "pools-fcn8s. Next: make pools" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from tests.tools.test_infer import INPUT
 from tests.tools.test_new_task import SQUEEZENET, make, photos, random_squeezenet  # noqa: F401  (fixtures)
 from tools import compare, infer, loading, score, solve, trained
 
-OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--iterations", "1"]
+OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--iterations", "1", "--no-check"]
 COLOURED = "kelp 0 99 0\nsand 200 180 90\nseal 80 80 80\nvoid 255 255 255\n"
 
 
@@ -177,3 +177,15 @@ def test_pictures_have_the_tasks_own_colours(task, monkeypatch):
         np.asarray(Image.open(path).convert("RGB"), int) for path in (PHOTO, "out/infer/image0_overlay.png")
     )
     np.testing.assert_allclose(painted, 0.4 * photo + 0.6 * colours[labels], atol=1)
+
+
+def test_a_net_that_learned_photos_as_they_are_stored_sees_new_ones_so(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (18, 22, 3), dtype=np.uint8))
+    photo.save("photo.jpg", exif=exif)
+    for more, size in (([], (18, 22)), (["--as-stored"], (22, 18))):
+        assert solve.main([*OWN, "--restart", *more]) == 0
+        shutil.rmtree("out/infer", ignore_errors=True)
+        assert infer.main(["toy-fcn32s", "photo.jpg"]) == 0
+        assert Image.open("out/infer/photo.png").size == size

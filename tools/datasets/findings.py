@@ -16,7 +16,7 @@ class Findings:
     """Collects, while a data set is looked over; `errors` must be corrected before training, `warnings` be known.
 
     pixels: how many there are of each value 0..255, over all labels. images_with: for each list, how many of its labels
-    have each value.
+    have each value. unusable_labels: how many labels are not among these, or have values that no class has.
     """
 
     def __init__(self, title: str, names: tuple[str, ...], n_classes: int | None):
@@ -31,6 +31,7 @@ class Findings:
         self.colours: set[tuple[int, ...]] = set()
         self.pixels = np.zeros(VOID + 1, np.int64)
         self.images_with: dict[str, np.ndarray] = {}
+        self.unusable_labels = 0
 
     def error(self, kind: str, *examples: str) -> None:
         if examples:
@@ -57,7 +58,7 @@ class Findings:
                 some = [example for example in examples[:SHOWN] if example]
                 more = f", and {len(examples) - SHOWN} more" if len(examples) > SHOWN else ""
                 lines.append(f"  {what}: {kind}" + (f" ({len(examples)}): {'; '.join(some)}{more}" if some else ""))
-        lines.append(f"  {len(self.errors) or 'no'} kind(s) of error, {len(self.warnings) or 'no'} kind(s) of warning")
+        lines.append(f"  {_kinds(self.errors, 'error')}, {_kinds(self.warnings, 'warning')}")
         return "\n".join(lines)
 
     def _classes(self) -> list[str]:
@@ -99,6 +100,12 @@ class Findings:
             "errors": self.errors,
             "warnings": self.warnings,
         }
+
+
+def _kinds(problems: dict[str, list[str]], what: str) -> str:
+    if not problems:
+        return f"no {what}s"
+    return f"{len(problems)} kind{'s' if len(problems) > 1 else ''} of {what}"
 
 
 def _counts(counts: dict[str, int]) -> str:

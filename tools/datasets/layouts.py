@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from segdata import classes, files, pairs
 from segdata.labels import Colour
-from segdata.splits import read_names
+from segdata.splits import Entry, read_images
 
 import caffe
 from tools.datasets import camvid, seg11valid
@@ -30,6 +30,10 @@ class Layout:
         are none); None: they are image files, and what they hold is to be found out.
     n_classes, names, colours: what is known of the classes; None or empty where nothing is.
     elsewhere: lists of other data sets, which images to train on must not be in.
+    training: the lists of images to train on; None: those with "train" in their names.
+    upright: whether images are turned as their EXIF orientation says.
+    own_classes: whether somebody said which classes there are, so that one of which nothing is shown is a mistake,
+        unless `allow_absent`.
     """
 
     title: str
@@ -41,6 +45,21 @@ class Layout:
     names: tuple[str, ...] = ()
     colours: dict[Colour, int] = field(default_factory=dict)
     elsewhere: dict[str, list[str]] = field(default_factory=dict)
+    training: tuple[str, ...] | None = None
+    upright: bool = True
+    own_classes: bool = False
+    allow_absent: bool = False
+
+    def take(self, lists: dict[str, list[Entry]]) -> None:
+        """Have these lists instead, some of whose images have labels of other names."""
+        self.splits = {split: [image for image, _ in entries] for split, entries in lists.items()}
+        others = {image: label for entries in lists.values() for image, label in entries if label is not None}
+        own = self.label
+        self.label = lambda name: own(others.get(name, name))
+
+    def trains(self, split: str) -> bool:
+        """Whether the images of a list are to train on."""
+        return "train" in split if self.training is None else split in self.training
 
 
 def find(
@@ -65,12 +84,20 @@ def find(
 
 def _name_classes(layout: Layout, name: str | None, class_list: str | None) -> None:
     if class_list is None:
+        layout.own_classes = bool(layout.names) and layout.read is None
         if name in _CLASSES and not layout.names:
             layout.names = _CLASSES[name]()
     elif class_list.isdecimal():
-        layout.n_classes, layout.names = int(class_list), ()
+        layout.own_classes = layout.read is None
+        layout.n_classes = int(class_list)
+        if len(layout.names) not in (0, layout.n_classes):
+            raise ValueError(
+                f"{layout.title} has a classes.txt with {len(layout.names)} classes, but --classes says {class_list}. "
+                "Correct one of them."
+            )
     else:
         listed = classes.read(class_list)
+        layout.own_classes = layout.read is None
         layout.names, layout.colours = listed.names, listed.colours
     if layout.names:
         layout.n_classes = len(layout.names)
@@ -82,12 +109,7 @@ def _folder(folder: Path) -> Layout:
         raise FileNotFoundError(f"there is no folder '{folder}', expected a data set. Correct the path, or fetch it.")
     lists = sorted((folder / "ImageSets" / "Segmentation").glob("*.txt"))
     if lists:
-        found = Layout(
-            f"{folder} (PASCAL VOC's layout)",
-            {path.stem: read_names(str(path), "check") for path in lists},
-            lambda name: files.find_image(str(folder / "JPEGImages" / name)),
-            lambda name: str(folder / "SegmentationClass" / f"{name}.png"),
-        )
+        found = _voc(folder, [path.stem for path in lists])
     elif (folder / "train").is_dir() and (folder / "trainannot").is_dir():
         found = _segnet(folder)
     else:
@@ -100,9 +122,40 @@ def _folder(folder: Path) -> Layout:
                 "--images and --labels."
             )
         found = _folders(folder / images[0], folder / labels[0])
+    return _with_names(found, folder)
+
+
+def _with_names(layout: Layout, folder: Path) -> Layout:
     if (folder / "classes.txt").is_file():
-        found.names = classes.read(str(folder / "classes.txt")).names
+        layout.names = classes.read(str(folder / "classes.txt")).names
+    return layout
+
+
+def to_train_on(folder: Path, train: str, val: str, n_classes: int) -> Layout:
+    """Two lists of a folder in PASCAL VOC's layout, to train on and to score, with so many classes."""
+    found = _with_names(_voc(folder, (train, val)), folder)
+    found.training = (train,)
+    _name_classes(found, None, str(n_classes))
     return found
+
+
+def voc_names(folder: Path, split: str) -> list[str]:
+    """The images that a list of a folder in PASCAL VOC's layout names."""
+    path = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
+    return read_images(str(path), "check", lambda name: os.path.exists(_voc_image(folder, name)))
+
+
+def _voc_image(folder: Path, name: str) -> str:
+    return files.find_image(str(folder / "JPEGImages" / name))
+
+
+def _voc(folder: Path, splits: Iterable[str]) -> Layout:
+    return Layout(
+        f"{folder} (PASCAL VOC's layout)",
+        {split: voc_names(folder, split) for split in splits},
+        lambda name: _voc_image(folder, name),
+        lambda name: files.find_label(str(folder / "SegmentationClass" / name)),
+    )
 
 
 def _folders(images: Path, labels: Path) -> Layout:
@@ -157,7 +210,7 @@ def _sbd(folder: Path) -> Layout:
 
     layers = {split: _layer(SBDDSegDataLayer, sbdd_dir=str(folder), split=split) for split in ("train", "val")}
     found = _of_layers(f"{folder} (SBD)", layers, lambda layer, name: layer.load_label(name), CLASSES)
-    found.elsewhere = {"seg11valid": seg11valid.BUNDLED.read_text().split()}
+    found.elsewhere = {"seg11valid": seg11valid.names()}
     return found
 
 

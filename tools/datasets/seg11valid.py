@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools import project
+from tools import project  # isort: skip  (it puts the data layers on the path)
+
+from segdata import splits
+
 from tools.atomic import open_atomic
 
-BUNDLED = project.ROOT / "splits" / "seg11valid.txt"
+LIST = "seg11valid"
+BUNDLED = project.ROOT / "splits" / f"{LIST}.txt"
 PLACE = Path("ImageSets") / "Segmentation" / BUNDLED.name
 """In a folder of PASCAL VOC."""
 
@@ -27,15 +31,21 @@ def install(voc_dir: Path) -> bool:
             "--dir, or fetch it: python tools/data.py fetch voc2011"
         )
     if path.exists():
-        if path.read_text().split() != BUNDLED.read_text().split():
+        found = splits.read_names(str(path), LIST)
+        if found != names():
             raise ValueError(
-                f"'{path}' names {len(path.read_text().split())} images, expected the 736 of the papers. It is left as "
+                f"'{path}' names {len(found)} images, expected the 736 of the papers. It is left as "
                 "it is: move it away to get theirs."
             )
         return False
     with open_atomic(path) as file:
         file.write(BUNDLED.read_bytes())
     return True
+
+
+def names() -> list[str]:
+    """The names of the 736 images."""
+    return splits.read_names(str(BUNDLED), LIST)
 
 
 def remedy(error: Exception) -> str:
