@@ -65,7 +65,7 @@ def _run(group: Sequence[pytest.Item], path: Path) -> None:
     for item, following in zip(group, [*group[1:], None], strict=True):
         reports = runtestprotocol(item, log=False, nextitem=following)
         bad = [report for report in reports if not report.passed]
-        words = str(bad[0].longrepr)[-1500:] if bad else ""
+        words = f"{bad[0].longrepr}\n{bad[0].caplog}"[-2000:] if bad else ""
         _write(path, item.nodeid, bad[0].outcome if bad else "passed", words)
     os._exit(0)
 

@@ -34,9 +34,20 @@ def page(found: dict[str, Any]) -> str:
     parts += [f"## {row}\n\n{table(results)}" for row, results in races.items()]
     for stage in STAGES:
         if stage not in ("speed", "compiled") and stage in found:
-            lines = [f"- {key}: {json.dumps(value)[:700]}" for key, value in found[stage].items()]
+            lines = [f"- {key}: {_words(value)}" for key, value in found[stage].items()]
             parts.append(f"## {stage}\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _words(value: Any) -> str:
+    """A result in words; of several failures, one a line, without what was said of them."""
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+        return (
+            ", ".join(f"{key} {each[:200]}" for key, each in value.items())
+            if len(value) == 1
+            else "".join(f"\n  - `{key}`" for key in value)
+        )
+    return json.dumps(value)[:700]
 
 
 def main(device: str, folder: str) -> int:

@@ -8,9 +8,11 @@ While a pass is recorded, nobody can look at values. Nets with a layer that must
 recorded; checks of labels are left until the pass is done.
 """
 
+import gc
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -190,6 +192,19 @@ def record(compute: Callable[[], Any], generator: torch.Generator, pool: Any) ->
     """A CUDA graph of compute(), which draws from `generator`, and what it returns; memory comes from `pool`."""
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):  # data threads do as they like
-        result = compute()
+    with _nothing_collected(), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        result = compute()  # data threads do as they like
     return graph, result
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """No garbage collection in here: one that frees an older graph's memory would end the recording of this one."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

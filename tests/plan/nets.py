@@ -65,7 +65,8 @@ def diffs(net: caffe.Net) -> dict[str, np.ndarray]:
 def assert_alike(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], tolerance: float = 1e-6) -> None:
     assert found.keys() == expected.keys()
     lines = {name: difference(found[name], expected[name], tolerance) for name in expected}
-    assert not {name: line for name, line in lines.items() if line}
+    different = {name: line for name, line in lines.items() if line}
+    assert not different, different
 
 
 def conv(name: str, bottom: str, outputs: int, size: int, pad: int = 0, **settings: int) -> str:
