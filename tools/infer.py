@@ -160,6 +160,11 @@ def _parser() -> argparse.ArgumentParser:
         "--mean", type=float, nargs=3, metavar=("B", "G", "R"), help="what is subtracted (default: the variant's mean)"
     )
     parser.add_argument("--score", default="score", help="the blob of scores")
+    parser.add_argument(
+        "--as-stored",
+        action="store_true",
+        help="do not turn photos as their EXIF orientation says (default: as in training)",
+    )
     parser.add_argument("--scores", action="store_true", help="write the raw scores, too")
     add_device_options(parser)
     return parser
@@ -176,6 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
         found = Found(options.net, options.weights, Legend(), MEAN)
     else:
         found = find(options.what[0], options.score, options.weights)
+    if options.as_stored:
+        found = found._replace(upright=False)
     images, legend = pairs.images_of(map(home.text, images)), bool(found.classes.names)
     names = output_names(images, legend)
     read = [*images, found.net_file, found.weights]

@@ -23,7 +23,6 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
-from PIL import Image
 from segdata import files
 from segdata.splits import read_names
 
@@ -41,10 +40,7 @@ def problem(path: Path, image: Path) -> str | None:
         return f"'{path}' is missing"
     try:
         labels = files.read_label(str(path))
-        with Image.open(image, formats=files.FORMATS) as picture:
-            size = picture.size
-    except Image.DecompressionBombError as error:
-        return f"'{image}': {error}"
+        size = files.look(str(image)).upright_size
     except (ValueError, OSError) as error:
         return str(error)
     if labels.shape[::-1] != size:

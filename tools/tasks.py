@@ -17,7 +17,7 @@ from google.protobuf import text_format
 from tools import project  # noqa: F401  (it puts the data layers on the path)
 
 # isort: split
-from segdata import classes, splits
+from segdata import classes, splits, text
 
 from caffe.proto import caffe_pb2
 from net_spec.catalogue import own
@@ -82,7 +82,7 @@ def read(folder: Path) -> Task:
     """The task in a folder. Raises ValueError if its file is not one that tools/new_task.py writes."""
     path = folder / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(text.read(str(path)))
     except json.JSONDecodeError as error:
         raise ValueError(
             f"'{path}' is not JSON ({error}). Remove '{folder}', and run tools/new_task.py again."
@@ -114,6 +114,6 @@ def rows(task: Task) -> tuple[Variant, ...]:
 def _max_iter(task: Task, row: Variant) -> int:
     path = Path(f"{task.root}solvers/{row.name}.prototxt")
     try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), caffe_pb2.SolverParameter()).max_iter
+        return text_format.Parse(text.read(str(path)), caffe_pb2.SolverParameter()).max_iter
     except text_format.ParseError as error:
         raise ValueError(f"'{path}' is not a solver ({error}). Correct it.") from error

@@ -24,10 +24,10 @@ import numpy as np
 from scipy import ndimage
 from segdata import files
 from segdata.labels import VOID, LabelMap, from_zero
-from segdata.splits import read_names
 
 from tools import home, metrics
 from tools.atomic import open_atomic, write_json
+from tools.datasets import layouts
 from tools.progress import progress
 
 PLOTS = (".png", ".svg", ".pdf")
@@ -82,12 +82,12 @@ def count(
     Raises FileNotFoundError for a missing prediction or label, and ValueError where sizes differ or no label has a
     boundary.
     """
-    names = read_names(str(voc_dir / "ImageSets" / "Segmentation" / f"{split}.txt"), "trimap")
+    names = layouts.voc_names(voc_dir, split, "trimap")
     label_map = LabelMap(from_zero(n_classes), n_classes, kept, said_in="--classes")
     counted, bounded = [Bands(widths, len(kept or range(n_classes))) for _ in folders], False
     with progress("trimap", "images", len(names)) as advance:
         for name in names:
-            path = str(voc_dir / "SegmentationClass" / f"{name}.png")
+            path = files.find_label(str(voc_dir / "SegmentationClass" / name))
             truth = files.read_label(path)
             classes = label_map(truth, path)
             far = distances(truth, boundary)

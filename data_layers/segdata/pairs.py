@@ -21,21 +21,29 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
             "that it is relative to."
         )
     found: dict[str, str] = {}
-    for path in sorted(os.path.join(where, file) for where, _, files in os.walk(folder) for file in files):
-        if not is_image(path):
-            continue
+    paths = _files_below(folder)
+    for path in filter(is_image, paths):
         stem = text.composed(os.path.splitext(os.path.relpath(path, folder))[0])
         if stem in found:
             raise ValueError(f"{what} '{found[stem]}' and '{path}' have one name. Keep one of them.")
         found[stem] = path
     if not found:
-        others = {os.path.splitext(file)[1].lower() for _, _, files in os.walk(folder) for file in files}
+        others = {os.path.splitext(path)[1].lower() for path in paths} - {""}
         there = f" It has files {', '.join(sorted(others)[:6])}: convert them to one of those kinds." if others else ""
         raise ValueError(
             f"the folder '{folder}' of {what} has no image file ({', '.join(ENDINGS)}).{there} Put them there, or "
             "correct its name."
         )
     return found
+
+
+def _files_below(folder: str) -> list[str]:
+    """Every file in a folder and those below it, but for what is hidden, in alphabetical order."""
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(where, name) for name in files if not name.startswith(".")]
+    return sorted(found)
 
 
 def is_image(path: str) -> bool:
@@ -53,7 +61,7 @@ def images_of(paths: Iterable[str]) -> list[str]:
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = sorted(os.path.join(path, name) for name in os.listdir(path))
+        inside = sorted(os.path.join(path, name) for name in os.listdir(path) if not name.startswith("."))
         images = [name for name in inside if is_image(name) and os.path.isfile(name)]
         if not images:
             below = [os.path.basename(name) for name in inside if os.path.isdir(name)]

@@ -8,8 +8,9 @@ from segdata import pairs
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "below").mkdir()
-    for name in ("b.JPG", "a.png", "c.Tiff", ".hidden.png", "notes.txt", "below/d.png"):
+    for name in ("below", ".ipynb_checkpoints"):
+        (tmp_path / name).mkdir()
+    for name in (".ipynb_checkpoints/a.png", "b.JPG", "a.png", "c.Tiff", ".hidden.png", "notes.txt", "below/d.png"):
         (tmp_path / name).touch()
     return tmp_path
 

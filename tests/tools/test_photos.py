@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import caffe
 from tests.exif import STORED_AS, save
-from tools import data, new_task, solve, tasks
+from tools import data, infer, new_task, solve, tasks
 from tools.customise import everything
 
 SIZE = (12, 20)
@@ -138,6 +139,23 @@ def test_own_data_in_vocs_layout_are_trained_on_as_stored_if_asked(folder, capsy
     assert AS_STORED in capsys.readouterr().out
     assert solve.main([*line, "--as-stored"]) == 0
     assert rows[0].data.train.params["upright"] is rows[0].data.val.params["upright"] is False
+
+
+@pytest.mark.parametrize("as_stored", [False, True])
+def test_photos_are_segmented_as_they_were_trained_on(folder, classifier, monkeypatch, as_stored):
+    for index in range(3):
+        photo(f"p{index}", 6, stored_label=as_stored)
+    line = ["mine", *WHERE, "--backbone", "alexnet", "--stride", "32"]
+    assert new_task.main([*line, *(["--as-stored"] if as_stored else [])]) == 0
+    nets = everything()
+    net_file = nets.net_file(nets.find("mine"), "deploy")
+    caffe.Net(net_file, caffe.TEST).save("x.caffemodel")
+    monkeypatch.setattr(infer, "deploy_net", lambda *ignored: caffe.Net(net_file, caffe.TEST))
+    assert infer.main(["mine", "photos/p0.jpg", "--weights", "x.caffemodel", "--out", "seen"]) == 0
+    height, width = SIZE
+    assert Image.open("seen/p0.png").size == ((height, width) if as_stored else (width, height))
+    assert infer.main(["mine", "photos", "--weights", "x.caffemodel", "--out", "seen", "--as-stored"]) == 0
+    assert {Image.open(f"seen/p{index}.png").size for index in range(3)} == {(height, width)}
 
 
 LISTS = {

@@ -112,6 +112,18 @@ def test_classes_that_are_kept_keep_their_names():
     assert class_names(layer, 21) is None
 
 
+def test_data_of_ones_own_are_not_called_by_vocs_names(tmp_path, capsys):
+    layer = caffe.Layer.__new__(VOCSegDataLayer)
+    layer.param_str = repr({"voc_dir": str(tmp_path), "n_classes": 21})
+    assert class_names(layer, 21) is None
+    names = [f"kind {cls}" for cls in range(21)]
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    assert class_names(layer, 21) == names
+    (tmp_path / "classes.txt").write_text("sky\nsky\n")
+    assert class_names(layer, 21) is None
+    assert "classes.txt':2: sky comes twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("module", "layer", "n_classes", "first", "last"),
     [
