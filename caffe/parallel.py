@@ -129,7 +129,8 @@ class NCCL:
                 work.wait()
                 values.div_(_count)
                 if len(bucket) > 1:
-                    torch._foreach_copy_(bucket, values.split([len(each) for each in bucket]))
+                    for each, average in zip(bucket, values.split([len(each) for each in bucket]), strict=True):
+                        each.copy_(average)
 
     def __call__(self, layer: int) -> None:
         """What `net.after_backward(nccl)` calls: the gradients wait for on_gradients_ready."""

@@ -89,7 +89,7 @@ def clip_scale(gradients: Iterable[Tensor], most: float) -> float:
     found = [] if most < 0 else list(gradients)
     if not found:
         return 1.0
-    norm = float(torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(found)))))
+    norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each) for each in found])))
     if norm <= most:
         return 1.0
     log.info("Gradient clipping: scaling down gradients (L2 norm %g > %g) by scale factor %g", norm, most, most / norm)

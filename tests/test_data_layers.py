@@ -363,10 +363,13 @@ def test_cached_windows_outlive_their_files(net, tmp_path):
 
 def test_force_backward_passes_data_layers_by(net):
     made = net(
-        MEMORY + ' } layer { name: "p" type: "Power" bottom: "data" top: "p" } '
-        'layer { name: "s" type: "Silence" bottom: "label" bottom: "p" } force_backward: true '
+        MEMORY + ' } layer { name: "p" type: "Power" bottom: "data" top: "p" power_param { scale: 3 } } '
+        'layer { name: "s" type: "Silence" bottom: "label" } force_backward: true '
         'layer { name: "e" type: "DummyData" top: "e" dummy_data_param { shape { dim: 1 } }'
     )
     made.set_input_arrays(TestMemoryData.DATA, TestMemoryData.LABELS)
     made.forward()
+    made.blobs["p"].diff[...] = 1
     made.backward()
+    assert (made.blobs["data"].diff == 3).all()
+    assert not made.blobs["e"].diff.any()

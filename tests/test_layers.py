@@ -1,6 +1,7 @@
 """What every layer type promises, each promise written once and kept for every case in tests/cases."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -12,13 +13,14 @@ import caffe
 from caffe import plan
 from caffe.errors import CaffeError
 from caffe.layer import TorchLayer
-from caffe.plan import matrix, pooling
+from caffe.plan import matrix, packed, pooling, strips
+from caffe.plan.capabilities import WAYS
 from tests.cases import families
 from tests.cases import run as runner
 from tests.cases.case import Case
 from tests.cases.compare import difference, differences
 from tests.parity import recording
-from tests.plan.nets import always_by_winograd
+from tests.plan.nets import always_by_winograd, wanted, without
 
 BVLC_TYPES = """
     AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
@@ -128,24 +130,77 @@ def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
 def whole_plan(monkeypatch):
     """Layers take the plan's ways where they are too small for them to pay."""
     monkeypatch.setattr(matrix, "FEWEST_INPUTS", 1)
+    monkeypatch.setattr(strips, "FEWEST_VALUES", 1)
     always_by_winograd(monkeypatch)
     for fewest in ("FEWEST_CHANNELS", "FEWEST_COMPARED"):
         monkeypatch.setattr(pooling, fewest, 1)
 
 
-@each(lambda case: accepted(case) and not PLANNED_TYPES.isdisjoint(re.findall(r'type: "(\w+)"', case.text)))
-def test_with_the_whole_plan_all_is_real_caffes(case, whole_plan):
+def planned(case: Case) -> bool:
+    return accepted(case) and not PLANNED_TYPES.isdisjoint(re.findall(r'type: "(\w+)"', case.text))
+
+
+def planned_forward(case: Case) -> bool:
+    return accepted(case) and case.type in PLANNED_TYPES and not case.random
+
+
+def whole(case: Case) -> list[str]:
+    """How a case differs from real Caffe."""
     with runner.folder_of(case):
-        lines = differences(runner.run_case(case), recorded(case).arrays, case)
-    assert not lines
+        return differences(runner.run_case(case), recorded(case).arrays, case)
 
 
-@each(lambda case: accepted(case) and case.type in PLANNED_TYPES and not case.random)
+def forward_twice(case: Case) -> list[str]:
+    """How it differs where nothing is kept for backward; from the second pass on weights may be packed."""
+    passes = 1 if case.in_place else 2
+    case_of_test = replace(case, phase="TEST", force_backward=False, backward=False, forwards=passes)
+    with runner.folder_of(case):
+        found = runner.run_case(case_of_test)
+    once = {name: value for name, value in found.items() if "@" not in name}
+    again = {name.removesuffix("@1"): found.get(f"{name}@1", found[name]) for name in once}
+    expected = only(recorded(case).arrays, False)
+    return differences(once, expected, case) + differences(again, expected, case)
+
+
+def without_each(compute: Callable[[Case], list[str]], case: Case) -> dict[str, list[str]]:
+    """How a case differs with all ways, and without each that it wants."""
+    with wanted() as ways:
+        found = {"nothing": compute(case)}
+    for way in ways:
+        with without(way):
+            found[way.name] = compute(case)
+    return {name: lines for name, lines in found.items() if lines}
+
+
+@each(planned)
+def test_with_the_whole_plan_but_for_each_way_in_turn_all_is_real_caffes(case, whole_plan):
+    assert not without_each(whole, case)
+
+
+@each(planned_forward)
 def test_with_the_whole_plan_and_nothing_kept_for_backward_forward_is_real_caffes(case, whole_plan):
-    case_of_test = replace(case, phase="TEST", force_backward=False, backward=False)
-    with runner.folder_of(case):
-        lines = differences(runner.run_case(case_of_test), only(recorded(case).arrays, False), case)
-    assert not lines
+    assert not without_each(forward_twice, case)
+
+
+@each(planned)
+def test_where_no_way_works_all_is_real_caffes(case, whole_plan):
+    with without(*WAYS):
+        assert not whole(case)
+        assert not (forward_twice(case) if planned_forward(case) else [])
+
+
+def test_every_way_in_float32_is_wanted_by_some_case(whole_plan):
+    not_met = {way for way in WAYS if way.works} - {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
+    assert not_met
+    for case in (case for cases in FAMILIES.values() for case in cases if planned(case)):
+        with wanted() as ways:
+            whole(case)
+            if planned_forward(case):
+                forward_twice(case)
+        not_met.difference_update(ways)
+        if not not_met:
+            return
+    assert not not_met
 
 
 @each(lambda case: not accepted(case))

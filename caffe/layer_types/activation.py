@@ -10,6 +10,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer import TorchLayer, layer_type
 from caffe.layer_types.axes import refuse_in_place
+from caffe.plan import relu
 from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
 
@@ -261,7 +262,7 @@ class ReLU(Elementwise):
         if self.needs_record:
             super().backward(top, propagate_down, bottom)
         elif propagate_down[0]:
-            bottom[0].grad = torch.ops.aten.threshold_backward(top[0].grad, top[0].tensor, 0)
+            bottom[0].grad = relu.bottom_gradient(top[0].grad, top[0].tensor)
 
 
 @layer_type

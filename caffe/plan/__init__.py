@@ -1,5 +1,6 @@
 """The plan: how a net computes what its layers say, faster. `CAFFE_PLAN=plain` in the environment turns all of it off.
 
+capabilities.py which of these ways work on this machine, with this torch
 border.py       maps that leave out the rows and columns of a wide border, which are all alike
 elision.py      which layers of a net compute on such maps
 convolution.py  which way to convolve is the fastest, of
@@ -12,6 +13,7 @@ convolution.py  which way to convolve is the fastest, of
     packed.py       weights laid out once, as oneDNN multiplies them
 pooling.py      max pooling a few rows at a time
 rows.py         the bands of rows that all these take
+relu.py         the gradient of a ReLU in one pass
 upsampling.py   a fixed bilinear deconvolution as two products
 replay.py       on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
 memory.py       memory kept for the next layer instead of given back to the system

@@ -37,11 +37,10 @@ def convolve(
     if not recorded:
         if by_winograd:
             return winograd.correlate(x, made_of(winograd.at_points), bias, pad, weight.shape[2])
-        packable = packed.pays(x, weight)
-        if packable and as_matrix and x.dtype == torch.bfloat16:
+        if as_matrix and packed.pays_as_matrix(x):
             return matrix.correlate(x, made_of(packed.matrix), bias, windows)
         settings = (x.dtype, tuple(x.shape), pad, stride, dilation, group)
-        if packable and keeps(packed.kernels, *settings):
+        if packed.pays(x, weight) and keeps(packed.kernels, *settings):
             return packed.convolve(x, made_of(packed.kernels, *settings), bias, pad, stride, dilation, group)
     if group == 1 and pointwise.pays(x, windows):
         return pointwise.convolve(x, weight, bias)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe import plan
+from caffe.plan.capabilities import Pairs, Way, drawn
 
 Sizes = tuple[int, ...]
 Windows = tuple[Sizes, Sizes, Sizes, Sizes]
@@ -21,18 +22,17 @@ FEWEST_INPUTS = 1024
 AT_ONCE = 512
 """Rows of a gradient."""
 
-_onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
-
 
 def by_onednn(x: torch.Tensor) -> bool:
     """Whether the plan may have this tensor multiplied, as float32 matrices, by oneDNN."""
-    return not plan.PLAIN and x.is_cpu and x.dtype == torch.float32 and _onednn is not None
+    return not plan.PLAIN and x.is_cpu and x.dtype == torch.float32 and ONEDNN.works
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
     """Whether this is the faster way: weights (O, C, h, w) that outweigh what they are multiplied with."""
     wide = weight[0].numel() >= FEWEST_INPUTS
-    return not plan.PLAIN and x.is_cpu and wide and len(x) * math.prod(positions(x, windows)) <= len(weight)
+    few = len(x) * math.prod(positions(x, windows)) <= len(weight)
+    return not plan.PLAIN and x.is_cpu and wide and few and WAY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
@@ -86,6 +86,28 @@ def _into(room: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, like: tor
 
 def product(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """a · bᵀ + bias, of (M, K) and (N, K)."""
-    if _onednn is not None and a.is_cpu and (b.is_mkldnn or a.dtype == torch.float32):
-        return _onednn(a.contiguous(), b, bias, "none", [], "")
+    if a.is_cpu and (b.is_mkldnn or (a.dtype == torch.float32 and ONEDNN.works)):
+        return by_linear_pointwise(a, b, bias)
     return F.linear(a, b, bias)
+
+
+def by_linear_pointwise(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """`product` by oneDNN, whatever works here; b may be packed."""
+    return torch.ops.mkldnn._linear_pointwise(a.contiguous(), b, bias, "none", [], "")
+
+
+def _trial_of_products() -> Pairs:
+    a, b, turned, bias = drawn(20, 70), drawn(33, 70), drawn(70, 33).t(), drawn(33)
+    for matrix in (b, turned):
+        yield by_linear_pointwise(a, matrix, bias), F.linear(a, matrix, bias)
+        yield by_linear_pointwise(a[:1], matrix, None), F.linear(a[:1], matrix)
+
+
+def _trial() -> Pairs:
+    kernel, dilation, pad, stride = windows = ((4, 3), (1, 2), (1, 0), (2, 1))
+    x, weight, bias = drawn(2, 3, 6, 7), drawn(5, 3, *kernel), drawn(5)
+    yield convolve(x, weight, bias, windows), F.conv2d(x, weight, bias, stride, pad, dilation)
+
+
+ONEDNN = Way("oneDNN's products of float32 matrices", _trial_of_products)
+WAY = Way("convolutions at few positions as products of matrices", _trial)

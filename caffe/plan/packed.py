@@ -5,21 +5,15 @@ a small map. How oneDNN wants them depends on the size of the map: those that we
 times as long.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 
 from caffe import plan
-
-_nn: Any = torch._C._nn
-_onednn: Any = torch.ops.mkldnn
-_HERE = (
-    torch.backends.mkldnn.is_available()
-    and hasattr(_nn, "mkldnn_reorder_conv2d_weight")
-    and hasattr(_onednn, "_reorder_linear_weight")
-    and hasattr(_onednn, "_convolution_pointwise")
-)
+from caffe.plan import matrix as products
+from caffe.plan.capabilities import BFLOAT16, FLOAT32, Pairs, Way, drawn
 
 MOST_TWICE = 2**22
 """So many float32 weights are kept a second time."""
@@ -28,10 +22,15 @@ MOST_PIXELS = 2**13
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
-    """Whether weights should be packed to be multiplied with this, if it is for many passes."""
+    """Whether weights should be packed as kernels to be multiplied with this, if it is for many passes."""
     small = x[:, 0].numel() <= MOST_PIXELS and weight.numel() <= MOST_TWICE
     worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and small)
-    return _HERE and not plan.PLAIN and x.is_cpu and worth
+    return not plan.PLAIN and x.is_cpu and worth and KERNELS[x.dtype].works
+
+
+def pays_as_matrix(x: torch.Tensor) -> bool:
+    """Whether weights that are a matrix (see matrix.py) should be packed as one: in bfloat16."""
+    return not plan.PLAIN and x.is_cpu and x.dtype == torch.bfloat16 and MATRIX.works
 
 
 def kernels(
@@ -45,12 +44,13 @@ def kernels(
 ) -> torch.Tensor:
     """(O, C / group, h, w) packed for `convolve`, to be multiplied with maps of a type and shape."""
     settings = map(list, (pad, stride, dilation))
-    return _nn.mkldnn_reorder_conv2d_weight(weight.to(kind).to_mkldnn(), *settings, group, list(shape))
+    reorder: Callable[..., torch.Tensor] = torch._C._nn.mkldnn_reorder_conv2d_weight
+    return reorder(weight.to(kind).to_mkldnn(), *settings, group, list(shape))
 
 
 def matrix(weight: torch.Tensor) -> torch.Tensor:
     """(O, C, h, w), float32, packed as a matrix of O rows for `plan.matrix.product`."""
-    return _onednn._reorder_linear_weight(weight.flatten(1).bfloat16())
+    return torch.ops.mkldnn._reorder_linear_weight(weight.flatten(1).bfloat16())
 
 
 def convolve(
@@ -64,6 +64,32 @@ def convolve(
 ) -> torch.Tensor:
     """(N, C, H, W) convolved with packed kernels of its type."""
     x = x.contiguous(memory_format=torch.channels_last)
-    return _onednn._convolution_pointwise(
+    return torch.ops.mkldnn._convolution_pointwise(
         x, packed, bias, list(pad), list(stride), list(dilation), group, "none", [], ""
     )
+
+
+def _trial_of_kernels(kind: torch.dtype) -> Pairs:
+    x, bias = drawn(2, 4, 9, 10, kind=kind), drawn(6, kind=kind)
+    for pad, stride, dilation, group in [((1, 1), (1, 1), (1, 1), 1), ((2, 0), (1, 2), (2, 1), 2)]:
+        weight = drawn(6, 4 // group, 3, 3, kind=kind)
+        packed = kernels(weight, kind, x.shape, pad, stride, dilation, group)
+        for each in (bias, None):
+            found = convolve(x, packed, each, pad, stride, dilation, group)
+            added = None if each is None else each.float()
+            yield found, F.conv2d(x.float(), weight.float(), added, stride, pad, dilation, group)
+
+
+def _trial_of_matrices() -> Pairs:
+    x, weight, bias = drawn(5, 70, kind=torch.bfloat16), drawn(33, 7, 5, 2), drawn(33, kind=torch.bfloat16)
+    for each in (bias, None):
+        added = None if each is None else each.float()
+        found = products.by_linear_pointwise(x, matrix(weight), each)
+        yield found, F.linear(x.float(), weight.flatten(1).bfloat16().float(), added)
+
+
+KERNELS = {
+    torch.float32: Way("float32 kernels packed for oneDNN", partial(_trial_of_kernels, torch.float32), FLOAT32),
+    torch.bfloat16: Way("bfloat16 kernels packed for oneDNN", partial(_trial_of_kernels, torch.bfloat16), BFLOAT16),
+}
+MATRIX = Way("bfloat16 matrices packed for oneDNN", _trial_of_matrices, BFLOAT16)

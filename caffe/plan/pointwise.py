@@ -6,14 +6,17 @@ oneDNN multiplies them as they lie; torch's own way, which it takes on one threa
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
+from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.matrix import Windows, by_onednn, product
 
 
 def pays(x: torch.Tensor, windows: Windows) -> bool:
     """Whether this is the faster way: one image on a CPU, in float32."""
     kernel, _, pad, stride = windows
-    return by_onednn(x) and len(x) == 1 and set(kernel) == set(stride) == {1} and not any(pad)
+    fits = len(x) == 1 and set(kernel) == set(stride) == {1} and not any(pad)
+    return fits and by_onednn(x) and WAY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -42,3 +45,11 @@ class _Convolve(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(1)
         return to_x, to_weight, to_bias
+
+
+def _trial() -> Pairs:
+    x, weight, bias = drawn(1, 5, 6, 7), drawn(3, 5, 1, 1), drawn(3)
+    yield convolve(x, weight, bias), F.conv2d(x, weight, bias)
+
+
+WAY = Way("convolutions by 1 × 1 kernels as products of matrices", _trial)

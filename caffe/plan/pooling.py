@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from caffe import plan
 from caffe.plan import rows
+from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.matrix import Sizes
 
 FEWEST_CHANNELS = 16
@@ -26,7 +28,8 @@ def pays(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int], pad: Seq
     """Whether this is the faster way: on a CPU, for many numbers."""
     compared = math.prod(x.shape[1:]) * math.prod(kernel) // math.prod(stride)
     fits = all(2 * p <= k for p, k in zip(pad, kernel, strict=True))
-    return not plan.PLAIN and x.is_cpu and fits and x.shape[1] >= FEWEST_CHANNELS and compared >= FEWEST_COMPARED
+    many = x.shape[1] >= FEWEST_CHANNELS and compared >= FEWEST_COMPARED
+    return not plan.PLAIN and x.is_cpu and fits and many and WAY.works
 
 
 def max_pool(
@@ -47,7 +50,7 @@ class _MaxPool(torch.autograd.Function):
             for first_row, last_row in rows.bands(y.shape[2], step):
                 first, last = first_row * stride[0], (last_row - 1) * stride[0] + kernel[0]
                 seen = x[image : image + 1, :, first:last].contiguous(memory_format=torch.channels_last)
-                values, at = torch.ops.aten.max_pool2d_with_indices(seen, kernel, stride, pad, ceil_mode=ceil)
+                values, at = F.max_pool2d(seen, kernel, stride, pad, ceil_mode=ceil, return_indices=True)
                 y[image, :, first_row:last_row] = values[0]
                 torch.add(at[0], first * x.shape[3], out=where[image, :, first_row:last_row])
         ctx.save_for_backward(x, where)
@@ -57,8 +60,11 @@ class _MaxPool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         x, where = ctx.saved_tensors
-        grad_x = torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *ctx.settings, where.long())
-        return grad_x, None, None, None, None
+        return _bottom_gradient(grad, x, ctx.settings, where.long()), None, None, None, None
+
+
+def _bottom_gradient(grad: torch.Tensor, x: torch.Tensor, settings: Sequence[Any], where: torch.Tensor) -> torch.Tensor:
+    return torch.ops.aten.max_pool2d_with_indices_backward(grad, x, *settings, where)
 
 
 def _positions(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int:
@@ -66,3 +72,14 @@ def _positions(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int
     count = (size - kernel) // stride + 1
     hangs = ceil and (size - kernel) % stride and count * stride < size - pad
     return count + bool(hangs)
+
+
+def _trial() -> Pairs:
+    x, settings = drawn(2, 5, 8, 7).round(), ((3, 2), (2, 1), (1, 0))  # with equal numbers among them
+    top, where = F.max_pool2d(x, *settings, ceil_mode=True, return_indices=True)
+    yield max_pool(x, *settings, True), top
+    expected = torch.zeros_like(x).flatten(2).scatter_add_(2, where.flatten(2), top.flatten(2)).view_as(x)
+    yield _bottom_gradient(top, x, (*settings, (1, 1), True), where), expected
+
+
+WAY = Way("max pooling a few rows at a time", _trial)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch.nn.grad import conv2d_weight
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 from caffe.plan import gradients, rows
+from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
 
@@ -21,7 +22,8 @@ FEWEST_VALUES = 2**22
 
 def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
     """Whether the copies of this map would be large."""
-    return by_onednn(x) and set(stride) == set(dilation) == {1} and x.numel() >= FEWEST_VALUES
+    fits = set(stride) == set(dilation) == {1} and x.numel() >= FEWEST_VALUES
+    return fits and by_onednn(x) and WAY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
@@ -51,3 +53,13 @@ def _rows(x: torch.Tensor, first: int, last: int) -> torch.Tensor:
     """Rows first … last − 1 of a map; beyond its ends they are zeros."""
     found, above, below = rows.inside(x, first, last)
     return F.pad(found, (0, 0, above, below))
+
+
+def _trial() -> Pairs:
+    x, weight, pad = drawn(1, 2, ROWS + 7, 6), drawn(3, 2, 4, 3), (2, 1)
+    grad = drawn(*F.conv2d(x, weight, padding=pad).shape)
+    yield _bottom_gradient(grad, weight, x, pad), conv2d_input(x.shape, weight, grad, padding=pad)
+    yield _weight_gradient(grad, weight, x, pad), conv2d_weight(x, weight.shape, grad, padding=pad)
+
+
+WAY = Way("the gradients of convolutions a strip of rows at a time", _trial)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe import plan
+from caffe.plan.capabilities import Pairs, Way, drawn
 
 
 def factors(weight: torch.Tensor) -> torch.Tensor:
@@ -19,7 +20,7 @@ def factors(weight: torch.Tensor) -> torch.Tensor:
     pivot = int(kernel.abs().argmax())
     column, row = kernel[:, pivot % width], kernel[pivot // width]
     peak = row[pivot % width]
-    if plan.PLAIN or channels != outputs or height != width or not peak:
+    if plan.PLAIN or channels != outputs or height != width or not peak or not WAY.works:
         return weight.new_empty(0)
     same = torch.equal(weight, torch.eye(channels, dtype=weight.dtype, device=weight.device)[:, :, None, None] * kernel)
     product = torch.outer(column, row / peak)
@@ -38,3 +39,13 @@ def _interpolation(size: int, factor: torch.Tensor, stride: int, pad: int) -> to
     """(size, size of the top): along one axis, what each position gives to each position of the top."""
     ones = torch.eye(size, dtype=factor.dtype, device=factor.device)
     return F.conv_transpose1d(ones[:, None], factor[None, None], stride=stride, padding=pad)[:, 0]
+
+
+def _trial() -> Pairs:
+    x, (column, row), stride, pad = drawn(2, 3, 4, 5), drawn(2, 4), (2, 3), (1, 0)
+    weight = torch.zeros(3, 3, 4, 4, dtype=x.dtype, device=x.device)
+    weight[range(3), range(3)] = torch.outer(column, row)
+    yield spread(x, torch.stack([column, row]), stride, pad), F.conv_transpose2d(x, weight, stride=stride, padding=pad)
+
+
+WAY = Way("fixed deconvolutions as two products of matrices", _trial)

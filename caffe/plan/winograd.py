@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
+from torch.nn.grad import conv2d_weight
 
 from caffe.plan import filtering, gradients, memory, rows
+from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import Windows, by_onednn, positions, product
@@ -46,7 +48,8 @@ def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows, *, kept: bool)
         return False
     way = filtering.of(size)
     tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, windows))
-    return (tiles - (0 if kept else TO_POINTS[size])) * (breadth - LOST[size]) >= LEAST[size]
+    enough = (tiles - (0 if kept else TO_POINTS[size])) * (breadth - LOST[size]) >= LEAST[size]
+    return enough and WAY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
@@ -131,3 +134,15 @@ def _bands_at_points(
         padded = F.pad(found.permute(0, 2, 3, 1), (0, 0, left, right, above, below))
         tiles = padded.unfold(1, way.seen, way.tile).unfold(2, way.seen, way.tile).permute(4, 5, 0, 1, 2, 3)
         yield first, last, product(way.inputs, tiles.reshape(way.seen**2, -1).t()).view(len(way.inputs), -1, x.shape[1])
+
+
+def _trial() -> Pairs:
+    pad = (1, 2)
+    for size in (min(filtering.SIZES), max(filtering.SIZES)):
+        x, weight, bias = drawn(1, 5, 12, 9), drawn(4, 5, size, size), drawn(4)
+        top = F.conv2d(x, weight, bias, padding=pad)
+        yield correlate(x, at_points(weight, lasting=False), bias, pad, size), top
+        yield _weight_gradient(top, weight, x, pad), conv2d_weight(x, weight.shape, top, padding=pad)
+
+
+WAY = Way("Winograd's convolutions", _trial, tolerance=1e-4)

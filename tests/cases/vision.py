@@ -37,6 +37,7 @@ def crop(fields: str, *shapes, **settings):
 CONVOLUTIONS = [
     convolution("num_output: 3 kernel_size: 3", IMAGE),
     convolution("num_output: 3 kernel_size: 1", IMAGE),
+    convolution("num_output: 3 kernel_size: 1", (1, 4, 6, 5)),
     convolution("num_output: 3 kernel_size: 3 bias_term: false", IMAGE),
     convolution("num_output: 3 kernel_size: 3 stride: 2", IMAGE),
     convolution("num_output: 3 kernel_size: 3 pad: 1", IMAGE),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,9 +14,13 @@ import caffe
 from caffe import plan
 from caffe.formats.prototxt import parse
 from caffe.plan import winograd
+from caffe.plan.capabilities import Way
 from caffe.proto import caffe_pb2
 from tests.cases.case import input_layer, layer
 from tests.cases.compare import difference
+
+for module in pkgutil.iter_modules(plan.__path__):
+    importlib.import_module(f"caffe.plan.{module.name}")  # so that capabilities.WAYS has all of them
 
 
 @contextmanager
@@ -23,6 +29,30 @@ def plainly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "PLAIN", True)
         yield
+
+
+@contextmanager
+def without(*ways: Way) -> Iterator[None]:
+    """What is computed here has not these ways, as on a machine where they do not work."""
+    with pytest.MonkeyPatch.context() as patch:
+        for way in ways:
+            patch.setattr(way, "_works", False)
+        yield
+
+
+@contextmanager
+def wanted() -> Iterator[list[Way]]:
+    """The ways, of those that work here, that are asked for meanwhile."""
+    found: list[Way] = []
+
+    def works(way: Way, ask: Callable[[Way], bool] = Way.works.fget) -> bool:
+        if way not in found and ask(way):
+            found.append(way)
+        return ask(way)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Way, "works", property(works))
+        yield found
 
 
 def always_by_winograd(patch: pytest.MonkeyPatch) -> None:
@@ -43,6 +73,15 @@ def build(text: str, phase: int = caffe.TEST, seed: int = 0) -> caffe.Net:
         blob.data[...] = rng.normal(size=blob.shape) / np.sqrt(max(1, blob.count // blob.shape[0]))
     fill(net, seed)
     return net
+
+
+def fill_with_whole_numbers(net: caffe.Net) -> None:
+    """Small ones, whose sums are exact in whatever order a machine adds: it breaks no ties between equal pixels."""
+    rng = np.random.default_rng(0)
+    for blob in (blob for blobs in net.params.values() for blob in blobs):
+        blob.data[...] = rng.integers(-1, 2, blob.shape)
+    for name in net.inputs:
+        net.blobs[name].data[...] = rng.integers(-2, 3, net.blobs[name].shape)
 
 
 def fill(net: caffe.Net, seed: int = 0) -> None:

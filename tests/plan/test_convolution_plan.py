@@ -6,10 +6,11 @@ import torch.nn.functional as F
 
 import caffe
 from caffe.plan import matrix, packed, pointwise, strips, winograd
-from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values
+from caffe.plan.capabilities import WAYS
+from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values, without
 
-PACKS = packed._HERE
-only_where_packed = pytest.mark.skipif(not PACKS, reason="this torch has no oneDNN to pack weights for")
+PACKS = {kind: way.works for kind, way in packed.KERNELS.items()}
+needs_onednn = pytest.mark.skipif(not matrix.ONEDNN.works, reason="oneDNN does not multiply here")
 
 
 def drawn(*shape: int) -> torch.Tensor:
@@ -68,7 +69,7 @@ class TestMatrix:
         assert {value.dtype for value in found} == {torch.bfloat16}
         assert all(distance(*pair) < 0.02 for pair in zip(found, expected, strict=True))
 
-    @only_where_packed
+    @pytest.mark.skipif(not packed.MATRIX.works, reason="oneDNN packs no bfloat16 matrices here")
     def test_packed(self, kernel, dilation, pad, stride, size, batch):
         x, weight, bias = drawn(batch, 5, *size).bfloat16(), drawn(6, 5, *kernel), drawn(6).bfloat16()
         found = matrix.correlate(x, packed.matrix(weight), bias, (kernel, dilation, pad, stride))
@@ -186,8 +187,13 @@ class TestStrips:
             assert distance(found, expected) < 1e-6
 
 
-@only_where_packed
-@pytest.mark.parametrize(("kind", "precision"), [(torch.float32, 1e-6), (torch.bfloat16, 2**-8)])
+@pytest.mark.parametrize(
+    ("kind", "precision"),
+    [
+        pytest.param(kind, precision, marks=pytest.mark.skipif(not PACKS[kind], reason=f"oneDNN packs no {kind} here"))
+        for kind, precision in [(torch.float32, 1e-6), (torch.bfloat16, 2**-8)]
+    ],
+)
 @pytest.mark.parametrize(
     ("kernel", "pad", "stride", "dilation", "group"),
     [
@@ -216,6 +222,7 @@ def test_zeros_in_zeros_out():
     assert not winograd.correlate(torch.zeros(1, 6, 9, 9), kernels, None, (1, 1), 3).any()
 
 
+@needs_onednn
 class TestChoice:
     """Which way is taken, by the number of calls; and that a net computes the same by any."""
 
@@ -304,17 +311,17 @@ class TestChoice:
         caffe.set_precision("bf16")
         for text in (self.WIDE, self.NARROW):
             self.forwards(build(text), 2)
-        assert ways == ["packed.convolve"] * 2 * PACKS
+        assert ways == ["packed.convolve"] * 2 * PACKS[torch.bfloat16]
 
     def test_narrow_layers(self, ways):
         """Weights are packed for one size of maps, the second time in a row that they are multiplied with such."""
         net = build(self.NARROW)
         self.forwards(net, 3)
-        assert ways == ["packed.convolve"] * 2 * PACKS
+        assert ways == ["packed.convolve"] * 2 * PACKS[torch.float32]
         for width in (18, 17, 17):
             net.blobs["data"].reshape(1, 8, 16, width)
             net.forward()
-        assert ways == ["packed.convolve"] * 3 * PACKS
+        assert ways == ["packed.convolve"] * 3 * PACKS[torch.float32]
 
     @pytest.mark.parametrize(("limit", "most"), [("MOST_TWICE", 8 * 8 * 9 - 1), ("MOST_PIXELS", 16 * 17 - 1)])
     def test_layers_whose_weights_are_not_worth_packing(self, limit, most, ways, monkeypatch):
@@ -341,10 +348,26 @@ class TestChoice:
         assert not ways
 
     @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE])
-    def test_without_the_plan(self, text, ways):
-        with plainly():
+    @pytest.mark.parametrize("off", [plainly, lambda: without(*WAYS)], ids=["plain", "no way works"])
+    def test_without_the_plan(self, off, text, ways):
+        with off():
             build(text).forward()
         assert not ways
+
+    @pytest.mark.parametrize("missing", WAYS, ids=lambda way: way.name)
+    def test_a_way_that_does_not_work_is_not_taken(self, missing, ways):
+        labels = {
+            matrix.WAY: {"matrix.convolve"},
+            pointwise.WAY: {"pointwise.convolve"},
+            strips.WAY: {"strips.convolve"},
+            winograd.WAY: {"winograd.convolve", "winograd.correlate"},
+        }
+        with without(missing):
+            for text in (self.FC6, self.WIDE, self.WIDE_FC6, self.POINTWISE):
+                self.forwards(build(text), 2)
+                build("force_backward: true\n" + text, caffe.TRAIN).forward()
+        assert ways
+        assert labels.get(missing, set()).isdisjoint(ways)
 
     @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
     @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE, LARGE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])

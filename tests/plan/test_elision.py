@@ -7,7 +7,19 @@ import torch
 import caffe
 from caffe.log import log
 from tests.cases.case import layer
-from tests.plan.nets import assert_alike, build, conv, diffs, fill, input, plainly, pool, relu, values
+from tests.plan.nets import (
+    assert_alike,
+    build,
+    conv,
+    diffs,
+    fill,
+    fill_with_whole_numbers,
+    input,
+    plainly,
+    pool,
+    relu,
+    values,
+)
 
 SIZES = [(97, 131), (41, 67), (67, 41), (33, 50), (1, 1), (7, 90), (64, 64)]
 HEIGHT, WIDTH = 41, 67
@@ -273,11 +285,13 @@ def test_backward(phase, head, short):
     """Short maps are only for what is not kept for backward; in the test phase, backward computes them anew."""
     text = head + vgg() + layer("loss", "Reduction", ["score"], ["loss"], "loss_weight: 1")
     planned = build(text, phase)
+    fill_with_whole_numbers(planned)
     planned.forward()
     assert bool(shortened(planned)) is short
     planned.backward()
     with plainly():
         plain = build(text, phase)
+        fill_with_whole_numbers(plain)
         plain.forward()
         plain.backward()
     assert plain.params["conv1"][0].diff.any()

@@ -12,6 +12,7 @@ import torch
 import caffe
 from caffe.errors import UsageError
 from caffe.formats.prototxt import parse
+from caffe.log import log
 from caffe.proto import caffe_pb2
 from caffe.solver import solver_from_message
 from tests.cases import all_cases
@@ -367,10 +368,21 @@ def test_a_loss_weight_on_a_map_in_bfloat16(kind):
     assert losses[0] == pytest.approx(losses[1], rel=0.05, abs=0.5)
 
 
-def test_debug_info_in_bfloat16():
-    caffe.set_precision("bf16")
-    net = build(SMALL.replace("loss", "(loss)"), caffe.TRAIN)
-    net.blobs["label"].data[...] = 1
-    net.set_debug_info(True)
-    net.forward()
-    net.backward()
+def test_debug_info_in_bfloat16(monkeypatch):
+    logged: dict[str, list[str]] = {"fp32": [], "bf16": []}
+    for precision, lines in logged.items():
+        caffe.set_precision(precision)
+        net = build(SMALL.replace("loss", "(loss)"), caffe.TRAIN)
+        net.blobs["label"].data[...] = 1
+        net.set_debug_info(True)
+        monkeypatch.setattr(log.logger, "handle", lambda record, lines=lines: lines.append(record.getMessage()))
+        net.forward()
+        net.backward()
+    rough, exact = (
+        dict(line.rsplit(": ", 1) for line in lines if "] Layer " in line) for lines in reversed(logged.values())
+    )
+    assert rough.keys() == exact.keys()
+    assert all(sum(way in name for name in exact) > 10 for way in ("[Forward]", "[Backward]"))
+    assert {name: float(mean) for name, mean in rough.items()} == pytest.approx(
+        {name: float(mean) for name, mean in exact.items()}, rel=0.05
+    )

@@ -282,7 +282,9 @@ def test_refused_nets_do_not_learn_indeed(text, words, make):
 
 
 def test_a_python_loss_may_give_any_gradient(make):
-    make("", net(conv("a", "data", RANDOM), conv("score", "a"), loss=PYTHON_LOSS)).step(1)
+    solver = make("", net(conv("a", "data", RANDOM), conv("score", "a"), loss=PYTHON_LOSS))
+    solver.step(1)
+    np.testing.assert_allclose(solver.net.params["score"][1].data, [-0.1 * 8 * 8] * 4, rtol=1e-6)
 
 
 def test_the_environment_switches_the_check_off(make, monkeypatch):

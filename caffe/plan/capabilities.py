@@ -1,0 +1,73 @@
+"""What this machine and this torch can do: which of the plan's fast ways work here.
+
+Some ways call functions of torch that are not public, or that need instructions which not every CPU has; that such a
+function exists says little. So each way is tried once in a process, when it is first wanted, on a few numbers against
+torch's own function. One that fails or gives other numbers stays off, and a line of the log names it.
+
+    WAY = Way("max pooling a few rows at a time", _trial)
+    if WAY.works: …
+"""
+
+from collections.abc import Callable, Iterable
+
+import torch
+
+from caffe.log import log
+
+FLOAT32 = 1e-5
+"""How far apart two sums of a few products in float32 may be, of the largest."""
+BFLOAT16 = 2**-7
+"""Likewise, where what is multiplied and the sum are rounded to bfloat16."""
+FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, IndexError)
+"""What a function raises that is missing, is called otherwise, or needs another CPU."""
+
+Pairs = Iterable[tuple[torch.Tensor, torch.Tensor]]
+"""What a way gives, and what torch's own function gives."""
+
+WAYS: list["Way"] = []
+"""All of them."""
+
+
+class Way:
+    """A fast way to compute something, and how to try it."""
+
+    def __init__(self, name: str, trial: Callable[[], Pairs], tolerance: float = FLOAT32):
+        """trial: computes the same both ways, a few times; it is called once, with no gradients recorded."""
+        self.name = name
+        self._trial = trial
+        self._tolerance = tolerance
+        self._works: bool | None = None
+        WAYS.append(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def works(self) -> bool:
+        """Whether this way works here."""
+        if self._works is None:
+            complaint = self._tried()
+            if self._works is None and complaint:
+                log.warning("The plan does without %s: %s. torch's own function is used.", self.name, complaint)
+            self._works = not complaint
+        return self._works
+
+    def _tried(self) -> str:
+        """What is wrong with this way; "" if nothing is."""
+        try:
+            with torch.no_grad(), torch.autocast("cpu", enabled=False):  # whatever the caller has chosen
+                for found, expected in self._trial():
+                    if found.shape != expected.shape:
+                        return f"it gives {tuple(found.shape)} numbers, expected {tuple(expected.shape)}"
+                    apart = (found.double() - expected.double()).abs().max()
+                    if not apart <= self._tolerance * expected.abs().max():
+                        return f"it gives other numbers, {float(apart):g} apart"
+        except FAILURES as error:
+            return f"{type(error).__name__}: {error}".strip().split("\n")[0].rstrip(".")
+        return ""
+
+
+def drawn(*shape: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
+    """Numbers for a trial, the same every time; nobody else's random numbers are used up."""
+    generator = torch.Generator("cpu").manual_seed(0)
+    return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(kind)
