@@ -3,17 +3,17 @@
 import argparse
 
 from caffe.cli import upgrading
-from caffe.formats import caffemodel, upgrade
+from caffe.formats import rewrite, wire
 from caffe.formats.atomic import open_atomic
 
 add_arguments = upgrading.add_arguments
 
 
 def run(arguments: argparse.Namespace) -> int:
-    net = caffemodel.read_message(arguments.input)
-    if not upgrade.needs_upgrade(net):
+    pieces, changed, lossless = rewrite.upgraded(arguments.input)
+    if not changed:
         upgrading.say_up_to_date(arguments.input)
-    lossless = upgrade.upgrade_net(net, arguments.input)
+    wire.check_size(pieces, arguments.output)
     with open_atomic(arguments.output) as file:
-        file.write(net.SerializeToString())
+        file.writelines(pieces)
     return upgrading.say_written("NetParameter binary proto", arguments.output, lossless=lossless)

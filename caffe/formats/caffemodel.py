@@ -56,7 +56,7 @@ def read(path: PathLike) -> list[LayerWeights]:
     """The weights in a .caffemodel, layer by layer, without copying them. Raises FormatError."""
     source = os.fspath(path)
     blobs: list[memoryview] = []
-    net = _parse(_skeleton(_content(path), _NET, blobs, source), source)
+    net = parse(_skeleton(content_of(path), _NET, blobs, source), source)
     upgrade_net(net, source)
     if not net.layer:
         raise FormatError(f"{source}: holds no layers, expected the weights of some. Copy or download the file again.")
@@ -79,7 +79,7 @@ def read_net(path: PathLike) -> caffe_pb2.NetParameter:
 
 def read_message(path: PathLike) -> caffe_pb2.NetParameter:
     """The whole message as it is stored, of whichever generation. Raises FormatError."""
-    return _parse(bytes(_content(path)), os.fspath(path))
+    return parse(bytes(content_of(path)), os.fspath(path))
 
 
 def write(
@@ -104,7 +104,8 @@ def write(
         file.writelines(pieces)
 
 
-def _content(path: PathLike) -> memoryview:
+def content_of(path: PathLike) -> memoryview:
+    """The bytes of a .caffemodel. Raises FormatError for a file of another kind."""
     content = map_file(path)
     found = identify(content)
     if found is not Kind.WEIGHTS:
@@ -142,7 +143,8 @@ def _layer_pieces(
     return [*pieces, settings[before:]]
 
 
-def _parse(message: bytes, source: str) -> caffe_pb2.NetParameter:
+def parse(message: bytes, source: str) -> caffe_pb2.NetParameter:
+    """The message in these bytes; `source` names them. Raises FormatError."""
     try:
         return caffe_pb2.NetParameter.FromString(message)
     except DecodeError as error:
