@@ -7,6 +7,7 @@
     │   └── NotFiniteError        a training whose loss or weights are NaN or infinite
     ├── WeightsError              weights or solver history that do not fit this net
     ├── DataError                 images, labels, lists and databases
+    │   └── LabelError            labels of a batch that a layer cannot take
     └── UsageError                a wrong call, option or flag
 
 A message has one shape: who, what was found, what was expected, what to do. Where Caffe has words that scripts match,
@@ -40,6 +41,15 @@ class WeightsError(CaffeError):
 
 class DataError(CaffeError):
     """Images, labels, lists or databases that do not hold what a layer or tool needs."""
+
+
+class LabelError(DataError):
+    """Labels of a batch that a layer cannot take: `items` are their places along the first axis of the blob `blob`."""
+
+    def __init__(self, message: str, blob: str, items: list[int]):
+        super().__init__(message)
+        self.blob = blob
+        self.items = items
 
 
 class UsageError(CaffeError):

@@ -57,14 +57,24 @@ def named(owner: str) -> Iterator[None]:
     try:
         yield
     except CaffeError as error:
-        if owner in str(error):
-            raise
-        raise type(error)(f"{owner}: {error}") from error
+        if owner not in str(error):
+            error.args = (f"{owner}: {error}", *error.args[1:])
+        raise
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
+        if not is_memory(error):
             raise
-        first = str(error).partition("\n")[0] or "no memory"
-        raise NetError(
-            f"{owner}: its blobs and what it computes with take more memory than there is ({first}). Lower the sizes "
-            "in its settings, or give it smaller bottoms."
-        ) from error
+        raise short_of_memory(error, owner) from error
+
+
+def is_memory(error: Exception) -> bool:
+    """Whether memory is short, in Python's words or torch's."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def short_of_memory(error: Exception, owner: str) -> NetError:
+    """The error of a layer for which there is not the memory."""
+    said = str(error).partition("\n")[0] or "no memory"
+    return NetError(
+        f"{owner}: its blobs and what it computes with take more memory than there is ({said}). Lower the sizes in its "
+        "settings, or give it smaller bottoms."
+    )

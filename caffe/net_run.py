@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffe import device, net_debug, plan
+from caffe.net_errors import explained
 from caffe.net_graph import Node, reseed_loss
 from caffe.plan import memory
 from caffe.plan.elision import Elision
@@ -33,20 +34,26 @@ class NetRun:
         if not watched:
             for index in indices:
                 _forget_tops(self._net.nodes[index])
-        for index in indices:
-            self._net.call_hooks("before_forward", index)
-            node = self._net.nodes[index]
-            node.layer.reshape(node.bottom, node.top)
-            if watched:
-                _forget_tops(node)
-            if not self._elision.forward(index):
-                node.layer.forward(node.bottom, node.top)
-            if any(node.loss_weights):
-                reseed_loss(node)
-                loss = loss + _weighted_loss(node)
-            if self._net.debug_info:
-                net_debug.after_forward(self._net, node)
-            self._net.call_hooks("after_forward", index)
+        index = 0
+        try:
+            for index in indices:
+                self._net.call_hooks("before_forward", index)
+                node = self._net.nodes[index]
+                node.layer.reshape(node.bottom, node.top)
+                if watched:
+                    _forget_tops(node)
+                if not self._elision.forward(index):
+                    node.layer.forward(node.bottom, node.top)
+                if any(node.loss_weights):
+                    reseed_loss(node)
+                    loss = loss + _weighted_loss(node)
+                if self._net.debug_info:
+                    net_debug.after_forward(self._net, node)
+                self._net.call_hooks("after_forward", index)
+        except (RuntimeError, MemoryError) as error:
+            if (better := explained(error, self._net.nodes, index)) is not error:
+                raise better from error
+            raise
         memory.settle()
         return loss
 

@@ -27,7 +27,7 @@ RANKS = """
     solver_nets update_rules learning_rate smoothed_loss timer
     net
     net_run
-    net_debug net_outputs net_weights
+    net_debug net_errors net_outputs net_weights
     net_graph
     layer_types
     data

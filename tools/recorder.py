@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from net_spec.nets import Variant
+from tools.atomic import open_atomic
 
 
 class Stopped(Exception):
@@ -79,8 +80,22 @@ class Recorder:
 def read_scores(folder: Path) -> list[dict[str, Any]]:
     """Every scoring of a training, first to last: its iteration, and the metrics by the name of the labels."""
     path = folder / "scores.json"
-    return json.loads(path.read_text()) if path.exists() else []
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except ValueError as error:
+        raise ValueError(_damaged(path, str(error))) from error
+    if not isinstance(scores, list) or not all(isinstance(entry, dict) for entry in scores):
+        raise ValueError(_damaged(path, "it is something else"))
+    return scores
+
+
+def _damaged(path: Path, found: str) -> str:
+    return (
+        f"'{path}' holds no list of scorings ({found}): it was cut off or edited. Remove it: only the scores so far "
+        "are lost, which tools/score.py computes again."
+    )
 
 
 def write_scores(folder: Path, scores: list[dict[str, Any]]) -> None:
-    (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    with open_atomic(folder / "scores.json") as file:
+        file.write((json.dumps(scores, indent=1) + "\n").encode())

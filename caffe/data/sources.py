@@ -1,8 +1,8 @@
 """Endless batches out of a database, out of image files, out of windows of images: what the prefetching layers read.
 
 A Source knows the shape of a batch's data before the first one is made, and gives batches forever: tuples of a float32
-array N×C×H×W and one of N labels. Images are decoded by several threads if they may be; crops and mirrors are drawn in
-the images' order. A source holds no layer, so that the thread that runs it keeps none alive.
+array N×C×H×W, one of N labels, and what to call each image. Images are decoded by several threads if they may be; crops
+and mirrors are drawn in the images' order. A source holds no layer, so that the thread that runs it keeps none alive.
 """
 
 import re
@@ -25,7 +25,7 @@ from caffe.limits import check_count
 from caffe.log import log
 from caffe.proto import caffe_pb2
 
-Batch = tuple[np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray, np.ndarray, list[str]]
 
 _LABEL_DIGITS = 100
 
@@ -136,8 +136,10 @@ def batched(items: Iterator[tuple[np.ndarray, int, str]], size: int, transformer
     while True:
         data = np.empty(0, np.float32)
         labels = np.empty(size, np.float32)
+        names = []
         for index in range(size):
             image, labels[index], name = next(items)
+            names.append(name)
             values = transformer.apply(image, name)
             if index == 0:
                 data = np.empty((size, *values.shape), np.float32)
@@ -147,7 +149,7 @@ def batched(items: Iterator[tuple[np.ndarray, int, str]], size: int, transformer
                     "(channels, height, width). Give all images one size, use crop_size, or batch_size: 1."
                 )
             data[index] = values
-        yield data, labels
+        yield data, labels, names
 
 
 def parse_datum(value: bytes, name: str) -> Any:

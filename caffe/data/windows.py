@@ -105,13 +105,15 @@ class WindowSource:
         objects = int(np.float32(self._batch_size) * np.float32(self._param.fg_fraction))
         while True:
             data, labels = np.zeros(self.shape, np.float32), np.zeros(self._batch_size, np.float32)
+            names = []
             for index in range(self._batch_size):
                 kind = self._background if index < self._batch_size - objects else self._objects
                 window = kind[self._random.below(len(kind))]
                 mirrored = self._transformer.mirror and bool(self._random.below(2))
                 self._put(window, mirrored, data[index])
                 labels[index] = window.label
-            yield data, labels
+                names.append(f"'{self._files[window.image]}'")
+            yield data, labels, names
 
     def _image(self, number: int) -> np.ndarray:
         name = self._files[number]

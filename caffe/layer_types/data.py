@@ -1,5 +1,7 @@
 """Data layers that read ahead: from a database, from image files, from windows of images."""
 
+from collections.abc import Sequence
+
 from caffe.blob import Blob
 from caffe.data import random
 from caffe.data.prefetch import MOST_AHEAD, Prefetcher
@@ -16,6 +18,9 @@ _IN_TRANSFORM_PARAM = "read from transform_param; the upgrade of V1 nets moves i
 
 class PrefetchingLayer(SourceLayer):
     """A layer whose batches a thread makes while the net computes (BasePrefetchingDataLayer)."""
+
+    items: Sequence[str] = ()
+    """What to call each image of the batch in the tops."""
 
     def open(self, transformer: DataTransformer) -> Source:
         raise NotImplementedError
@@ -42,7 +47,8 @@ class PrefetchingLayer(SourceLayer):
                 "of that one, has no such thread. Build the net in the child; or start the child by "
                 "multiprocessing.get_context('spawn'); or set `prefetch: 0` in data_param, which needs no thread."
             )
-        fill(top, self._batches.next()[: len(top)])
+        *arrays, self.items = self._batches.next()
+        fill(top, arrays[: len(top)])
 
 
 @layer_type

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from caffe.errors import DataError, ShapeError
+from caffe.errors import LabelError, ShapeError
 from caffe.layer import NativeLayer, Shape
 from caffe.layer_types.axes import canonical
 from caffe.plan import replay
@@ -37,7 +37,7 @@ def indices(
 
 
 def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, layer: NativeLayer) -> None:
-    """Raises DataError unless all labels are whole numbers in 0 … classes − 1, or the ignore_label."""
+    """Raises LabelError unless all labels are whole numbers in 0 … classes − 1, or the ignore_label."""
     allowed = (labels >= 0) & (labels < classes) & (labels == labels.trunc())
     if ignore_label is not None:
         allowed |= labels == ignore_label
@@ -50,7 +50,10 @@ def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, l
     ignored = "" if ignore_label is None else f" or {ignore_label} (the ignore_label)"
     remedy = "set ignore_label" if ignore_label is None else "change ignore_label"
     names = layer.layer_param.bottom
-    raise DataError(
+    items = (~allowed).nonzero()[:, 0].unique().tolist() if labels.dim() else []
+    raise LabelError(
         f"{layer}: {len(wrong)} of {labels.numel()} labels in '{names[1]}' have the values {shown}, expected whole "
-        f"numbers 0 … {classes - 1}{ignored}. Correct the labels, {remedy}, or give '{names[0]}' as many classes."
+        f"numbers 0 … {classes - 1}{ignored}. Correct the labels, {remedy}, or give '{names[0]}' as many classes.",
+        names[1],
+        items,
     )
