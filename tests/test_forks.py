@@ -155,7 +155,6 @@ def test_data_that_a_thread_of_the_parent_reads_is_refused_in_words(text, words,
     )
     assert refused.startswith(words)
     assert "Build the net in the child" in refused
-    assert "layer '" in refused
     assert (ended, there.split(": ")[0]) == ("ended with 0", "parent")
 
 

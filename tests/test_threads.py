@@ -6,11 +6,13 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import caffe
 from caffe.blob import Storage
 from caffe.errors import NetError, UsageError
+from caffe.plan import replay
 from tests.plan.nets import build
 from tests.solver.conftest import make  # noqa: F401 - a fixture
 from tools import infer
@@ -230,3 +232,11 @@ def test_what_another_thread_makes_of_shared_weights_meanwhile_is_not_taken_for_
 
     assert (storage.derived((4,), plus_one, Meddler()) == 1).all()
     assert (storage.derived((4,), plus_one, Meddler()) == 1).all()
+
+
+def test_checks_are_left_for_the_pass_that_ones_own_thread_records(other, monkeypatch):
+    monkeypatch.setattr(replay._recorder, "left", [], raising=False)
+    fine = torch.tensor(True)
+    assert not other(lambda: replay.leave(fine, lambda: None))
+    assert replay.leave(fine, lambda: None)
+    assert len(replay._recorder.left) == 1
