@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         solver_count,
         solver_rank,
     )
+    from caffe.plan.threads import set_threads
+    from caffe.process import tune_process
     from caffe.solver import (
         AdaDeltaSolver,
         AdaGradSolver,
@@ -67,6 +69,8 @@ _NAMES = {
         "solver_count",
         "solver_rank",
     ],
+    "plan.threads": ["set_threads"],
+    "process": ["tune_process"],
     "solver": [
         "AdaDeltaSolver",
         "AdaGradSolver",

@@ -7,18 +7,12 @@ import math
 import os
 from collections.abc import Sequence
 
-# oneDNN keeps what it compiled for a shape; a net on images of many sizes needs more room than the default of 1024, or
-# it compiles every kernel anew at every iteration. Read when torch computes its first convolution.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
-
 import numpy as np
 import torch
 
 from caffe.errors import UsageError
 from caffe.log import log
 from caffe.plan import memory
-
-memory.keep()
 
 CACHE_LINE = 64
 """Bytes; torch's own memory begins at such a boundary."""

@@ -313,6 +313,10 @@ class Net(NotCopied):
         for node in self.nodes:
             node.layer.reshape(node.bottom, node.top)
 
+    def threads(self) -> AbstractContextManager[None]:
+        """While this lasts, the calling thread computes with as many threads as this net is worth."""
+        return self._run.threads()
+
     @guarded
     def clear_param_diffs(self) -> None:
         """Set the diffs of all parameters to zero."""

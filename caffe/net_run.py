@@ -1,17 +1,19 @@
 """Runs the layers of a net, one after another, or a recording of that: forward, backward, and both together."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 
-from caffe import device, net_debug, plan
+from caffe import device, net_debug, plan, process, work
 from caffe.net_errors import explained
 from caffe.net_graph import Node, reseed_loss
-from caffe.plan import memory
+from caffe.plan import threads
 from caffe.plan.elision import Elision
 from caffe.plan.replay import Replays
 from caffe.proto import caffe_pb2
+from caffe.work import Work
 
 if TYPE_CHECKING:
     from caffe.net import Net
@@ -25,9 +27,25 @@ class NetRun:
         self._keeps_diffs = net.keep_diffs or net.debug_info
         self._elision = Elision(net.nodes, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN)
         self._replays = Replays(net.nodes, net.graph.blobs)
+        self._shapes: list[tuple[int, ...]] = []
+        self._work = Work()
+        """A forward pass's, with blobs of these shapes."""
+
+    def threads(self) -> AbstractContextManager[None]:
+        """While this lasts, the calling thread computes with as many threads as this net is worth."""
+        if device.mode_is_gpu():
+            return nullcontext()
+        shapes = [blob.shape for blob in self._net.graph.blobs]
+        if shapes != self._shapes:
+            self._shapes, self._work = shapes, sum(map(work.forward, self._net.nodes), Work())
+        return threads.chosen(self._work.operations, self._work.bytes)
 
     def forward(self, indices: Iterable[int]) -> torch.Tensor:
         """Run these layers; the loss."""
+        with self.threads():
+            return self._forward(indices)
+
+    def _forward(self, indices: Iterable[int]) -> torch.Tensor:
         loss = device.zero()
         indices = list(indices)
         watched = self._net.has_hooks  # which may look at any blob
@@ -54,11 +72,15 @@ class NetRun:
             if (better := explained(error, self._net.nodes, index)) is not error:
                 raise better from error
             raise
-        memory.settle()
+        process.settle()
         return loss
 
     def backward(self, indices: Iterable[int]) -> None:
         """Run these layers backward, in the order given."""
+        with self.threads():
+            self._backward(indices)
+
+    def _backward(self, indices: Iterable[int]) -> None:
         for index in indices:
             self._net.call_hooks("before_backward", index)
             node = self._net.nodes[index]

@@ -208,7 +208,8 @@ class Solver(NotCopied):
                 started = time.perf_counter()
             for _, on_gradients_ready in self._hooks:
                 on_gradients_ready()
-            self.apply_update()
+            with self.net.threads():
+                self.apply_update()
             self._iterations_run += 1
             for warning in self._watch.look(self._iterations_run):
                 log.warning("%s", warning)

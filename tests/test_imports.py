@@ -22,12 +22,13 @@ RANKS = """
     solver
     snapshot tripwires
     layer_state snapshot_lock finite
-    machine work
+    machine
     solver_settings
     solver_nets update_rules learning_rate smoothed_loss timer
     net
     net_run
     net_debug net_errors net_outputs net_weights
+    work
     net_graph
     layer_types
     data
@@ -36,11 +37,12 @@ RANKS = """
     blob
     parallel guard
     device
+    process
     plan
     coord_map draw io
     net_spec passes backward_plan copying limits modes
     formats
-    errors log proto
+    cpus errors log proto
 """
 """The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}

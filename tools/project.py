@@ -25,6 +25,11 @@ for _folder in (ROOT / "data_layers", ROOT):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))  # at the end: where BVLC's caffe is installed, it stays the one that is found
 
+import caffe
+
+if Path(sys.argv[0]).resolve().parent in (ROOT / "tools", ROOT / "analyses") and hasattr(caffe, "tune_process"):
+    caffe.tune_process()  # the process is a tool's own; BVLC Caffe has no such call
+
 
 def check_installed() -> None:
     """Ends the program, with words, where the packages are missing that tools need: in a shell without .venv, say."""

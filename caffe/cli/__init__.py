@@ -21,6 +21,7 @@ from typing import NoReturn
 import caffe
 from caffe.errors import CaffeError
 from caffe.log import log
+from caffe.process import tune_process
 
 COMMANDS = {
     "train": "train or finetune a model",
@@ -56,7 +57,12 @@ _SWITCHES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `caffe ARGV...`; the exit status. Nobody is told that whoever read the output (head, say) has seen enough."""
+    """Run `caffe ARGV...`; the exit status. Nobody is told that whoever read the output (head, say) has seen enough.
+
+    Without argv the process is the command's own, and is set up for it (caffe/process.py).
+    """
+    if argv is None:
+        tune_process()
     _print_on_any_terminal()
     try:
         status = _main(argv)

@@ -16,7 +16,8 @@ rows.py         the bands of rows that all these take
 relu.py         the gradient of a ReLU in one pass
 upsampling.py   a fixed bilinear deconvolution as two products
 replay.py       on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
-memory.py       memory kept for the next layer instead of given back to the system
+memory.py       memory that lasts, in mappings of its own
+threads.py      how many threads a pass takes
 """
 
 import os

@@ -1,0 +1,90 @@
+"""What makes nets faster in a process that is theirs alone, and that a library must not do to one that is not.
+
+`import caffe` changes nothing of the process. The `caffe` command and the tools call `tune_process`; so may a program
+that does little else than compute nets. It sets three things:
+
+memory      glibc gives large memory back as soon as it is freed, and the next layer pays for it anew, page by page. It
+            is told to keep it. What lies unused is given back when it has become much (`settle`).
+kernels     oneDNN keeps what it compiled for a shape. On images of many sizes a net needs room for more than 1,024.
+waiting     Threads of OpenMP that wait for each other spin for some 20 ms before they sleep. Where other processes want
+            the processor, those may be 20 ms in which nobody computes. Less than a millisecond does as well.
+
+The last two are read from environment variables, by torch when it is imported or first computes. Those that are set
+already stay as they are.
+"""
+
+import ctypes
+import os
+import sys
+from typing import Any
+
+from caffe import plan
+
+if sys.platform.startswith("linux"):
+    import resource
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""mallopt's."""
+KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY")
+MOST_KERNELS = "4096"
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+SPINS = "10000"
+GROWTH = 1.5
+"""How much more memory than a pass needed is taken before what lies unused is given back."""
+LEAST = 2**30
+"""Bytes; less than that is left alone."""
+FIRST = 2
+"""So many passes are watched before it is known what a pass needs: what is laid out once is freed in the first."""
+
+_library: Any = None
+_passes = _needed = 0
+"""Since memory was last given back, and how many bytes the process had after the first of them."""
+
+
+def tune_process() -> None:
+    """Set up the whole process for computing nets: memory that is freed is kept, waiting threads spin less.
+
+    Not in BVLC Caffe. Call it before torch is imported (`import caffe` does not do that); later, only what can still be
+    set is set. With CAFFE_PLAN=plain in the environment, and where the C library is not glibc, memory is left alone.
+    """
+    _default(KERNELS, MOST_KERNELS)
+    if "torch" not in sys.modules:
+        _default(WAITING, SPINS)
+    _keep_memory()
+
+
+def _default(names: tuple[str, ...], value: str) -> None:
+    """Set the first environment variable, unless the user has set one of them."""
+    if not any(name in os.environ for name in names):
+        os.environ[names[0]] = value
+
+
+def _keep_memory() -> None:
+    global _library
+    if plan.PLAIN or not sys.platform.startswith("linux"):
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "gnu_get_libc_version"):
+        library.mallopt(_MMAP_MAX, 0)
+        library.mallopt(_TRIM_THRESHOLD, -1)
+        _library = library
+
+
+def settle() -> None:
+    """After a pass: give back what lies unused, if memory is kept and the process has grown much since then."""
+    global _passes, _needed
+    if _library is None or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < LEAST:
+        return
+    taken = resident()
+    _passes += 1
+    if _passes <= FIRST:
+        _needed = max(LEAST, taken)
+    elif taken > GROWTH * _needed:
+        _library.malloc_trim(0)
+        _passes = 0
+
+
+def resident() -> int:
+    """Bytes of memory that the process has."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
