@@ -95,6 +95,8 @@ def memory_text(result: Mapping[str, Any]) -> str:
 
 UNITS = {
     "peak_memory": (1e9, "GB"),
+    "resident": (1e6, "MB"),
+    "growth": (1e6, "MB"),
     "bytes_per_second": (1e9, "GB/s"),
     "operations_per_second": (1e9, "GFLOP/s"),
     "operations": (1e9, "GFLOP"),

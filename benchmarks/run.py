@@ -28,7 +28,7 @@ from benchmarks import machine, report
 from benchmarks.engines import Job
 from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, WorkerFailed
 from benchmarks.race import Entry, race
-from benchmarks.rows import BVLC, CPU, CUDA, ENGINES, THIS, Race
+from benchmarks.rows import BVLC, CPU, CUDA, EAGER, ENGINES, THIS, Race
 from benchmarks.varied import varied, voc_sizes
 from caffe.formats.atomic import open_atomic
 from tools import project
@@ -99,6 +99,19 @@ def run_data(options: argparse.Namespace) -> Results:
     }
 
 
+def run_sizes(options: argparse.Namespace) -> Results:
+    engines = {THIS.label: "caffe", EAGER.label: "pytorch"}
+    return {label: _measured("benchmarks.sizes", engine, options) for label, engine in engines.items()}
+
+
+def run_busy(options: argparse.Namespace) -> Results:
+    return {f"{THIS.label}, {how}": _measured("benchmarks.busy", how, options) for how in ("imported", "tuned")}
+
+
+def _measured(module: str, argument: str, options: argparse.Namespace) -> dict[str, Any]:
+    return json.loads(ENVIRONMENTS["here"].python("-m", module, argument, threads=options.threads))
+
+
 def run_machine(options: argparse.Namespace) -> Results:
     return json.loads(ENVIRONMENTS["here"].python("-m", "benchmarks.floor", options.device, threads=options.threads))
 
@@ -108,16 +121,18 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "varied": ("50 images of 50 VOC sizes, mean of a forward", run_varied),
     "published": ("The nets that Caffe was published with", run_published),
     "data": ("Data layer: a whole VOC-sized JPEG and its label to blobs", run_data),
+    "sizes": ("Memory that 2,000 more sizes of images take", run_sizes),
+    "busy": ("A training step of demo-fcn16s, idle and beside eight busy processes", run_busy),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 
-BESIDE_BVLC = ("startup", "published")
-"""On the CPU alone."""
+ON_CPU = ("startup", "published", "sizes", "busy")
+"""There alone."""
 
 
 def rows(device: str) -> dict[str, Race | None]:
     """All rows by name; those that are no races have None."""
-    names = [name for name in OTHERS if name not in BESIDE_BVLC or device == "cpu"]
+    names = [name for name in OTHERS if name not in ON_CPU or device == "cpu"]
     return {**{row.name: row for row in (CPU if device == "cpu" else CUDA)}, **dict.fromkeys(names)}
 
 

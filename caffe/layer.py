@@ -192,7 +192,7 @@ class TorchLayer(NativeLayer):
         self._shapes: Sequence[Shape] = ()
         """Of the tops, for bottoms of the shapes `_shaped_for`."""
         self._asked: dict[object, object] = {}
-        """What `keeps` was last asked, with settings."""
+        """What `recurs` was last asked."""
 
     def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
@@ -252,12 +252,14 @@ class TorchLayer(NativeLayer):
         as the size of an image, from the second time on that the same is asked in a row.
         """
         blob = self.blobs[index]
-        if settings:
-            asked = blob.stamp, settings
-            met, self._asked[index, make] = self._asked.get((index, make)), asked
-            if met != asked:
-                return False
+        if settings and not self.recurs((index, make), blob.stamp, settings):
+            return False
         return not self.tensors[index].requires_grad and not blob.viewed
+
+    def recurs(self, key: object, *settings: object) -> bool:
+        """Whether the settings, such as the size of an image, are those that this was last asked with for this key."""
+        met, self._asked[key] = self._asked.get(key), settings
+        return met == settings
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""

@@ -173,7 +173,7 @@ class Convolution(_Convolving):
         stride, pad, dilation = windows.stride, windows.pad, windows.dilation
         if direct is F.conv2d and fits:
             made_of, keeps = partial(self.made_of, 0), partial(self.keeps, 0)
-            return convolution.convolve(x, params, made_of, keeps, stride, pad, dilation, self.group)
+            return convolution.convolve(x, params, made_of, keeps, self.recurs, stride, pad, dilation, self.group)
         weight, bias = _weight_and_bias(x, params)
         if direct is None or not fits:
             return _with_bias(_multiply_patches(x, weight, windows, self.group), bias)

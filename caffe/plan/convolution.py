@@ -13,6 +13,7 @@ LARGE_MAP = 2**16
 """Values; below it, laying them out takes longer than the convolution."""
 MadeOf = Callable[..., torch.Tensor]
 Keeps = Callable[..., bool]
+Recurs = Callable[..., bool]
 
 
 def convolve(
@@ -20,6 +21,7 @@ def convolve(
     params: list[torch.Tensor],
     made_of: MadeOf,
     keeps: Keeps,
+    recurs: Recurs,
     stride: Sizes,
     pad: Sizes,
     dilation: Sizes,
@@ -28,6 +30,7 @@ def convolve(
     """(N, C, H, W) convolved with `params`, weights (O, C / group, h, w) and perhaps a bias (O).
 
     made_of(function, …): what a function makes of the weights; keeps(function, …): whether it does so for many passes.
+    recurs(way, …): whether the pass before came that way with the same settings.
     """
     weight, bias = params[0], params[1].to(x.dtype) if len(params) > 1 else None
     windows = (tuple(weight.shape[2:]), dilation, pad, stride)
@@ -43,7 +46,8 @@ def convolve(
         if packed.pays(x, weight) and keeps(packed.kernels, *settings):
             return packed.convolve(x, made_of(packed.kernels, *settings), bias, pad, stride, dilation, group)
     if group == 1 and pointwise.pays(x, windows):
-        return pointwise.convolve(x, weight, bias)
+        # not where it learns: what a training comes to may not depend on where it was interrupted
+        return pointwise.convolve(x, weight, bias, not recorded and recurs(pointwise.convolve, tuple(x.shape)))
     if as_matrix:
         return matrix.convolve(x, weight, bias, windows)
     by_tensor_cores = _by_tensor_cores(x)

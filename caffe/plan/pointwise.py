@@ -1,6 +1,9 @@
 """A convolution by 1 × 1 kernels as a product of matrices, which it is: filters × channels by channels × pixels.
 
 oneDNN multiplies them as they lie; torch's own way, which it takes on one thread, is less than half as fast.
+
+For every number of pixels oneDNN compiles kernels, and never gives all of their memory back: images of 2,000 sizes took
+a quarter of a gigabyte. So the pixels are filled up to one of few numbers, unless the same comes again and again.
 """
 
 from typing import Any
@@ -19,32 +22,59 @@ def pays(x: torch.Tensor, windows: Windows) -> bool:
     return fits and by_onednn(x) and WAY.works
 
 
-def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """(1, C, H, W) convolved with (O, C, 1, 1), as F.conv2d."""
-    return _Convolve.apply(x, weight, bias)
+FINEST = 16
+"""Pixels are filled up to a multiple of this."""
+STEPS = 3
+"""And to one of 2 ** STEPS numbers between a power of two and the next: by less than an eighth."""
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, recurs: bool = False) -> torch.Tensor:
+    """(1, C, H, W) convolved with (O, C, 1, 1), as F.conv2d. recurs: images of this size come again and again."""
+    return _Convolve.apply(x, weight, bias, recurs)
+
+
+def filled_up(pixels: int) -> int:
+    """The next of few numbers."""
+    step = max(FINEST, 1 << max(0, pixels.bit_length() - 1 - STEPS))
+    return -(-pixels // step) * step
+
+
+def _columns(maps: torch.Tensor, recurs: bool) -> torch.Tensor:
+    """(1, C, H, W) → (C, pixels), filled up with zeros unless the size recurs."""
+    columns = maps[0].flatten(1)
+    pixels = columns.shape[1]
+    return columns if recurs else F.pad(columns, (0, filled_up(pixels) - pixels))
+
+
+def _maps(columns: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """(C, pixels and what was filled up) → (1, C, H, W), of another map's size."""
+    return columns[:, : like.shape[2] * like.shape[3]].reshape(1, -1, *like.shape[2:])
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, recurs: bool
+    ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
-        y = product(weight.flatten(1), x[0].flatten(1).t())
+        ctx.recurs = recurs
+        y = product(weight.flatten(1), _columns(x, recurs).t())
         if bias is not None:
             y += bias[:, None]
-        return y.view(1, -1, *x.shape[2:])
+        return _maps(y, x)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         x, weight = ctx.saved_tensors
-        rows = grad[0].flatten(1)
+        rows = _columns(grad, ctx.recurs)
         to_x = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
-            to_x = product(weight.flatten(1).t(), rows.t()).view_as(x)
+            to_x = _maps(product(weight.flatten(1).t(), rows.t()), x)
         if ctx.needs_input_grad[1]:
-            to_weight = product(rows, x[0].flatten(1)).view_as(weight)
+            to_weight = product(rows, _columns(x, ctx.recurs)).view_as(weight)
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(1)
-        return to_x, to_weight, to_bias
+        return to_x, to_weight, to_bias, None
 
 
 def _trial() -> Pairs:

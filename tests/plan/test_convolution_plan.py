@@ -97,6 +97,12 @@ class TestPointwise:
         found = gradients(pointwise.convolve, x, weight, bias)
         assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
 
+    def test_the_same_where_sizes_recur(self, filters, channels, size):
+        x, weight, bias = drawn(1, channels, *size), drawn(filters, channels, 1, 1), drawn(filters)
+        expected = gradients(lambda *given: pointwise.convolve(*given, False), x, weight, bias)
+        found = gradients(lambda *given: pointwise.convolve(*given, True), x, weight, bias)
+        assert all(distance(*pair) < 1e-6 for pair in zip(found, expected, strict=True))
+
     def test_without_a_bias(self, filters, channels, size):
         x, weight = drawn(1, channels, *size), drawn(filters, channels, 1, 1)
         expected = gradients(F.conv2d, x.double(), weight.double())
@@ -108,6 +114,15 @@ class TestPointwise:
         x = drawn(1, channels, 1, 1).expand(1, channels, *size)
         y = pointwise.convolve(x, drawn(filters, channels, 1, 1), drawn(filters))
         assert all(len(channel.unique()) == 1 for channel in y[0])
+
+
+def test_images_of_ever_new_sizes_need_kernels_for_few_numbers_of_pixels():
+    numbers = {pointwise.filled_up(pixels) for pixels in range(1, 2**16 + 1)}
+    assert len(numbers) < 100
+    assert all(
+        pixels <= pointwise.filled_up(pixels) < max(pixels + 16, 1.125 * pixels + 1) for pixels in range(1, 5000)
+    )
+    assert all(pointwise.filled_up(number) == number for number in numbers)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -269,6 +284,28 @@ class TestChoice:
     def test_kernels_of_one_pixel(self, phase, ways):
         build(self.POINTWISE, phase).forward()
         assert ways == ["pointwise.convolve"]
+
+    def test_kernels_of_one_pixel_are_compiled_for_a_size_once_it_recurs(self, monkeypatch):
+        monkeypatch.setattr(packed, "pays", lambda *given: False)
+        net = build(self.POINTWISE)
+        numbers = []
+        monkeypatch.setattr(
+            pointwise, "product", lambda a, b, product=pointwise.product: numbers.append(len(b)) or product(a, b)
+        )
+        for width in (17, 17, 19, 20, 20, 20):
+            net.blobs["data"].reshape(1, 8, 11, width)
+            net.reshape()
+            net.forward()
+        assert numbers == [192, 187, 224, 224, 220, 220]
+
+    def test_where_they_learn_it_does_not_matter_what_came_before(self, monkeypatch):
+        net = build("force_backward: true\n" + self.POINTWISE, caffe.TRAIN)
+        numbers = []
+        monkeypatch.setattr(
+            pointwise, "product", lambda a, b, product=pointwise.product: numbers.append(len(b)) or product(a, b)
+        )
+        self.forwards(net, 2)
+        assert numbers == [288, 288]
 
     def test_wide_layers(self, ways):
         build(self.WIDE).forward()
