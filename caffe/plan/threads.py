@@ -78,10 +78,22 @@ def chosen(operations: int, size: int) -> Iterator[None]:
         return
     with _lock:
         _limiting += 1
+    process = os.getpid()
     torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(now)
-        with _lock:
-            _limiting -= 1
+        if os.getpid() == process:
+            torch.set_num_threads(now)
+            with _lock:
+                _limiting -= 1
+
+
+def _in_child() -> None:
+    """A child of fork has the one thread that forked, whatever was wanted (see caffe/guard.py)."""
+    global _wanted, _lock, _limiting
+    _wanted, _lock, _limiting = None, threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -114,6 +114,25 @@ def test_a_thread_that_begins_while_a_small_net_runs_elsewhere_takes_all_for_a_l
     assert found == [4, 4]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("wanted", [None, 3])
+def test_a_child_of_fork_keeps_to_one_thread(wanted, tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET.format(side=256))
+    net = caffe.Net(str(path), caffe.TEST)
+    caffe.set_threads(wanted)
+    net.forward()
+    reader, writer = os.pipe()
+    with threads.chosen(*SMALL):
+        child = os.fork()
+    if not child:
+        with net.threads():
+            os.write(writer, bytes([torch.get_num_threads()]))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 1) == b"\1"
+
+
 NET = """
 layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 64 dim: {side} dim: {side} }} }} }}
 layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param {{ num_output: 64
