@@ -76,7 +76,7 @@ def _benchmark(net: Net, iterations: int) -> tuple[list[float], list[float]]:
 
 
 def _table(net: Net, forward: list[float], backward: list[float]) -> None:
-    whole = sum(forward) + sum(backward)
+    whole = sum(forward) + sum(ms for node, ms in zip(net.nodes, backward, strict=True) if node.runs_backward)
     width = max(len(node.layer.name) for node in net.nodes)
     log.info(
         "%-*s %-15s %-8s %10s %7s %10s %9s %9s %8s",
