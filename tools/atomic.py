@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all. What a killed process left goes when the same file is written again."""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """A file to write, that takes its name only once all is written; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
@@ -21,6 +23,26 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = left.name[len(path.name) + 2 : -len(".part")]
+        if pid.isdigit() and int(pid) != os.getpid() and not _may_run(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _may_run(pid: int) -> bool:
+    """Whether a process with this number may be running; on some systems it cannot be asked without harm."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_json(path: Path, values: Any) -> None:

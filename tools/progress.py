@@ -11,15 +11,23 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextlib.contextmanager
-def progress(title: str, unit: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after each of `total` units, of which some may be done already.
+def progress(title: str, unit: str, total: int, done: int = 0, *, lines: bool = True) -> Iterator[Callable[..., None]]:
+    """Gives a function to call after each of `total` units, of which some may be done already; what it is given stands
+    behind the bar.
 
-    While the bar is there (on a terminal, with tqdm), everything that Python prints appears above it.
+    While the bar is there (on a terminal, with tqdm), everything that Python prints appears above it. lines: without a
+    bar, a line from time to time.
     """
     bar = _bar(title, unit, total, done)
     if bar is None:
-        yield _Lines(title, unit, total, done)
+        yield _Lines(title, unit, total, done) if lines else lambda text="": None
         return
+
+    def advance(text: str = "") -> None:
+        if text:
+            bar.set_postfix_str(text, refresh=False)
+        bar.update()
+
     from tqdm.contrib import DummyTqdmFile
 
     with (
@@ -27,7 +35,7 @@ def progress(title: str, unit: str, total: int, done: int = 0) -> Iterator[Calla
         contextlib.redirect_stderr(DummyTqdmFile(sys.stderr)),
         contextlib.redirect_stdout(DummyTqdmFile(sys.stdout)),
     ):
-        yield bar.update
+        yield advance
 
 
 def _bar(title: str, unit: str, total: int, done: int):
@@ -45,7 +53,7 @@ class _Lines:
         self.title, self.unit, self.total, self.done = title, unit, total, done
         self.last = time.monotonic()
 
-    def __call__(self) -> None:
+    def __call__(self, text: str = "") -> None:
         self.done += 1
         if time.monotonic() - self.last >= SECONDS_BETWEEN_LINES:
             self.last = time.monotonic()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
+import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +45,24 @@ def check_installed() -> None:
         )
 
 
+def check_python() -> None:
+    """Ends the program, with words, where this checkout's Caffe would be imported and the Python is too old for it."""
+    found = importlib.util.find_spec("caffe")
+    ours = found is not None and found.origin is not None and Path(found.origin).is_relative_to(ROOT)
+    if ours and sys.version_info < (3, 10):
+        version = ".".join(map(str, sys.version_info[:2]))
+        sys.exit(f"{Path(sys.argv[0]).name}: this is Python {version}, Python 3.10 or later is needed.")
+
+
+def _is_started_here() -> bool:
+    """Whether the program is one of the tools."""
+    return Path(sys.argv[0]).resolve().parent == ROOT / "tools"
+
+
 check_installed()
+check_python()
+if _is_started_here():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load: it ends the program at once, without a traceback
 
 from tools import home
 
@@ -85,6 +104,10 @@ def tool(main: Callable[[list[str] | None], int]) -> Main:
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
         who = Path(sys.argv[0]).stem if name == "__main__" else name
+        if _is_started_here():
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # terminals that are not UTF-8 show "?" for what they have not
         try:
             with home.entered(sys.argv[1:] if arguments is None else arguments, who):
                 status = main(arguments)

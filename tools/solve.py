@@ -6,8 +6,10 @@
     python tools/solve.py my-task --chain                a task of your own (tools/new_task.py)
     python tools/solve.py voc-fcn8s --chain --voc-dir data/mine --classes 11         your own data in VOC's layout
 
-Snapshots, the loss of every iteration (loss.csv) and the scores (scores.json) go to snapshot/VARIANT/. SIGINT and
-SIGTERM save a snapshot before they stop the training; --resume goes on from the newest one.
+Snapshots, the loss of every iteration (loss.csv), the scores (scores.json) and Caffe's log (train.log) go to
+snapshot/VARIANT/. Of the snapshots that a run writes, the newest two and the best-scored one stay (--keep). SIGINT and
+SIGTERM save a snapshot before they stop the training; --resume goes on from the newest one. A loss or weights that are
+NaN or infinite end it (--allow-nan goes on).
 """
 
 from __future__ import annotations
@@ -27,19 +29,30 @@ from tools import home, metrics, missing, own_data, stages, trained
 from tools.class_names import class_names
 from tools.customise import Catalogue, add_data_options, catalogue
 from tools.device import add_device_options, use_device
+from tools.forecast import sentence
 from tools.initial import initialise
+from tools.keep import Keeper
 from tools.progress import progress
-from tools.recorder import Recorder, Stopped, read_scores, write_scores
+from tools.recorder import Recorder, Stopped, best_scored, is_scored, read_scores, write_scores
 from tools.score import ABSENT_EXCLUDED, confusions, report
+from tools.training_log import FILE, TrainingLog, training_log
 
 
-def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.Namespace) -> None:
-    """Run one stage to its end, from its newest snapshot or from `weights`, and score it."""
-    iterations = options.iterations or row.recipe.iterations
-    folder = stages.SNAPSHOTS / row.name
+def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.Namespace, after: int = 0) -> None:
+    """Run one stage to its end, from its newest snapshot or from `weights`, and score it. after: stages to come."""
     if is_done(row, options):
         print(f"{row.name}: done ({stages.weights_of(row.name)})")
         return
+    with training_log(options.verbose) as log:
+        _train(row, nets, weights, options, log, after)
+    print(f"{row.name}: done. To use it: python tools/infer.py {row.name} IMAGE …", flush=True)
+
+
+def _train(
+    row: Variant, nets: Catalogue, weights: list[Path], options: argparse.Namespace, log: TrainingLog, after: int
+) -> None:
+    iterations = options.iterations or row.recipe.iterations
+    folder = stages.SNAPSHOTS / row.name
     resumed = stages.progress(row.name) if options.resume else None
     if options.seed is not None:
         caffe.set_random_seed(options.seed)
@@ -47,6 +60,7 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.
     folder.mkdir(parents=True, exist_ok=True)
     solver = caffe.get_solver(nets.solver_file(row))
     solver.net.keep_diffs = False
+    solver.allow_nan = options.allow_nan
     if resumed:
         print(f"{row.name}: going on from {resumed.state}", flush=True)
         solver.restore(str(resumed.state))
@@ -57,30 +71,46 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.
     if options.allow_zero_init:
         solver.allow_zero_init = True
     trained.record(solver, row, nets, weights, options)
-    _run(solver, row, folder, iterations, options)
+    forecast = sentence(solver, row.recipe, iterations, options, folder)
+    more = f"; the {after} stage{'s' * (after > 1)} after it about as much each" if after else ""
+    print(f"{row.name}: {forecast}{more}. Caffe's log: {folder / FILE}", flush=True)
+    _run(solver, row, folder, iterations, options, log)
     score(solver, row, folder)
-    print(f"{row.name}: done. To use it: python tools/infer.py {row.name} IMAGE …", flush=True)
 
 
-def _run(solver: Any, row: Variant, folder: Path, iterations: int, options: argparse.Namespace) -> None:
+def _run(
+    solver: Any, row: Variant, folder: Path, iterations: int, options: argparse.Namespace, log: TrainingLog
+) -> None:
     """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
     begin, every = solver.iter, options.score_every or iterations
-    recorder = Recorder(solver, row, folder, options.restart)
+    keeper, label = Keeper(folder, options.keep), row.data.heads[0].label
+    recorder = Recorder(solver, row, folder, iterations, options.restart, lambda: log.open(folder, anew=begin == 0))
+    recorder.after_snapshot = lambda: keeper.prune(best_scored(folder, label))
     try:
         while solver.iter < iterations:
-            if solver.iter > begin and solver.iter % every == 0:
+            if solver.iter and solver.iter % every == 0 and not is_scored(folder, solver.iter):
                 score(solver, row, folder)
-            with progress(row.name, "iterations", iterations, solver.iter) as recorder.after_iteration:
+                if best_scored(folder, label) == solver.iter:
+                    solver.snapshot()
+                recorder.after_snapshot()
+            recorder.new_interval()
+            bar = progress(row.name, "iterations", iterations, solver.iter, lines=False)
+            with bar as recorder.after_iteration:
                 solver.step(min(iterations - solver.iter, every - solver.iter % every))
     except Stopped:
         raise RuntimeError(f"{row.name}: stopped at iteration {solver.iter}; --resume goes on from there") from None
     except KeyboardInterrupt:
         begin = solver.iter  # perhaps in the midst of an update: nothing to keep
         raise
+    except RuntimeError:
+        if not recorder.is_finite():
+            begin = solver.iter  # the weights that led there are not to be gone on from
+        raise
     finally:
         recorder.close()
         if solver.iter > begin:
             solver.snapshot()
+            keeper.prune(best_scored(folder, label))
 
 
 def score(solver: Any, row: Variant, folder: Path) -> None:
@@ -144,6 +174,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--score-every", type=int, default=0, metavar="N", help="score every N iterations, not only at the end"
     )
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=2,
+        metavar="N",
+        help="keep the newest N snapshots of this run and the best-scored one, remove others that it wrote (default: "
+        "2; 0: keep all)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show all of Caffe's log, not only its warnings")
+    parser.add_argument(
+        "--allow-nan", action="store_true", help="go on with a loss or weights that are NaN or infinite"
+    )
     parser.add_argument("--seed", type=int, help="seed of dropout and fillers")
     parser.add_argument(
         "--allow-zero-init", action="store_true", help="train a net even where zero weights keep it from learning"
@@ -169,6 +211,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("give a variant, or --list")
     if (options.iterations is not None and options.iterations < 1) or options.score_every < 0:
         parser.error("--iterations and --score-every count iterations: give a positive number")
+    if options.keep < 0:
+        parser.error("--keep counts snapshots: give 1 or more, or 0 to keep all")
     target = nets.find(options.variant)
     todo = stages.chain(target, nets.rows) if options.chain else [target]
     check_nothing_is_overwritten(todo, options)
@@ -179,7 +223,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.no_check:
         own_data.check(left, options)
     for row in todo:
-        train(row, nets, options.weights if row in left[:1] else [], options)
+        after = len(left) - left.index(row) - 1 if row in left else 0
+        train(row, nets, options.weights if row in left[:1] else [], options, after)
     return 0
 
 

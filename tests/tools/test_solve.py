@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,9 @@ import pytest
 
 import caffe
 from caffe.formats import caffemodel
+from caffe.log import init_log
 from tests.tools.conftest import ROOT
-from tools import infer, score, solve, stages
+from tools import forecast, infer, score, solve, stages
 from tools.customise import everything
 from tools.recorder import Recorder
 
@@ -182,6 +184,14 @@ def test_a_training_that_was_not_scored_is_scored_when_resumed(folder):
     assert len(json.loads(Path("snapshot/toy-fcn32s/scores.json").read_text())) == 1
 
 
+def test_an_intermediate_scoring_that_was_missed_is_made_up_for_when_resumed(folder):
+    assert own("--iterations", "2", "--score-every", "1") == 0
+    scores = Path("snapshot/toy-fcn32s/scores.json")
+    scores.write_text(json.dumps([entry for entry in json.loads(scores.read_text()) if entry["iteration"] < 2]))
+    assert own("--iterations", "3", "--score-every", "1", "--resume") == 0
+    assert [entry["iteration"] for entry in json.loads(scores.read_text())] == [1, 2, 3]
+
+
 def test_an_error_keeps_what_was_trained(folder, capsys):
     bad = Path("mine/SegmentationClass/image2.png")
     shutil.copy("mine/JPEGImages/image2.png", bad)
@@ -189,6 +199,189 @@ def test_an_error_keeps_what_was_trained(folder, capsys):
     assert "image2.png" in capsys.readouterr().err
     found = stages.progress("toy-fcn32s")
     assert found is None or found.iteration == loss_iterations()[-1] + 1
+
+
+def saved():
+    return sorted(int(path.stem.split("_")[-1]) for path in Path("snapshot/toy-fcn32s").glob("*.caffemodel"))
+
+
+def scored(monkeypatch, mean_ious):
+    """Let the scorings find these mean IUs, one after another."""
+    found, write = iter(mean_ious), solve.write_scores
+
+    def write_others(folder, scores):
+        scores[-1]["label"]["mean_iu"] = next(found)
+        write(folder, scores)
+
+    monkeypatch.setattr(solve, "write_scores", write_others)
+
+
+def test_the_newest_snapshots_and_the_best_scored_one_are_kept(folder, monkeypatch):
+    scored(monkeypatch, [0.1, 0.4, 0.3, 0.2, 0.2, 0.2])
+    assert own("--iterations", "6", "--score-every", "1", "--keep", "1") == 0
+    assert saved() == [2, 6]
+    left = {path.name for path in Path("snapshot/toy-fcn32s").glob("train_iter_*")}
+    assert left == {
+        f"train_iter_{n}.{kind}" for n in (2, 6) for kind in ("caffemodel", "solverstate", "layerstate.json")
+    }
+
+
+def test_only_what_the_run_wrote_is_removed(folder, monkeypatch):
+    assert own("--iterations", "2", "--score-every", "1", "--keep", "0") == 0
+    before = {path: path.read_bytes() for path in Path("snapshot/toy-fcn32s").glob("train_iter_*")}
+    Path("snapshot/toy-fcn32s/train_iter_1.mine.caffemodel").write_bytes(b"mine")
+    scored(monkeypatch, [0.9 + n / 100 for n in range(4)])
+    assert own("--iterations", "6", "--score-every", "1", "--keep", "1", "--resume") == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert set(Path("snapshot/toy-fcn32s").glob("train_iter_*.caffemodel")) - set(before) == {
+        Path(f"snapshot/toy-fcn32s/train_iter_{name}.caffemodel") for name in ("5", "6", "1.mine")
+    }
+
+
+def spoil(monkeypatch, iteration, name):
+    """At an iteration, a weight of a layer becomes NaN."""
+    record = Recorder.on_start
+
+    def on_start(self):
+        record(self)
+        if self.solver.iter == iteration:
+            self.solver.net.params[name][0].data.flat[0] = np.nan
+
+    monkeypatch.setattr(Recorder, "on_start", on_start)
+
+
+def test_a_loss_that_is_no_number_ends_training_and_the_good_snapshots_stay(folder, capsys, monkeypatch):
+    assert own("--iterations", "2") == 0
+    before = {path.name: path.read_bytes() for path in Path("snapshot/toy-fcn32s").glob("train_iter_*")}
+    spoil(monkeypatch, 3, "score_fr_3cls")
+    assert own("--iterations", "5", "--resume") == 1
+    said = capsys.readouterr().err
+    assert "iteration 3: the loss is nan. Not finite are the blobs score_fr_3cls" in said
+    assert "the parameters score_fr_3cls[0]" in said
+    assert "--allow-nan" in said
+    assert {path.name: path.read_bytes() for path in Path("snapshot/toy-fcn32s").glob("train_iter_*")} == before
+    assert loss_iterations() == [0, 1, 2]
+
+
+def test_allow_nan_goes_on(folder, monkeypatch):
+    spoil(monkeypatch, 1, "score_fr_3cls")
+    assert own("--iterations", "3", "--allow-nan") == 0
+    assert saved() == [3]
+
+
+def test_what_it_will_take_is_said_before_and_one_line_each_display_interval(folder, capfd):
+    init_log(0)
+    assert own("--iterations", "21") == 0
+    out, err = capfd.readouterr()
+    lines = out.splitlines()
+    assert re.fullmatch(
+        r"toy-fcn32s: 21 iterations, roughly \d+ s as fast as now; at most 1 snapshot of [\d.]+ [kM]B, [\d.]+ [kM]B in "
+        r"all \(\d+ .B free\)\. Caffe's log: snapshot/toy-fcn32s/train\.log",
+        lines[1],
+    )
+    shown = [line for line in lines if "loss per pixel" in line]
+    assert len(shown) == 2
+    assert re.fullmatch(
+        r"toy-fcn32s: iteration 20 of 21, loss per pixel \d\.\d{4} \(ln 3 = 1\.0986\), rate 3e-09, [\d.e+]+ it/s, "
+        r"\d+ s left",
+        shown[1],
+    )
+    assert not [line for line in (out + err).splitlines() if re.match("I[0-9]{4} ", line)]
+    log = Path("snapshot/toy-fcn32s/train.log").read_text()
+    assert "Creating Layer conv1_1" in log
+    assert "Iteration 20 (" in log
+
+
+def test_verbose_shows_all_of_caffes_log(folder, capfd):
+    init_log(0)
+    assert own("--iterations", "1", "--verbose") == 0
+    assert "Creating Layer conv1_1" in capfd.readouterr().err
+
+
+def test_the_log_of_a_resumed_training_goes_on_and_a_new_one_begins_anew(folder):
+    init_log(0)
+    log = Path("snapshot/toy-fcn32s/train.log")
+    assert own("--iterations", "1") == 0
+    assert own("--iterations", "2", "--resume") == 0
+    assert [line.count("Solver scaffolding done") for line in [log.read_text()]] == [2]
+    assert own("--iterations", "1", "--restart") == 0
+    assert log.read_text().count("Solver scaffolding done") == 1
+
+
+def test_a_training_that_runs_is_not_started_twice(folder, capsys, monkeypatch):
+    record = Recorder.on_gradients
+    statuses = []
+
+    def during(self):
+        record(self)
+        if not statuses:
+            command = [sys.executable, str(ROOT / "tools/solve.py"), *OWN, "--iterations", "2", "--restart"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            statuses.append((done.returncode, done.stderr))
+
+    monkeypatch.setattr(Recorder, "on_gradients", during)
+    assert own("--iterations", "1") == 0
+    assert statuses[0][0] == 1
+    assert f"process {os.getpid()} on " in statuses[0][1]
+    assert "is training on the same snapshot_prefix" in statuses[0][1]
+    assert loss_iterations() == [0]
+    assert not Path("snapshot/toy-fcn32s/train.lock").exists()
+
+
+@pytest.mark.parametrize("content", ["[{", "[1]", '{"a": 1}', '[{"label": 2}]'])
+def test_damaged_scores_are_named(content, folder, capsys):
+    assert own("--iterations", "1") == 0
+    Path("snapshot/toy-fcn32s/scores.json").write_text(content)
+    assert own("--iterations", "1", "--resume") == 1
+    assert "'snapshot/toy-fcn32s/scores.json' holds no list of scorings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "every", "keep", "scorings", "most"),
+    [
+        (0, 100_000, 4000, 2, 0, 4),
+        (0, 100_000, 4000, 0, 0, 25),
+        (0, 100_000, 4000, 0, 10, 35),
+        (4000, 8000, 4000, 2, 0, 1),
+        (0, 10, 4, 0, 0, 3),
+        (0, 1, 9, 1, 0, 1),
+    ],
+)
+def test_how_many_snapshots_there_are_at_most(begin, end, every, keep, scorings, most):
+    assert forecast.snapshots(begin, end, every, keep, scorings) == most
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(900, "0.9 kB"), (25_000, "25 kB"), (1_080_000_000, "1.1 GB"), (64e9, "64 GB")]
+)
+def test_amounts(size, words):
+    assert forecast.amount(size) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (150, "2 min"), (8000, "2 h"), (200_000, "2 days")])
+def test_spans(seconds, words):
+    assert forecast.span(seconds) == words
+
+
+def test_multiplications_are_those_of_the_layers(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text("""
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 6 } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 6 kernel_size: 3 group: 2 } }
+layer { name: "d" type: "Deconvolution" bottom: "c" top: "d"
+  convolution_param { num_output: 1 kernel_size: 4 bias_term: false } }
+layer { name: "i" type: "InnerProduct" bottom: "c" top: "i" inner_product_param { num_output: 7 } }
+""")
+    net = caffe.Net(str(path), caffe.TEST)
+    position = 2 * 3 * 4
+    assert forecast.multiplications(net) == 6 * 2 * 9 * position + 6 * 1 * 16 * position + 7 * 6 * 3 * 4 * 2
+
+
+def test_a_snapshot_is_as_large_as_forecast(folder, capsys):
+    assert own("--iterations", "1") == 0
+    said = re.search(r"1 snapshot of ([\d.]+ .B)", capsys.readouterr().out)[1]
+    files = [Path(f"snapshot/toy-fcn32s/train_iter_1.{kind}") for kind in ("caffemodel", "solverstate")]
+    assert said == forecast.amount(sum(path.stat().st_size for path in files))
 
 
 def test_weights_of_classifiers_may_be_elsewhere(monkeypatch):

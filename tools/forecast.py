@@ -1,0 +1,89 @@
+"""What a training will take, said before it starts: room on the disk, and time."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PASSES = 3
+"""A training step costs about so many forward passes: one forward, and two products for each of its own backward."""
+SIDE = 768
+"""Of the matrices whose product is timed."""
+
+
+def sentence(solver: Any, recipe: Any, iterations: int, options: Any, folder: Path) -> str:
+    """How many iterations are left, how long they take, and what snapshots of them will need.
+
+    options: those of tools/solve.py. On a GPU, nothing is said of the time.
+    """
+    left = iterations - solver.iter
+    scorings = left // options.score_every if options.score_every else 0
+    kept = snapshots(solver.iter, iterations, recipe.snapshot, options.keep, scorings)
+    size = snapshot_bytes(solver)
+    free = shutil.disk_usage(folder).free
+    room = f"{kept} snapshot{'s' * (kept > 1)} of {amount(size)}, {amount(kept * size)} in all ({amount(free)} free)"
+    if kept * size > free:
+        room += ": TOO LITTLE IS FREE; make room, or give a smaller --keep"
+    spell = "" if options.gpu is not None else f", roughly {span(left * step_seconds(solver, recipe))} as fast as now"
+    return f"{left} iterations{spell}; at most {room}"
+
+
+def snapshots(begin: int, end: int, every: int, keep: int, scorings: int = 0) -> int:
+    """How many lie on the disk at most: those kept, the best-scored one, and one that is being written.
+
+    scorings: each may find the best weights so far, of which a snapshot is made.
+    """
+    written = end // every - begin // every + bool(end % every) + scorings
+    return written if not keep else min(written, keep + 2)
+
+
+def snapshot_bytes(solver: Any) -> int:
+    """Weights, and as much again for the momentum."""
+    return 2 * 4 * sum(int(blob.count) for blobs in solver.net.params.values() for blob in blobs)
+
+
+def step_seconds(solver: Any, recipe: Any) -> float:
+    """By the multiplications of a step on maps as large as now, and how fast this machine multiplies matrices."""
+    return PASSES * multiplications(solver.net) * recipe.iter_size / multiplications_per_second()
+
+
+def multiplications(net: Any) -> float:
+    """Of a forward pass: each weight of a convolution is used at every position of its output, and so on."""
+    total = 0.0
+    for name, layer in zip(net._layer_names, net.layers):
+        where = {"Convolution": net.top_names, "Deconvolution": net.bottom_names}.get(layer.type)
+        if where is not None:
+            shape = net.blobs[where[name][0]].data.shape
+            total += float(layer.blobs[0].count) * shape[0] * math.prod(shape[2:])
+        elif layer.type == "InnerProduct":
+            total += float(layer.blobs[0].count) * net.blobs[net.bottom_names[name][0]].data.shape[0]
+    return total
+
+
+def multiplications_per_second() -> float:
+    left, right = np.ones((2, SIDE, SIDE), np.float32)
+    seconds = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - begin)
+    return SIDE**3 / min(seconds)
+
+
+def amount(size: float) -> str:
+    """Bytes in words."""
+    unit, step = next(((unit, step) for unit, step in (("GB", 1e9), ("MB", 1e6)) if size >= step), ("kB", 1e3))
+    return f"{size / step:.1f} {unit}" if size < 10 * step else f"{size / step:.0f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """A time in words."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
