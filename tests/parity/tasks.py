@@ -37,17 +37,20 @@ def _shapes(net) -> dict:
     return found
 
 
-def train_reference(iterations: int) -> dict:
-    """A few iterations of solver.prototxt from weights drawn here, then its test nets: every output of both, and what
-    the parameters and their last updates are, as norms and samples."""
+def train_reference(argument: list) -> dict:
+    """A few iterations of solver.prototxt from weights drawn here, relatively disturbed, then its test nets: every
+    output of both, and what the parameters and their last updates are, as norms and samples."""
     import caffe
 
+    iterations, disturbance = argument
     solver = caffe.get_solver("solver.prototxt")
     first = True
     for name, blobs in solver.net.params.items():
         fan_in = blobs[0].data[0].size
         blobs[0].data.flat = _drawn(blobs[0].count, name) / np.sqrt(fan_in) / (FIRST_LAYER if first else 1)
         blobs[1].data.flat = _drawn(blobs[1].count, name) * 0.1
+        for blob in blobs:
+            blob.data[...] *= 1 + disturbance * _drawn(blob.count, name + "disturbed").reshape(blob.data.shape)
         first = False
     found = {}
     for iteration in range(iterations):
