@@ -24,6 +24,10 @@ _COLUMNS = {
 """What a first line may call its columns."""
 
 
+MOST_SPACES = 32
+"""In a path, so that a line of very many words is soon given up."""
+
+
 class Entry(NamedTuple):
     """The name of an image, and that of its label, None where the line has none and it is the image's own."""
 
@@ -100,7 +104,7 @@ def _cut(line: str) -> Iterator[tuple[str, str]]:
             first, rest = line.split(separator, 1)
             yield first.strip().strip('"'), rest.strip()
     words = line.split()
-    for count in range(len(words) - 1, 0, -1):
+    for count in range(min(len(words) - 1, MOST_SPACES), 0, -1):
         yield " ".join(words[:count]), " ".join(words[count:])
 
 

@@ -92,3 +92,15 @@ def test_plain_names_are_not_looked_for(tmp_path: Path) -> None:
 
     (tmp_path / "val.txt").write_text("2007_000032\n2007_000033\n")
     assert splits.read_images(str(tmp_path / "val.txt"), "who", fail) == ["2007_000032", "2007_000033"]
+
+
+def test_a_line_of_very_many_words_is_soon_given_up(tmp_path: Path) -> None:
+    tried = []
+
+    def is_image(name: str) -> bool:
+        tried.append(name)
+        return False
+
+    (tmp_path / "val.txt").write_text("a/b.png " * 5000)
+    splits.read_entries(str(tmp_path / "val.txt"), "who", is_image, is_image)
+    assert 0 < len(tried) < 5000
