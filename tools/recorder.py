@@ -38,10 +38,11 @@ class Recorder:
         folder: Path,
         iterations: int,
         restart: bool = False,
+        allow_nan: bool = False,
         begun: Callable[[], None] = lambda: None,
     ):
         self.solver, self.row, self.folder, self.iterations = solver, row, folder, iterations
-        self.restart, self.begun, self.stop = restart, begun, False
+        self.restart, self.allow_nan, self.begun, self.stop = restart, allow_nan, begun, False
         self.losses = [head.loss for head in row.data.heads]
         self.labels = [head.label for head in row.data.heads]
         self.normalized = row.recipe.normalize
@@ -76,6 +77,11 @@ class Recorder:
         pixels = [1 if self.normalized else int(np.count_nonzero(blobs[name].data != 255)) for name in self.labels]
         total = 1 if self.normalized else sum(pixels)
         csv.writer(self.file).writerow([self.solver.iter, *losses, sum(losses) / max(total, 1)])
+        if not self.allow_nan and not np.isfinite(losses).all():  # BVLC Caffe itself would go on
+            raise RuntimeError(
+                f"{self.row.name}: iteration {self.solver.iter}: the loss is {sum(losses):g}. Go on from the last "
+                "snapshot, or start again, with a smaller base_lr. To go on all the same: --allow-nan."
+            )
         self.shown.append([loss / max(count, 1) for loss, count in zip(losses, pixels)])
         self.after_iteration(f"loss {np.mean(self.shown[-1]):.4f}")
         if self.display and self.solver.iter % self.display == 0:

@@ -84,7 +84,10 @@ def _run(
     """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
     begin, every = solver.iter, options.score_every or iterations
     keeper, label = Keeper(folder, options.keep), row.data.heads[0].label
-    recorder = Recorder(solver, row, folder, iterations, options.restart, lambda: log.open(folder, anew=begin == 0))
+    recorder = Recorder(
+        *(solver, row, folder, iterations, options.restart, options.allow_nan),
+        lambda: log.open(folder, anew=begin == 0),
+    )
     recorder.after_snapshot = lambda: keeper.prune(best_scored(folder, label))
     try:
         while solver.iter < iterations:

@@ -1,13 +1,17 @@
 """tools/solve.py: what it says before it trains, that it loses nothing, and that it goes on where it stopped."""
 
 import csv
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -261,6 +265,34 @@ def test_a_loss_that_is_no_number_ends_training_and_the_good_snapshots_stay(fold
     assert "--allow-nan" in said
     assert {path.name: path.read_bytes() for path in Path("snapshot/toy-fcn32s").glob("train_iter_*")} == before
     assert loss_iterations() == [0, 1, 2]
+
+
+def test_a_caffe_that_goes_on_with_nan_is_stopped_all_the_same(folder, capsys, monkeypatch):
+    monkeypatch.setattr(caffe.SGDSolver, "_report", lambda solver, words: None)  # as BVLC Caffe
+    spoil(monkeypatch, 1, "score_fr_3cls")
+    assert own("--iterations", "3") == 1
+    assert "toy-fcn32s: iteration 1: the loss is nan. Go on from the last snapshot" in capsys.readouterr().err
+    assert loss_iterations() == [0, 1]
+    assert not list(Path("snapshot/toy-fcn32s").glob("train_iter_*"))
+
+
+def test_a_terminal_gets_a_bar_with_the_loss(folder):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    command = [sys.executable, str(ROOT / "tools/solve.py"), *OWN, "--iterations", "9"]
+    with subprocess.Popen(command, stdout=follower, stderr=follower) as process:
+        os.close(follower)
+        shown = b""
+        try:
+            while more := os.read(leader, 65536):
+                shown += more
+        except OSError:
+            pass
+    os.close(leader)
+    assert process.returncode == 0, shown
+    assert re.search(rb"9/9 \[.*, loss \d\.\d{4}\]", shown)
+    assert b"iteration 0 of 9, loss per pixel" in shown
+    assert b"Creating Layer" not in shown
 
 
 def test_allow_nan_goes_on(folder, monkeypatch):
