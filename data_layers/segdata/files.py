@@ -20,6 +20,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000"
 _SUFFIXES = ("jpg", "png", "jpeg", "bmp", "tif", "tiff", "webp", "gif", "ppm", "pgm")
 ENDINGS = tuple(f".{suffix}" for suffix in _SUFFIXES)
 """Of image files, in lower case."""
+UNREAD = (".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd")
+"""Of pictures that are not read."""
 IMAGE_ENDINGS = tuple(f".{form}" for suffix in _SUFFIXES for form in (suffix, suffix.upper(), suffix.capitalize()))
 LABEL_ENDINGS = (".png", ".PNG", ".Png")
 

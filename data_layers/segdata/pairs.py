@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 
 from segdata import text
-from segdata.files import ENDINGS
+from segdata.files import ENDINGS, UNREAD
 
 
 def by_stem(folder: str, what: str) -> dict[str, str]:
@@ -22,6 +23,7 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
         )
     found: dict[str, str] = {}
     paths = _files_below(folder)
+    _tell_unread(folder, paths)
     for path in filter(is_image, paths):
         stem = text.composed(os.path.splitext(os.path.relpath(path, folder))[0])
         if stem in found:
@@ -46,6 +48,17 @@ def _files_below(folder: str) -> list[str]:
     return sorted(found)
 
 
+def _tell_unread(folder: str, paths: list[str]) -> None:
+    """Say which pictures are left out because they are of a kind that is not read."""
+    unread = [path for path in paths if os.path.splitext(path)[1].lower() in UNREAD]
+    if unread:
+        print(
+            f"WARNING: {len(unread)} picture(s) of '{folder}' are of a kind that is not read, such as '{unread[0]}', "
+            "and are left out. Convert them to JPEG or PNG.",
+            file=sys.stderr,
+        )
+
+
 def is_image(path: str) -> bool:
     """Whether a file is an image, as its ending says, and not a hidden one."""
     return os.path.splitext(path)[1].lower() in ENDINGS and not os.path.basename(path).startswith(".")
@@ -63,6 +76,7 @@ def images_of(paths: Iterable[str]) -> list[str]:
             continue
         inside = sorted(os.path.join(path, name) for name in os.listdir(path) if not name.startswith("."))
         images = [name for name in inside if is_image(name) and os.path.isfile(name)]
+        _tell_unread(path, inside)
         if not images:
             below = [os.path.basename(name) for name in inside if os.path.isdir(name)]
             hint = f"it has the folders {', '.join(below[:4])}: name one of them" if below else "name another one"

@@ -17,15 +17,15 @@ from segdata.files import ENDINGS
 Known = Callable[[str], bool]
 """Whether there is a file of this name (without ending)."""
 
+_LONGEST, _MOST_WORDS, _MOST_FOLDERS = 4096, 8, 16
+"""What is looked at of a line: characters, words of the first column, and folders before a name."""
+_MOST_UNKNOWN = 50
+"""After so many lines that name nothing that is known, the others are not looked for, unless most were known."""
 _COLUMNS = {
     *("image", "images", "img", "file", "filename", "file_name", "name", "path", "image_path", "id", "image_id"),
     *("label", "labels", "mask", "masks", "annotation", "annotations", "label_path", "mask_path", "class", "split"),
 }
 """What a first line may call its columns."""
-
-
-MOST_SPACES = 32
-"""In a path, so that a line of very many words is soon given up."""
 
 
 class Entry(NamedTuple):
@@ -54,11 +54,13 @@ def read_names(path: str, who: str) -> list[str]:
 def read_entries(path: str, who: str, is_image: Known, is_label: Known) -> list[Entry]:
     """The images of a split file, and the labels that it names beside them. A line of which nobody knows what it names
     stands as it is."""
-    found = []
+    found, unknown = [], 0
     for number, line in enumerate(read_names(path, who)):
-        entry = _entry(line, is_image, is_label)
+        hopeful = unknown < max(_MOST_UNKNOWN, len(found) / 2) and len(line) <= _LONGEST
+        entry = _entry(line, is_image, is_label) if hopeful else None
         if entry is None and (line.startswith("#") or (number == 0 and _is_header(line))):
             continue
+        unknown += entry is None
         found.append(entry or Entry(line))
     if not found:
         raise ValueError(f"{who}: the split file '{path}' names no image; expected one name on each line. Fill it.")
@@ -104,7 +106,7 @@ def _cut(line: str) -> Iterator[tuple[str, str]]:
             first, rest = line.split(separator, 1)
             yield first.strip().strip('"'), rest.strip()
     words = line.split()
-    for count in range(min(len(words) - 1, MOST_SPACES), 0, -1):
+    for count in range(min(len(words) - 1, _MOST_WORDS), 0, -1):
         yield " ".join(words[:count]), " ".join(words[count:])
 
 
@@ -129,7 +131,8 @@ def _known(path: str, known: Known, folders: bool) -> str | None:
             if known(name):
                 return name
         names = (stem, spelled) if ending.lower() in ENDINGS else (spelled, stem)
-        for first in range(1, spelled.count("/") + 1 if folders else 0):
+        depth = spelled.count("/") if folders else 0
+        for first in range(max(1, depth - _MOST_FOLDERS), depth + 1):
             for name in names:
                 part = name.split("/", first)[first]
                 if part and known(part):

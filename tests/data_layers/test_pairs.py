@@ -38,6 +38,14 @@ def test_files_of_other_kinds_are_named_where_there_is_no_image(tmp_path: Path) 
         pairs.by_stem(str(tmp_path), "images")
 
 
+def test_pictures_of_a_kind_that_is_not_read_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("p.HEIC", "q.heic", "notes.xml"):
+        (folder / name).touch()
+    for read in (lambda: pairs.images_of([str(folder)]), lambda: pairs.by_stem(str(folder), "images")):
+        assert read()
+        assert "WARNING: 2 picture(s) of" in capsys.readouterr().err
+
+
 def test_an_accent_may_be_a_character_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "cafe\u0301.png").touch()
     assert list(pairs.by_stem(str(tmp_path), "images")) == ["caf\u00e9"]

@@ -27,6 +27,7 @@ def entries(folder: Path, text: str) -> list[tuple[str, str | None]]:
         ("../photos/a.png", "a"),
         ("/home/me/photos/a.png", "a"),
         ("/home/me/my photos/a.png", "a"),
+        ("/x" * 30 + "/a.png", "a"),
         ("C:\\Users\\me\\photos\\a.png", "a"),
         ('"a.png"', "a"),
         ("more/c.bmp", "more/c"),
@@ -104,3 +105,16 @@ def test_a_line_of_very_many_words_is_soon_given_up(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text("a/b.png " * 5000)
     splits.read_entries(str(tmp_path / "val.txt"), "who", is_image, is_image)
     assert 0 < len(tried) < 5000
+
+
+def test_a_list_of_anything_is_looked_for_in_bounds(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def known(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    lines = ["a b/" * 20_000, *("/".join("x" * 300) + " y" * 300 for _ in range(500))]
+    (tmp_path / "val.txt").write_text("\n".join(lines))
+    assert splits.read_images(str(tmp_path / "val.txt"), "who", known) == [line.strip() for line in lines]
+    assert len(asked) < 50 * 10 * 40
