@@ -29,6 +29,13 @@ def upgraded(path: PathLike) -> tuple[list[wire.Piece], bool, bool]:
     """
     source = os.fspath(path)
     content = caffemodel.content_of(path)
+    try:
+        return _upgraded(content, source)
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{source}: a name in it is not UTF-8 ({error}). Copy or download the file again.") from error
+
+
+def _upgraded(content: memoryview, source: str) -> tuple[list[wire.Piece], bool, bool]:
     if any(each.number == _OLD_LAYER for each in wire.fields(content, source)):
         return _translated(content, source)
     layers = [each for each in wire.fields(content, source) if each.number == _LAYER and each.wire == wire.LEN]

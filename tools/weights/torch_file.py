@@ -42,7 +42,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file:
             content = _read_zip(file) if zipfile.is_zipfile(file) else _read_old(file, path.stat().st_size)
+    except FileNotFoundError:
+        raise
     except (
+        OSError,
         pickle.UnpicklingError,
         zipfile.BadZipFile,
         struct.error,
