@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from caffe.errors import DataError, UsageError
 from caffe.formats.binaryproto import array_to_blobproto, blobproto_to_array
-from caffe.formats.pictures import FORMATS
+from caffe.formats.pictures import FORMATS, UNREADABLE
 from caffe.proto import caffe_pb2
 
 __all__ = [
@@ -108,9 +108,10 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> np.ndarr
     try:
         with Image.open(filename, formats=FORMATS) as image:
             pixels = _unit_range(ImageOps.exif_transpose(image))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise DataError(
-            f"load_image: cannot read '{os.fspath(filename)}' ({error}). Name an image file that Pillow knows."
+            f"load_image: cannot read '{os.fspath(filename)}' ({error or type(error).__name__}). Name an image file "
+            "that Pillow knows."
         ) from error
     if color:
         return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()

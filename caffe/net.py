@@ -186,6 +186,8 @@ class Net(NotCopied):
 
     def _indices(self, first: int, last: int | None) -> range:
         count = len(self.nodes)
+        if not count:
+            raise UsageError(f"net '{self.name}' has no layer that could run. Give it some, or others for this phase.")
         last = count - 1 if last is None else last
         if not 0 <= first < count or not 0 <= last < count:
             raise UsageError(f"net '{self.name}': layers {first} to {last} asked for, it has layers 0 to {count - 1}")

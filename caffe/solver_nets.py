@@ -1,5 +1,6 @@
 """Which nets a solver trains and tests: Solver::InitTrainNet and InitTestNets (src/caffe/solver.cpp), as messages."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def read_solver(path: str) -> Any:
     if not param.HasField("snapshot_prefix"):
         param.snapshot_prefix = str(Path(path).with_suffix(""))
         log.info("snapshot_prefix was not specified and is set to %s", param.snapshot_prefix)
-    elif Path(param.snapshot_prefix).is_dir():
+    elif os.path.isdir(param.snapshot_prefix):
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
         log.info("snapshot_prefix was a directory and is replaced to %s", param.snapshot_prefix)
     return param

@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 import caffe.io
 from caffe.errors import DataError, UsageError
@@ -200,3 +201,17 @@ def test_without_scikit_image_it_is_said_what_to_install(monkeypatch: pytest.Mon
         caffe.io.resize  # noqa: B018
     with pytest.raises(AttributeError, match="module 'caffe.io' has no attribute 'resise'"):
         caffe.io.resise  # noqa: B018
+
+
+@pytest.mark.parametrize("error", [TypeError("3 arguments"), IndexError(), OverflowError(), MemoryError()])
+def test_whatever_pillow_raises_on_a_damaged_file_load_image_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    Image.new("RGB", (2, 3)).save(tmp_path / "x.png")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(PngImageFile, "load", fail)
+    with pytest.raises(DataError, match=r"load_image: cannot read '.*x\.png'"):
+        caffe.io.load_image(tmp_path / "x.png")

@@ -45,6 +45,14 @@ def _may_run(pid: int) -> bool:
     return True
 
 
+def read_json(path: Path) -> Any:
+    """The values in a file of JSON. Raises FileNotFoundError, and ValueError with the path for one that is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"'{path}' is not JSON: {error}") from error
+
+
 def write_json(path: Path, values: Any) -> None:
     """Plain values as JSON, on one line."""
     with open_atomic(path) as file:

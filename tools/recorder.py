@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from net_spec.nets import Variant
-from tools.atomic import open_atomic
+from tools.atomic import open_atomic, read_json
 from tools.forecast import span
 
 
@@ -147,14 +147,19 @@ def read_scores(folder: Path) -> list[dict[str, Any]]:
     """
     path = folder / "scores.json"
     try:
-        scores = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        scores = read_json(path) if path.exists() else []
     except ValueError as error:
         raise ValueError(_damaged(path, str(error))) from error
-    if not isinstance(scores, list) or not all(
-        isinstance(entry, dict) and isinstance(entry.get("iteration"), int) for entry in scores
-    ):
+    if not isinstance(scores, list) or not all(map(_is_scoring, scores)):
         raise ValueError(_damaged(path, "it is something else"))
     return scores
+
+
+def _is_scoring(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("iteration"), int):
+        return False
+    metrics = [values for key, values in entry.items() if key != "iteration"]
+    return all(isinstance(each, dict) and isinstance(each.get("mean_iu"), (int, float)) for each in metrics)
 
 
 def _damaged(path: Path, found: str) -> str:

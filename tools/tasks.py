@@ -83,7 +83,7 @@ def read(folder: Path) -> Task:
     path = folder / FILE
     try:
         values = json.loads(text.read(str(path)))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"'{path}' is not JSON ({error}). Remove '{folder}', and run tools/new_task.py again."
         ) from error

@@ -22,7 +22,7 @@ from segdata.labels import VOID
 
 from net_spec.nets import DEPLOY, Variant
 from tools import pictures, stages
-from tools.atomic import open_atomic
+from tools.atomic import open_atomic, read_json
 from tools.legend import Legend, legend_of, reader
 
 FILE = "trained.json"
@@ -106,7 +106,7 @@ def read(folder: Path) -> Trained | None:
     if not path.is_file():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         legends = {score: _legend(each) for score, each in values["classes"].items()}
         return Trained(
             name=str(values["name"]),

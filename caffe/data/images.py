@@ -7,25 +7,18 @@ OpenCV fills the rest with grey; GIF is read, where OpenCV refuses it; a PNG's g
 
 import io
 import os
-import struct
-import zlib
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from caffe.errors import DataError
-from caffe.formats.pictures import FORMATS
+from caffe.formats.pictures import FORMATS, UNREADABLE
 
 PathLike = str | os.PathLike[str]
 
 _GREY = ("1", "L", "LA")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 _RESIZE_BITS = 11
-_UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, MemoryError, RuntimeError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
-)
-"""What Pillow raises for damaged files of one format or another."""
 
 
 def read(path: PathLike, color: bool | None = True) -> np.ndarray:
@@ -54,7 +47,7 @@ def decode(content: bytes, color: bool | None, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return np.ascontiguousarray(_unchanged(image) if color is None else _decoded(image, color))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(
             f"Could not load {name}: {error or type(error).__name__}. Expected a whole image file (JPEG, PNG, BMP, …)."
         ) from error

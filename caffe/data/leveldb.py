@@ -15,6 +15,7 @@ Checksums are not verified; structure is.
 """
 
 import heapq
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,7 +174,7 @@ def _tables(folder: Path, numbers: list[int]) -> Iterator[Entry]:
 
 
 def _table(folder: Path, number: int) -> Iterator[Entry]:
-    path = next((p for p in (folder / f"{number:06d}.ldb", folder / f"{number:06d}.sst") if p.exists()), None)
+    path = next((p for p in (folder / f"{number:06d}.ldb", folder / f"{number:06d}.sst") if os.path.exists(p)), None)
     if path is None:
         raise ValueError(f"the table {number:06d}.ldb is missing")
     data = map_file(path)

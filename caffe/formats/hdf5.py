@@ -30,6 +30,7 @@ def read(path: PathLike) -> list[LayerWeights]:
         if contents(file) is not Kind.WEIGHTS:
             raise wrong_kind(path, contents(file), Kind.WEIGHTS.value)
         data, diff = (_layers(find(file, root), os.fspath(path)) for root in ("data", "diff"))
+    _check_diffs(data, diff, os.fspath(path))
     return [LayerWeights(name, "", blobs, diff.get(name, [])) for name, blobs in data.items()]
 
 
@@ -51,6 +52,19 @@ def write(path: PathLike, layers: Iterable[tuple[str, Sequence[tuple[np.ndarray 
                     array = arrays[part]
                     if array is not None:
                         group.create_dataset(str(index), data=np.asarray(array, np.float32))
+
+
+def _check_diffs(
+    data: dict[str, list[np.ndarray | None]], diff: dict[str, list[np.ndarray | None]], source: str
+) -> None:
+    """Refuse a gradient that has not the shape of its values."""
+    for name, blobs in data.items():
+        for index, (values, gradient) in enumerate(zip(blobs, diff.get(name, []), strict=False)):
+            if values is not None and gradient is not None and values.shape != gradient.shape:
+                raise FormatError(
+                    f"{source}: layer '{name}': /diff/{name}/{index} has shape {gradient.shape}, expected that of "
+                    f"/data/{name}/{index}, {values.shape}. The file is damaged: copy or download it again."
+                )
 
 
 def contents(file: h5py.File) -> Kind:

@@ -101,7 +101,7 @@ def _parse(line: str, where: str) -> _Line:
         return _Line(where, cvat["name"].strip(), _colour(colour.split(","), line, where) if colour else None)
     for separator in "\t;,":
         if separator in line:
-            fields = [field.strip() for field in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+            fields = _separated(line, separator, where)
             while fields and not fields[-1]:
                 del fields[-1]
             found = _of_fields([field for field in fields if field or separator != "\t"], line, where)
@@ -114,6 +114,13 @@ def _parse(line: str, where: str) -> _Line:
     if len(words) > 1 and _HEX.fullmatch(words[-1]):
         return _Line(where, line.rsplit(maxsplit=1)[0], _hex(words[-1]))
     return _Line(where, line, None)
+
+
+def _separated(line: str, separator: str, where: str) -> list[str]:
+    try:
+        return [field.strip() for field in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+    except csv.Error as error:
+        raise ValueError(f"{where}: {line[:40]!r} cannot be taken apart ({error}). Is it a class?") from error
 
 
 def _of_fields(fields: Sequence[str], line: str, where: str) -> _Line | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,11 @@ from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 """What is read, whatever a file's name: Pillow would start Ghostscript for an EPS file that is called .jpg."""
+DAMAGED = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, RuntimeError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What Pillow raises for damaged files of one format or another."""
 _SUFFIXES = ("jpg", "png", "jpeg", "bmp", "tif", "tiff", "webp", "gif", "ppm", "pgm")
 ENDINGS = tuple(f".{suffix}" for suffix in _SUFFIXES)
 """Of image files, in lower case."""
@@ -127,7 +133,7 @@ def open_image(path: str, upright: bool = True) -> Image.Image:
     before = _orientation(image)
     try:
         image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
         image.close()
         raise ValueError(f"image '{path}' is damaged ({error}). Replace it by a whole one.") from error
     after = _orientation(image)
@@ -147,7 +153,7 @@ def _opened(path: str) -> Image.Image:
         raise ValueError(f"'{path}' is a folder, expected an image file. Name the files in it.") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"image '{path}' is too large ({error}). Scale it down, or cut it into parts.") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except DAMAGED as error:
         raise ValueError(
             f"'{path}' is not an image that Pillow reads ({_reason(error)}). Replace it by one that is."
         ) from error
@@ -157,7 +163,7 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except (ArithmeticError, AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
+    except (*DAMAGED, ArithmeticError, AttributeError):
         return 1  # EXIF data are damaged, the pixels need not be
     return value if value in _UPRIGHT else 1
 

@@ -98,6 +98,7 @@ def test_commas_and_numbers_may_belong_to_names(tmp_path: Path) -> None:
         ("sky\nVoid\n", ":2: Void is 255 in labels without colours"),
         ('{"names": ["sky"]}', "is JSON or XML"),
         ("name,r,g,b\n", "has no class"),
+        ("sky,sea\n" + "x" * 200_000 + ",1\n", ":2: 'xxx.* cannot be taken apart"),
     ],
 )
 def test_what_cannot_be_meant_is_told(tmp_path: Path, text: str, words: str) -> None:

@@ -1,10 +1,13 @@
 """Every kind of image becomes RGB; labels keep their indices; what cannot be used is refused by name."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from segdata import files
 
 GRAY = np.array([[0, 128], [200, 255]], np.uint8)
@@ -105,3 +108,21 @@ def test_negative_depth_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.array([[-1, 2]], np.float32)).save(tmp_path / "x.tif")
     with pytest.raises(ValueError, match="x.tif' is -1 somewhere"):
         files.read_depth(str(tmp_path / "x.tif"))
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("3 arguments"), IndexError(), OverflowError(), struct.error(), zlib.error()]
+)
+@pytest.mark.parametrize("read", [files.read_image, files.read_label, files.read_depth])
+def test_whatever_pillow_raises_on_a_damaged_file_the_file_is_named(tmp_path: Path, monkeypatch, error, read) -> None:
+    Image.fromarray(GRAY).save(tmp_path / "x.png")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(PngImageFile, "load", fail)
+    with pytest.raises(ValueError, match="x.png"):
+        read(str(tmp_path / "x.png"))
+    monkeypatch.setattr(PngImageFile, "_open", fail)
+    with pytest.raises(ValueError, match="x.png"):
+        read(str(tmp_path / "x.png"))

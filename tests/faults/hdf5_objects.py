@@ -90,7 +90,9 @@ def damaged(content: bytes, draw: random.Random) -> bytes:
             names: list[str] = []
             file.visit(names.append)
             for _ in range(draw.choice((1, 1, 2))):
-                with contextlib.suppress(KeyError, ValueError, OSError, RuntimeError):  # below what went before
+                with contextlib.suppress(
+                    KeyError, ValueError, OSError, RuntimeError, TypeError
+                ):  # below what went before
                     _change(file, draw.choice(names) if names else "data", draw)
         content = path.read_bytes()
     return bytes_of.damaged(content, draw) if draw.random() < 0.15 else content

@@ -20,7 +20,7 @@ FAULTS = (CRASH, HANG, MEMORY, UNCLEAR, ESCAPE)
 """The process died; it took too long; it took too much memory; an error that is not ours or does not say what it is
 about; something outside of the input was read, written or started."""
 
-_LAYER = re.compile(r"\blayer '")
+_LAYER = re.compile(r"\blayer '|\bfor layer \S+:")
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _SHOWN = 400
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from caffe.errors import FormatError, UsageError
-from caffe.formats import binaryproto, caffemodel, weights, wire
+from caffe.formats import binaryproto, caffemodel, summary, weights, wire
 from caffe.proto import caffe_pb2
 
 SHARED = Path(os.environ.get("FCN_SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -184,3 +184,13 @@ def test_blobs_must_belong_to_the_layers(tmp_path: Path) -> None:
 def test_missing_file() -> None:
     with pytest.raises(FormatError, match=r"Could not open file nowhere\.caffemodel"):
         weights.read("nowhere.caffemodel")
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_name_in_another_encoding_is_read_with_its_bytes_written_out(tmp_path: Path, generation: str) -> None:
+    path = tmp_path / "w.caffemodel"
+    path.write_bytes(GENERATIONS[generation].replace(b"\x02ip", b"\x02\xb2\xe3"))  # GBK
+    (layer,) = caffemodel.read(path)
+    assert (layer.name, layer.type) == (r"\xb2\xe3", "InnerProduct")
+    assert r"\xb2\xe3" in summary.summarize(str(path))
+    assert any(each.name == r"\xb2\xe3" for each in caffemodel.read_net(path).layer)

@@ -191,3 +191,12 @@ def test_a_damaged_layer_state_is_refused(damage, make, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(FormatError, match=r"layerstate.json': unusable: .*Remove it"):
         make().restore("snap/train_iter_0.solverstate")
+
+
+@pytest.mark.parametrize("prefix", ["x" * 300, "folder/" + "x" * 5000])
+def test_a_prefix_that_no_file_can_have_is_refused(tmp_path, prefix):
+    (tmp_path / "solver.prototxt").write_text(
+        f"net_param {{ {NET} }} base_lr: 1 lr_policy: 'fixed' snapshot: 1 snapshot_prefix: '{tmp_path / prefix}'"
+    )
+    with pytest.raises(FormatError, match="Cannot write to snapshot prefix"):
+        caffe.get_solver(str(tmp_path / "solver.prototxt"))

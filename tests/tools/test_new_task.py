@@ -177,10 +177,21 @@ def test_a_task_is_not_overwritten(photos, capsys):
     assert Path("tasks/pools/train.txt").read_text() == before
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "pools"}', '{"name": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"name": "pools"}',
+        '{"name": 3}',
+        "[" * 100_000,
+        '{"stride": ' + "9" * 5000 + "}",
+        '{"name": "\xe9"}',
+    ],
+)
 def test_a_damaged_description_is_refused(photos, text, capsys):
     assert make(*FOLDERS) == 0
-    Path("tasks/pools/task.json").write_text(text)
+    Path("tasks/pools/task.json").write_text(text, encoding="latin-1")
     assert solve.main(["pools"]) == 1
     assert "run tools/new_task.py again" in capsys.readouterr().err
 

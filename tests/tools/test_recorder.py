@@ -18,9 +18,16 @@ def test_scores_that_were_cut_off_are_refused_by_the_files_name(tmp_path):
             read_scores(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{}", "3", "[1, 2]", "\\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", "3", "[1, 2]", "\xff", "[" * 100_000, "[" + "9" * 5000 + "]"),
+        *('[{"label": {"mean_iu": 1}}]', '[{"iteration": "2"}]', '[{"iteration": 2, "label": {}}]'),
+        '[{"iteration": 2, "label": {"mean_iu": "1"}}]',
+    ],
+)
 def test_a_file_of_something_else_is_refused_by_its_name(tmp_path, text):
-    (tmp_path / "scores.json").write_text(text)
+    (tmp_path / "scores.json").write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=r"scores\.json' holds no list of scorings"):
         read_scores(tmp_path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from google.protobuf import text_format
 
 import caffe
 from caffe import work
-from caffe.formats import caffemodel, prototxt
+from caffe.formats import caffemodel, prototxt, rewrite
 from caffe.formats.atomic import open_atomic
 from caffe.formats.upgrade import upgrade_net
 from caffe.layer import REGISTRY
@@ -80,12 +79,20 @@ def solver_seeds() -> list[Input]:
     return found
 
 
+def _parsed(text: str, message: Any) -> Any:
+    """The message filled from the text; None where the case is that it cannot be."""
+    try:
+        return text_format.Parse(text, message)
+    except text_format.ParseError:
+        return None
+
+
 def _damage(name: str, message_type: Any) -> Any:
     def change(files: Input, draw: random.Random) -> Input:
         text = files[name].decode()
-        if draw.random() < 0.35:
+        message = _parsed(text, message_type())
+        if message is None or draw.random() < 0.35:
             return {**files, name: texts.damaged(text, draw, _WORDS)}
-        message = text_format.Parse(text, message_type())
         messages.damage(message, draw, (*REGISTRY, "data", "label", "bottom0", "top0", "conv", "ip"))
         return {**files, name: text_format.MessageToString(message, as_utf8=True).encode("utf-8", "replace")}
 
@@ -163,11 +170,10 @@ def _read_param_str(folder: Path) -> None:
 
 def _read_upgraded(folder: Path) -> None:
     """What `caffe upgrade_net_proto_binary` does."""
-    path = folder / "net.binary"
-    message = caffemodel.read_message(path)
-    upgrade_net(message, os.fspath(path))
+    pieces, _, _ = rewrite.upgraded(folder / "net.binary")
     with open_atomic(folder / "new.binary") as file:
-        file.write(message.SerializeToString())
+        file.writelines(pieces)
+    caffemodel.read_net(folder / "net.binary")
 
 
 def _binary_nets() -> list[Input]:
@@ -185,7 +191,12 @@ def _damage_binary(files: Input, draw: random.Random) -> Input:
 READERS = (
     Reader("net", net_seeds, _damage("net.prototxt", caffe_pb2.NetParameter), read_net, ("net '",), None),
     Reader(
-        "solver", solver_seeds, _damage("solver.prototxt", caffe_pb2.SolverParameter), read_solver, ("solver",), None
+        "solver",
+        solver_seeds,
+        _damage("solver.prototxt", caffe_pb2.SolverParameter),
+        read_solver,
+        ("solver", "Could not open file ", "net '"),
+        None,
     ),
     Reader("param_str", folders.trees, _damage_param_str, _read_param_str),
     Reader("binary-net", _binary_nets, _damage_binary, _read_upgraded),
