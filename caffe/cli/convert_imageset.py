@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.resize_height = arguments.resize_width = 0
     if arguments.encode_type and not arguments.encoded:
         log.info("encode_type specified, assuming encoded=true.")
-    lines = read_image_list(arguments.list, "convert_imageset", arguments.root)
+    lines = read_image_list(arguments.list, "convert_imageset", arguments.root, "Correct LISTFILE.")
     if arguments.shuffle:
         log.info("Shuffling data")
         Random(new_seed()).shuffle(lines)

@@ -166,10 +166,13 @@ def check_batch_size(size: int, owner: str) -> int:
     return size
 
 
-def read_image_list(path: str, owner: str, root: str = "") -> list[tuple[str, int]]:
-    """The (path, label) of each line: the label is the number after the last space. Raises DataError."""
+def read_image_list(path: str, owner: str, root: str = "", remedy: str = "Correct `source`.") -> list[tuple[str, int]]:
+    """The (path, label) of each line: the label is the number after the last space. Raises DataError.
+
+    remedy: what whoever named the list is to do if it cannot be opened.
+    """
     with naming(owner):
-        lines = lists.read_lines(path, f"Could not open {path}")
+        lines = lists.read_lines(path, f"Could not open {path}", remedy)
         found = []
         for number, line in lines:
             found.append(_path_and_label(line, f"{path}:{number}"))

@@ -154,3 +154,7 @@ def test_whoever_has_read_enough_is_told_nothing():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.returncode in (0, 141)  # 0: where all was read before the reader went
+
+
+def test_the_remedy_is_that_of_the_command_and_not_of_a_layer(files, run):
+    check_is_told(run("convert_imageset ./ nowhere.txt db"), "Could not open nowhere.txt", "Correct LISTFILE.")
