@@ -11,6 +11,7 @@ from caffe.net_errors import explained
 from caffe.net_graph import Node, reseed_loss
 from caffe.plan import threads
 from caffe.plan.elision import Elision
+from caffe.plan.pool import Pool
 from caffe.plan.replay import Replays
 from caffe.proto import caffe_pb2
 from caffe.work import Work
@@ -27,6 +28,7 @@ class NetRun:
         self._keeps_diffs = net.keep_diffs or net.debug_info
         self._elision = Elision(net.nodes, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN)
         self._replays = Replays(net.nodes, net.graph.blobs)
+        self._pool = Pool()
         self._shapes: list[tuple[int, ...]] = []
         self._work = Work()
         """A forward pass's, with blobs of these shapes."""
@@ -42,12 +44,14 @@ class NetRun:
 
     def forward(self, indices: Iterable[int]) -> torch.Tensor:
         """Run these layers; the loss."""
-        with self.threads():
+        indices = list(indices)
+        if 0 in indices:
+            self._pool.begin_pass()
+        with self.threads(), self._pool.serving():
             return self._forward(indices)
 
-    def _forward(self, indices: Iterable[int]) -> torch.Tensor:
+    def _forward(self, indices: Sequence[int]) -> torch.Tensor:
         loss = device.zero()
-        indices = list(indices)
         watched = self._net.has_hooks  # which may look at any blob
         if not watched:
             for index in indices:
@@ -77,7 +81,7 @@ class NetRun:
 
     def backward(self, indices: Iterable[int]) -> None:
         """Run these layers backward, in the order given."""
-        with self.threads():
+        with self.threads(), self._pool.serving():
             self._backward(indices)
 
     def _backward(self, indices: Iterable[int]) -> None:

@@ -16,6 +16,7 @@ rows.py         the bands of rows that all these take
 relu.py         the gradient of a ReLU in one pass
 upsampling.py   a fixed bilinear deconvolution as two products
 replay.py       on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
+pool.py         the memory of a net's own activations, kept from pass to pass
 memory.py       memory that lasts, in mappings of its own
 threads.py      how many threads a pass takes
 """

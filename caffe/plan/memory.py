@@ -28,10 +28,16 @@ def mapped(*shape: int) -> torch.Tensor | None:
     size = 4 * math.prod(shape)
     if plan.PLAIN or not sys.platform.startswith("linux") or size < LEAST_MAPPED:
         return None
+    found = pages(size)
+    return None if found is None else torch.frombuffer(found, dtype=torch.float32).view(shape)
+
+
+def pages(size: int) -> mmap.mmap | None:
+    """So many bytes of zeros in a mapping of their own, on Linux; None if the system has no memory left."""
     try:
-        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        found = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
         return None
     with contextlib.suppress(OSError):  # a kernel without large pages
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(pages, dtype=torch.float32).view(shape)
+        found.madvise(mmap.MADV_HUGEPAGE)
+    return found

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe import plan
-from caffe.plan import rows
+from caffe.plan import pool, rows
 from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.matrix import Sizes
 
@@ -43,7 +43,7 @@ class _MaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, kernel: Sizes, stride: Sizes, pad: Sizes, ceil: bool) -> torch.Tensor:
         top = zip(x.shape[2:], kernel, stride, pad, strict=True)
-        y = x.new_empty(*x.shape[:2], *(_positions(n + 2 * p, k, s, p, ceil) for n, k, s, p in top))
+        y = pool.empty_like(x, *x.shape[:2], *(_positions(n + 2 * p, k, s, p, ceil) for n, k, s, p in top))
         where = y.new_empty(y.shape, dtype=torch.int32)  # kept until backward, in half the memory of int64
         step = y.shape[2] if pad[0] else max(1, CACHED // (x.shape[1] * x.shape[3] * stride[0]))
         for image in range(len(x)):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from caffe.plan import gradients, rows
+from caffe.plan import gradients, pool, rows
 from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
@@ -34,7 +34,7 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, p
 def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
     """A row of the bottom gets something from those rows of the top that saw it."""
     tall = weight.shape[2]
-    to_x = torch.empty_like(x)
+    to_x = pool.empty_like(x, *x.shape)
     for first, last in rows.bands(x.shape[2], ROWS):
         seen = _rows(grad, first + pad[0] - tall + 1, last + pad[0])
         to_x[:, :, first:last] = F.conv_transpose2d(seen, weight, padding=(tall - 1, pad[1]))

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_weight
 
-from caffe.plan import filtering, gradients, memory, rows
+from caffe.plan import filtering, gradients, memory, pool, rows
 from caffe.plan.capabilities import Pairs, Way, drawn
 from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
@@ -65,7 +65,7 @@ def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None,
     way = filtering.of(size)
     filters = kernels.shape[2]
     height, width = positions(x, ((size, size), (1, 1), tuple(pad), (1, 1)))
-    y = x.new_empty(len(x), filters, height, width)
+    y = pool.empty_like(x, len(x), filters, height, width)
     for first, last, inputs in _bands_at_points(x, pad, height, width, way):
         outputs = _multiply(kernels, inputs)
         tiles = product(way.outputs, outputs.flatten(1).t())
