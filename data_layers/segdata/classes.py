@@ -134,7 +134,7 @@ def _of_fields(fields: Sequence[str], line: str, where: str) -> _Line | None:
             )
         return _Line(where, fields[0], None) if kinds == "w" else None
     name, start = _FORMS[kinds]
-    number = int(fields[0]) if kinds.startswith("nw") else None
+    number = _number(fields[0]) if kinds.startswith("nw") else None
     if start is None:
         return _Line(where, fields[name], None, number)
     colour = _hex(fields[start]) if kinds.endswith("h") else _colour(" ".join(fields[start:]).split()[:3], line, where)
@@ -160,7 +160,7 @@ def _without_numbers(lines: list[_Line]) -> list[_Line]:
         if line.number is not None:
             numbered.append(line)
         elif match:
-            numbered.append(line._replace(name=match[2], number=int(match[1])))
+            numbered.append(line._replace(name=match[2], number=_number(match[1])))
     if len(numbered) < len(lines) or len(lines) < 2:
         return lines
     coloured = lines[0].colour is not None
@@ -182,8 +182,13 @@ def _is_number(word: str) -> bool:
     return word.isascii() and word.isdecimal()
 
 
+def _number(word: str) -> int:
+    """The number of a word; of very many digits, one that is too large for anything here."""
+    return int(word) if len(word) < 10 else 10**9
+
+
 def _colour(words: Sequence[str], line: str, where: str) -> Colour:
-    red, green, blue = (int(word) for word in words)
+    red, green, blue = map(_number, words)
     if max(red, green, blue) > VOID:
         raise ValueError(f"{where}: the colour of {line!r} is not of numbers from 0 to 255. Correct it.")
     return red, green, blue

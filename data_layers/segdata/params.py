@@ -67,7 +67,7 @@ def numbers(settings: dict[str, Any], key: str, default: Sequence[float], meanin
     value = settings.get(key, default)
     try:
         found = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
     if found.shape != (len(default),) or not np.isfinite(found).all():
         count = {3: "three", 4: "four"}[len(default)]

@@ -98,6 +98,9 @@ def test_commas_and_numbers_may_belong_to_names(tmp_path: Path) -> None:
         ("sky\nVoid\n", ":2: Void is 255 in labels without colours"),
         ('{"names": ["sky"]}', "is JSON or XML"),
         ("name,r,g,b\n", "has no class"),
+        ("sky,0,0," + "9" * 5000 + "\n", "not of numbers from 0 to 255"),
+        ("9" * 5000 + " sky\n1 sea\n", ":1: the class sky has the number 1000000000, expected 0"),
+        ("9" * 5000 + ",sky\n1,sea\n", ":1: the class sky has the number 1000000000, expected 0"),
         ("sky,sea\n" + "x" * 200_000 + ",1\n", ":2: 'xxx.* cannot be taken apart"),
     ],
 )

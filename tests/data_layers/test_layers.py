@@ -219,6 +219,7 @@ def test_bottoms_are_refused(voc: Path) -> None:
         ("{'split': 'train'}", "lacks 'voc_dir' and 'mean'"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'sed': 1}", "unknown key 'sed'; did you mean 'seed'"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2)}", "mean is .*expected three numbers"),
+        ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 1" + "0" * 400 + ")}", "mean is .*expected three numbers"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': 'gray'}", "mean is .*expected three numbers"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'order': 'py4'}", "expected one of py3, py2, shuffle"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'seed': 'x'}", "seed is 'x', expected a whole number"),

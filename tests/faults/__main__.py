@@ -13,6 +13,7 @@ from pathlib import Path
 
 FOUND = Path("out/faults")
 """Where inputs that something was found with are kept."""
+SAID_EVERY = 1000
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,8 +44,9 @@ def main() -> int:
         return replay(READERS[options.replay[0]], int(options.replay[1]), seed)
     print(f"seed {seed}", flush=True)
     readers = {name: READERS[name] for name in options.only} if options.only else READERS
-    tally = read(readers, options.inputs, seed, options.jobs)
-    print(report.table(tally), flush=True)
+    tally = read(readers, options.inputs, seed, options.jobs) if options.inputs else {}
+    if options.inputs:
+        print(report.table(tally), flush=True)
     lost = kills.run(options.kills, seed, FOUND / str(seed)) if options.kills else []
     print("\n".join(lost), end="\n" if lost else "")
     faults = sum(each.faults for each in tally.values())
@@ -61,7 +63,10 @@ def read(readers: dict, inputs: int, seed: int, jobs: int) -> dict:
     tally = {name: report.Tally() for name in names}
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=_memory()) as work:
-        for (name, index), found, folder in pool.run(readers, tasks, seed, jobs, Path(work)):
+        verdicts = pool.run(readers, tasks, seed, jobs, Path(work))
+        for done, ((name, index), found, folder) in enumerate(verdicts, start=1):
+            if done % SAID_EVERY == 0:
+                print(f"{done:,} of {inputs:,} inputs, {time.monotonic() - began:.0f} s", flush=True)
             if tally[name].count(found):
                 print(f"{found.kind}: --replay {name} {index} --seed {seed}: {found.said} {found.place}", flush=True)
             if found.kind in verdict.FAULTS and folder.is_dir():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ _WORDS = (
     *("layer { name: 'x' type: 'Split' bottom: 'data' top: 'a' top: 'b' }", "loss_weight: nan", "phase: TEST"),
     *("include { stage: 'x' }", "param { name: 'w' lr_mult: -1 }", "pad: 2147483647", "axis: -9", "dim: 0", "dim: -1"),
     *("blobs { shape { dim: 9999999999 } }", "blobs { num: 2147483647 channels: 2147483647 }", "engine: CUDNN"),
+    *("kernel_size: 3 dilation: 2147483647 pad: 2147483647", "prefetch: 4294967295", "batch_size: 2147483647"),
     *("[caffe.x]: 1", 'name: "\\377"', "layers {", "input_dim: 4294967295", "lr_policy: 'poly'", "iter_size: 0"),
 )
 SOLVER = """
@@ -59,6 +62,20 @@ def _case_nets() -> list[bytes]:
     """The nets of the case tables that need no files: every type of layer, in many settings."""
     found = [case.prototxt() for family in cases.families().values() for case in family if case.files is None]
     return [text.encode() for text in found if len(text) < 4000 and "python_param" not in text]
+
+
+@functools.cache
+def _data_nets() -> list[Input]:
+    """The nets of the case tables that read files, with these files."""
+    found, made = [], dict[Any, Input]()
+    for case in (case for family in cases.families().values() for case in family if case.files is not None):
+        if case.files not in made:
+            with tempfile.TemporaryDirectory() as name:
+                case.files(Path(name))
+                paths = [path for path in Path(name).rglob("*") if path.is_file() and path.name != "lock.mdb"]
+                made[case.files] = {str(path.relative_to(name)): path.read_bytes() for path in paths}
+        found.append({**made[case.files], "net.prototxt": case.prototxt().encode()})
+    return found
 
 
 def net_seeds() -> list[Input]:
@@ -125,6 +142,15 @@ def is_little(net: Any) -> bool:
     if max((max(shape, default=0) for shape in shapes), default=0) > MOST_LENGTH:
         return False
     return sum(work.forward(node).operations for node in net.nodes) <= MOST_OPERATIONS
+
+
+def _read_data_net(folder: Path) -> None:
+    """As any other; the Python layers of the cases lie in the folder."""
+    sys.path.insert(0, str(folder))
+    try:
+        read_net(folder)
+    finally:
+        sys.path.remove(str(folder))
 
 
 def read_solver(folder: Path) -> None:
@@ -196,6 +222,14 @@ READERS = (
         _damage("solver.prototxt", caffe_pb2.SolverParameter),
         read_solver,
         ("solver", "Could not open file ", "net '"),
+        None,
+    ),
+    Reader(
+        "data-net",
+        _data_nets,
+        _damage("net.prototxt", caffe_pb2.NetParameter),
+        _read_data_net,
+        ("net '",),
         None,
     ),
     Reader("param_str", folders.trees, _damage_param_str, _read_param_str),
