@@ -41,8 +41,11 @@ class Verdict:
         return asdict(self)
 
 
-def of_error(error: BaseException, names: tuple[str, ...]) -> Verdict:
-    """The verdict on an error that a reader raised; `names` are the words of which it must say one."""
+def of_error(error: BaseException, names: tuple[str, ...], folder: Path) -> Verdict:
+    """The verdict on an error that a reader raised.
+
+    names: the words of which it must say one. folder: of the input; errors of Python layers there are a user's own.
+    """
     said = " ".join([str(error), *getattr(error, "__notes__", ())])
     shown = f"{type(error).__name__}: {said}"[:_SHOWN]
     code, line, raised = _innermost(error.__traceback__)
@@ -53,6 +56,8 @@ def of_error(error: BaseException, names: tuple[str, ...]) -> Verdict:
         if _LAYER.search(said) or any(name in said for name in names):
             return Verdict(REFUSED, shown, place)
         return Verdict(UNCLEAR, f"names neither file nor layer: {shown}", place)
+    if code.startswith(f"{folder}/") and _LAYER.search(said):
+        return Verdict(REFUSED, shown, place)
     kind = MEMORY if isinstance(error, MemoryError) or "not enough memory" in said else UNCLEAR
     return Verdict(kind, f"not raised by the project: {shown}", place)
 
