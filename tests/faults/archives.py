@@ -9,6 +9,7 @@ import io
 import lzma
 import random
 import tarfile
+import warnings
 import zipfile
 
 NAMES = (
@@ -63,7 +64,8 @@ _PAX = ("-1", "99999999999", "x", "../out", "0,1,2", "", "1e9")
 def zip_of(members: list[Member], draw: random.Random, strangeness: float) -> bytes:
     """A zip archive; some of its members, as often as `strangeness` says, are strange."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that come twice
         for name, content in _strange(members, draw, strangeness):
             info = zipfile.ZipInfo("x")
             info.filename = name.encode("utf-8", "replace").decode()

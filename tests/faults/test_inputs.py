@@ -129,7 +129,7 @@ def start_a_program_and_hide_it(folder):
 )
 def test_what_a_reader_does_is_counted_for_what_it_is(read, kind, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "data_layers"))
-    monkeypatch.setattr(pool, "MOST_CPU", 2.0)
+    monkeypatch.setattr(pool, "MOST_CPU", 1.0)
     reader = Reader("some", lambda: [{FILE: b"text"}], lambda files, draw: files, read, ("missing.prototxt",))
     found = list(pool.run({"some": reader}, [("some", 0), ("some", 1)], 1, 1, tmp_path / "work"))
     assert [each.kind for _, each, _ in found] == [kind, kind]
