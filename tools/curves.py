@@ -24,8 +24,15 @@ def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
     path = stages.SNAPSHOTS / name / "loss.csv"
     if not path.is_file():
         raise FileNotFoundError(f"'{path}' is missing, expected the losses of a training. Run `tools/solve.py {name}`.")
-    with open(path, newline="") as file:
-        rows = [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in csv.DictReader(file)]
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        try:
+            rows = [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in reader]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise ValueError(
+                f"'{path}':{reader.line_num} holds no losses of a training ({error!r}), expected columns iteration and "
+                "loss_per_pixel, and numbers. Remove the line."
+            ) from error
     iterations, losses = np.array(rows, float).reshape(-1, 2).T
     return iterations, losses
 

@@ -117,7 +117,7 @@ def read(folder: Path) -> Trained | None:
             legends=legends,
             upright=bool(values["upright"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"'{path}' does not describe a trained net ({error!r}), expected what tools/solve.py writes. Restore it, "
             "or remove it, and name net and weights: tools/infer.py --net … --weights …"

@@ -79,7 +79,7 @@ def judge(reader: Reader, files: Input, folder: Path) -> Verdict:
         found = Verdict(verdict.READ)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is to be judged
         names = (*reader.names, *(Path(name).name for name in files), *(Path(name).parts[0] for name in files))
-        found = verdict.of_error(error, names, folder)
+        found = verdict.of_error(error, names, folder.parents[3])  # where former inputs lay, too
         del error
     if _reached:
         return Verdict(verdict.ESCAPE, _reached.pop())

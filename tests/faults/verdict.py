@@ -44,7 +44,7 @@ class Verdict:
 def of_error(error: BaseException, names: tuple[str, ...], folder: Path) -> Verdict:
     """The verdict on an error that a reader raised.
 
-    names: the words of which it must say one. folder: of the input; errors of Python layers there are a user's own.
+    names: the words of which it must say one. folder: of inputs; errors of Python layers there are a user's own.
     """
     said = " ".join([str(error), *getattr(error, "__notes__", ())])
     shown = f"{type(error).__name__}: {said}"[:_SHOWN]

@@ -1,6 +1,7 @@
 """tools/trained.py, tools/loading.py: a snapshot folder is complete and says what it is of; what misfits is refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -61,7 +62,11 @@ def test_nets_stay_usable_by_their_name_when_out_is_removed(toy):
 
 
 def test_a_damaged_description_is_named(toy, capsys):
-    for text in ("{", "[]", '{"name": "toy"}'):
+    whole = (toy / "trained.json").read_text()
+    colour = re.sub(r'("colours": \{\s*"\d+": \[\s*)\d+', r"\g<1>16777216", whole, count=1)
+    class_ = re.sub(r'("colours": \{\s*)"\d+"', r'\g<1>"70000"', whole, count=1)
+    assert whole not in (colour, class_)
+    for text in ("{", "[]", '{"name": "toy"}', "[" * 100_000, colour, class_):
         (toy / "trained.json").write_text(text)
         assert infer.main(["toy-fcn32s", "mine/JPEGImages/image0.png"]) == 1
         assert "trained.json' does not describe a trained net" in capsys.readouterr().err

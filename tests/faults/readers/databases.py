@@ -135,7 +135,21 @@ def _damage_leveldb(files: Input, draw: random.Random) -> Input:
     if name == "db/CURRENT" and draw.random() < 0.8:
         words = ("../net.prototxt", "/etc/passwd", "", ".", "MANIFEST-999999", "x\0y", "é" * 200, "CURRENT", "\udcff")
         return {**files, name: draw.choice(words).encode("utf-8", "surrogateescape")}
-    return {**files, name: bytes_of.damaged(files[name], draw)}
+    content = files[name]
+    if draw.random() < 0.1 and ("MANIFEST" in name or name.endswith(".log")):
+        return {**files, name: content + _records(draw)}
+    if draw.random() < 0.1 and name.endswith((".ldb", ".sst")):  # the length that Snappy claims
+        return {**files, name: bytes_of.varint(bytes_of.number(draw, 0)) + content[draw.randrange(6) :]}
+    return {**files, name: bytes_of.damaged(content, draw)}
+
+
+def _records(draw: random.Random) -> bytes:
+    """Records as in a log: of numbers that do not end, of zeros, or of anything."""
+    content = draw.choice((b"\xff" * 300_000, bytes(300_000), draw.randbytes(200), bytes(12) + b"\1" * 5000))
+    content = bytes([draw.choice((0, 1, 2, 3, 4, 5, 6, 7, 9))]) + content
+    parts = [content[place : place + 32000] for place in range(0, len(content), 32000)]
+    kinds = [1] if len(parts) == 1 else [2, *[3] * (len(parts) - 2), 4]
+    return b"".join(struct.pack("<IHB", 0, len(part), kind) + part for part, kind in zip(parts, kinds, strict=True))
 
 
 def _read(backend: str) -> Callable[[Path], None]:

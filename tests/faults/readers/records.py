@@ -16,7 +16,7 @@ from caffe import layer_state
 from tests.faults import bytes_of, texts
 from tests.faults.child import Input, Reader
 from tests.faults.readers import weights
-from tools import metrics, recorder, tasks
+from tools import curves, metrics, recorder, tasks, trained
 
 _ENTRY = {"iteration": 2, "label": metrics.scores(np.diag([3, 4])).as_dict()}
 _TASK = {"name": "mine", "images": "photos", "labels": "masks", "backbone": "squeezenet", "stride": 8}
@@ -68,7 +68,28 @@ def _read_task(folder: Path) -> None:
     tasks.read(folder / "mine")
 
 
+def _losses() -> list[Input]:
+    lines = ["iteration,loss,loss_per_pixel", *(f"{index},{9.5 - index},{0.5 / (index + 1)}" for index in range(6))]
+    return [{"snapshot/mine/loss.csv": "\r\n".join(lines).encode()}]
+
+
+def _read_losses(folder: Path) -> None:
+    curves.read_losses("mine")
+
+
+def _trainings() -> list[Input]:
+    names = {"count": 2, "names": ["sea", "sky"], "colours": {"0": [0, 0, 0], "1": [9, 9, 9]}}
+    values = {"name": "mine", "inputs": {"data": 3}, "sees": ["color"], "mean": [104.0, 117, 123], "upright": True}
+    return [{"trained.json": json.dumps({**values, "classes": {"score": names}}, indent=1).encode()}]
+
+
+def _read_training(folder: Path) -> None:
+    trained.read(folder)
+
+
 READERS = (
+    Reader("losses", _losses, texts.damage("snapshot/mine/loss.csv", _WORDS), _read_losses),
+    Reader("trained", _trainings, texts.damage("trained.json", _WORDS), _read_training),
     Reader("scores", _scores, texts.damage("scores.json", _WORDS), _read_scores),
     Reader("positions", _positions, _damage_positions, _read_positions),
     Reader("task", _tasks, texts.damage("mine/task.json", _WORDS), _read_task),
