@@ -2,9 +2,9 @@
 
     python -m benchmarks.floor cpu|cuda
 
-Of each layer counts what takes longer, its operations or its bytes (caffe/work.py); a layer that works in place is part
-of the one before it. The whole maps count: a plan that leaves out their constant border can come below this floor.
-Prints JSON.
+Of each layer counts what takes longer, its operations or its bytes (caffe/net/work.py); a layer that works in
+place is part of the one before it. The whole maps count: a plan that leaves out their constant border can come below
+this floor. Prints JSON.
 """
 
 import json
@@ -15,23 +15,24 @@ from typing import Any
 import torch
 
 import caffe
-from caffe import machine, work
+from caffe.cli.time import rates
+from caffe.net import work
 from tools.project import ROOT, quiet
 
 
-def rates(device: str) -> dict[str, Any]:
+def floor(device: str) -> dict[str, Any]:
     """What main prints."""
     quiet(caffe)
     if device == "cuda":
         caffe.set_mode_gpu()
     net = caffe.Net(str(ROOT / "nets/voc-fcn8s/deploy.prototxt"), caffe.TEST)
     nodes = [node for node in net.nodes if not (node.bottom and node.bottom[0] is node.top[0])]
-    traffic = machine.bytes_per_second()
+    traffic = rates.bytes_per_second()
     operations = sum(work.forward(node).operations for node in nodes)
     found: dict[str, Any] = {"net and copy": {"operations": operations, "bytes_per_second": traffic}}
     for precision in ("fp32", "tf32", "bf16") if device == "cuda" else ("fp32", "bf16"):
         caffe.set_precision(precision)
-        rate, _ = machine.operations_per_second()
+        rate, _ = rates.operations_per_second()
         least = sum(work.forward(node).seconds(rate, traffic) for node in nodes)
         found[f"floor {precision}"] = {"median": least, "operations_per_second": rate}
     return found
@@ -39,7 +40,7 @@ def rates(device: str) -> dict[str, Any]:
 
 def main(device: str) -> None:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    print(json.dumps(rates(device)))
+    print(json.dumps(floor(device)))
 
 
 if __name__ == "__main__":

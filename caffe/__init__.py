@@ -22,21 +22,13 @@ if TYPE_CHECKING:
     from caffe.classifier import Classifier
     from caffe.detector import Detector
     from caffe.device import precision, set_device, set_mode_cpu, set_mode_gpu, set_precision, set_random_seed
-    from caffe.layer import Layer
     from caffe.layer_types import layer_type_list
+    from caffe.layer_types.base import Layer
     from caffe.net import Net
     from caffe.net_spec import NetSpec, layers, params, to_proto
-    from caffe.parallel import (
-        NCCL,
-        has_nccl,
-        set_multiprocess,
-        set_solver_count,
-        set_solver_rank,
-        solver_count,
-        solver_rank,
-    )
     from caffe.plan.threads import set_threads
     from caffe.process import tune_process
+    from caffe.ranks import set_multiprocess, set_solver_count, set_solver_rank, solver_count, solver_rank
     from caffe.solver import (
         AdaDeltaSolver,
         AdaGradSolver,
@@ -46,6 +38,7 @@ if TYPE_CHECKING:
         SGDSolver,
         get_solver,
     )
+    from caffe.solver.workers import NCCL, has_nccl
     from caffe.timer import Timer
 
 __version__ = "1.0.0"
@@ -56,19 +49,11 @@ _NAMES = {
     "classifier": ["Classifier"],
     "detector": ["Detector"],
     "device": ["precision", "set_device", "set_mode_cpu", "set_mode_gpu", "set_precision", "set_random_seed"],
-    "layer": ["Layer"],
     "layer_types": ["layer_type_list"],
+    "layer_types.base": ["Layer"],
     "net": ["Net"],
     "net_spec": ["NetSpec", "layers", "params", "to_proto"],
-    "parallel": [
-        "NCCL",
-        "has_nccl",
-        "set_multiprocess",
-        "set_solver_count",
-        "set_solver_rank",
-        "solver_count",
-        "solver_rank",
-    ],
+    "ranks": ["set_multiprocess", "set_solver_count", "set_solver_rank", "solver_count", "solver_rank"],
     "plan.threads": ["set_threads"],
     "process": ["tune_process"],
     "solver": [
@@ -80,6 +65,7 @@ _NAMES = {
         "SGDSolver",
         "get_solver",
     ],
+    "solver.workers": ["NCCL", "has_nccl"],
     "timer": ["Timer"],
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -3,20 +3,12 @@
 from caffe import __version__
 from caffe.blob import Blob, BlobVec
 from caffe.device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
-from caffe.layer import Layer
 from caffe.layer_types import layer_type_list
+from caffe.layer_types.base import Layer
 from caffe.log import init_log, log
 from caffe.net import Net
-from caffe.parallel import (
-    NCCL,
-    has_nccl,
-    set_multiprocess,
-    set_solver_count,
-    set_solver_rank,
-    solver_count,
-    solver_rank,
-)
 from caffe.proto.caffe_pb2 import LayerParameter, SolverParameter
+from caffe.ranks import set_multiprocess, set_solver_count, set_solver_rank, solver_count, solver_rank
 from caffe.solver import (
     AdaDeltaSolver,
     AdaGradSolver,
@@ -27,6 +19,7 @@ from caffe.solver import (
     Solver,
     get_solver,
 )
+from caffe.solver.workers import NCCL, has_nccl
 from caffe.timer import Timer
 
 __all__ = [

@@ -34,7 +34,9 @@ def nets(layer_type):
     if not cases:
         return
     cases.sort(key=lambda case: case.type != layer_type)
-    messages = [name for name, _ in itertools.groupby(layer_catalogue.settings_of(caffe.layer.REGISTRY[layer_type]))]
+    messages = [
+        name for name, _ in itertools.groupby(layer_catalogue.settings_of(caffe.layer_types.base.REGISTRY[layer_type]))
+    ]
     for name in messages:
         fields = caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name[name].message_type.fields
         for field in (field for field in fields if field.cpp_type in (1, 2, 3, 4)):

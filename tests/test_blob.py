@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from caffe import blob as blob_module
 from caffe.blob import Blob
+from caffe.blob import blob as blob_module
 from caffe.errors import ShapeError, UsageError
 
 

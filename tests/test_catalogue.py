@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 import caffe
-from caffe.layer import REGISTRY
+from caffe.layer_types.base import REGISTRY
 from caffe.proto import caffe_pb2
 from tests.test_layers import BVLC_TYPES
 from tools import layer_catalogue
@@ -103,7 +103,7 @@ def named_in(cls) -> set[str]:
         if module not in modules:
             modules.add(module)
             waiting += [name for name in imported(module) if name.startswith(("caffe.data.", "caffe.layer_types."))]
-    return set().union(*(named(module) for module in modules - {"caffe.layer"}))
+    return set().union(*(named(module) for module in modules - {"caffe.layer_types.base"}))
 
 
 def tree_of(module: str) -> ast.Module:

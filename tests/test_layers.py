@@ -12,7 +12,7 @@ import torch
 import caffe
 from caffe import plan
 from caffe.errors import CaffeError
-from caffe.layer import TorchLayer
+from caffe.layer_types.base import TorchLayer
 from caffe.plan import matrix, packed, pooling, strips
 from caffe.plan.capabilities import WAYS
 from tests.cases import families

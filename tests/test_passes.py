@@ -4,7 +4,7 @@ import pytest
 
 from caffe.errors import NetError
 from caffe.formats.prototxt import parse
-from caffe.passes import filter_net, insert_splits
+from caffe.net.passes import filter_net, insert_splits
 from caffe.proto import caffe_pb2
 
 RULES = {

@@ -6,7 +6,7 @@ import torch
 
 import caffe
 from caffe.errors import ShapeError
-from caffe.layer_types.pooling import LOWEST, Window, chosen_pool, max_pool
+from caffe.layer_types.vision.pooling import LOWEST, Window, chosen_pool, max_pool
 from tests.cases import run as runner
 from tests.cases.case import case
 

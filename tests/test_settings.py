@@ -5,7 +5,7 @@ import pytest
 from caffe.errors import FormatError
 from caffe.formats import prototxt
 from caffe.formats.upgrade import upgrade_net
-from caffe.layer import REGISTRY
+from caffe.layer_types.base import REGISTRY
 from caffe.proto import caffe_pb2
 from tests.cases import all_cases
 from tests.test_catalogue import SETTINGS

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import caffe
-from caffe.blob import Storage
+from caffe.blob.blob import Storage
 from caffe.errors import NetError, UsageError
 from caffe.plan import replay
 from tests.plan.nets import build

@@ -3,8 +3,8 @@
 import pytest
 
 import caffe
-from caffe import work
-from caffe.work import Work
+from caffe.net import work
+from caffe.net.work import Work
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from google.protobuf import text_format
 
 from caffe import layer_types
 from caffe.formats import prototxt
-from caffe.layer import REGISTRY, NativeLayer
+from caffe.layer_types.base import REGISTRY, NativeLayer
 from caffe.proto import caffe_pb2
 from tests.cases import all_cases
 
@@ -91,7 +91,7 @@ def page() -> str:
     layer_types.load()
     families: dict[str, list[str]] = {}
     for name, cls in REGISTRY.items():
-        families.setdefault(cls.__module__, []).append(name)
+        families.setdefault(cls.__module__.rpartition(".")[0], []).append(name)
     examples = _examples()
     lines = [HEADER.format(count=len(REGISTRY))]
     lines += [f"- {_title(module)}: {_links(families[module])}" for module in sorted(families)]
@@ -107,8 +107,7 @@ def page() -> str:
 
 
 def _title(module: str) -> str:
-    words = module.rpartition(".")[2].removesuffix("_layer").replace("_", " ")
-    return f"{words.capitalize().replace('Hdf5', 'HDF5')} layers"
+    return f"{module.rpartition('.')[2].capitalize()} layers"
 
 
 def _links(names: list[str]) -> str:

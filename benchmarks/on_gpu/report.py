@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks import machine
-from benchmarks.floor import rates
+from benchmarks.floor import floor
 from benchmarks.report import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +61,7 @@ def main(device: str, folder: str) -> int:
         path = Path(folder) / f"{stage}.json"
         if path.exists():
             found[stage] = json.loads(path.read_text())
-    found["floor"] = rates(device)
+    found["floor"] = floor(device)
     Path(folder, "report.json").write_text(json.dumps(found, indent=1) + "\n")
     Path(folder, "report.md").write_text(page(found))
     print(page(found))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from caffe import parallel
+from caffe import ranks
 from caffe.errors import CaffeError
 
 _MEETING_POINT = "CAFFE_MEETING_POINT"
@@ -25,13 +25,13 @@ def join() -> int | None:
     """
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return None
-    parallel.set_solver_count(int(os.environ["WORLD_SIZE"]))
-    parallel.set_solver_rank(int(os.environ["RANK"]))
+    ranks.set_solver_count(int(os.environ["WORLD_SIZE"]))
+    ranks.set_solver_rank(int(os.environ["RANK"]))
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def meeting_point() -> str:
-    """Where the solvers meet, for parallel.NCCL."""
+    """Where the solvers meet, for workers.NCCL."""
     return os.environ.get(_MEETING_POINT, "env://")
 
 

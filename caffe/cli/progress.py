@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from caffe.log import log
-from caffe.parallel import solver_rank
+from caffe.ranks import solver_rank
 from caffe.solver import Solver
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 
-from caffe import device, net_outputs
+from caffe import device
 from caffe.cli import brew
 from caffe.errors import UsageError
 from caffe.log import log
-from caffe.net import Net
+from caffe.net import Net, outputs
 from caffe.proto import caffe_pb2
 
 add_arguments = brew.add_flags
@@ -25,16 +25,16 @@ def run(arguments: argparse.Namespace) -> int:
     net.copy_from(*arguments.weights.split(","))
     log.info("Running for %d iterations.", arguments.iterations)
     loss = device.zero()
-    sums: list[net_outputs.Output] = []
+    sums: list[outputs.Output] = []
     for batch in range(arguments.iterations):
         loss = loss + net.run_forward()
-        scores = net_outputs.outputs(net)
-        for line in net_outputs.lines(scores, f"Batch {batch}, ", with_weight=False):
+        scores = outputs.outputs(net)
+        for line in outputs.lines(scores, f"Batch {batch}, ", with_weight=False):
             log.info("%s", line)
         for total, score in zip(sums, scores, strict=False):
             total.add(score)
         sums = sums or scores
     log.info("Loss: %g", float(loss / arguments.iterations))
-    for line in net_outputs.lines(sums, "", divisor=arguments.iterations):
+    for line in outputs.lines(sums, "", divisor=arguments.iterations):
         log.info("%s", line)
     return 0

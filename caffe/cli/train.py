@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from caffe import parallel
+from caffe import ranks
 from caffe.cli import brew, launch
 from caffe.cli.progress import progress
 from caffe.errors import UsageError
 from caffe.log import log
 from caffe.proto import caffe_pb2
-from caffe.solver import Action, Solver, solver_from_message
-from caffe.solver_nets import read_solver
+from caffe.solver import Solver, solver_from_message, workers
+from caffe.solver.nets import read_solver
+from caffe.solver.solver import Action
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,10 +93,10 @@ def _solve(solver: Solver, snapshot: str) -> None:
 @contextmanager
 def _bond(solver: Solver) -> Iterator[None]:
     """With the other solvers, if there are any."""
-    if parallel.solver_count() == 1:
+    if ranks.solver_count() == 1:
         yield
         return
-    nccl = parallel.NCCL(solver, launch.meeting_point())
+    nccl = workers.NCCL(solver, launch.meeting_point())
     nccl.bcast()
     solver.add_callback(nccl)
     yield

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from caffe import parallel
+from caffe import ranks
 from caffe.data import images, lists
 from caffe.data.database import Database
 from caffe.data.naming import naming
@@ -66,7 +66,7 @@ class DatabaseSource:
 
     def _images(self, *, threads: bool) -> Iterator[tuple[np.ndarray, int, str]]:
         with naming(self._transformer.owner):
-            records = parallel.shared_out(self._forever(), self._transformer.phase)
+            records = ranks.shared_out(self._forever(), self._transformer.phase)
             yield from in_order(self._decoded, records, threads=threads and self._compressed)
 
     def batches(self, *, threads: bool) -> Iterator[Batch]:
@@ -127,7 +127,7 @@ class ImageListSource:
     def batches(self, *, threads: bool) -> Iterator[Batch]:
         lines = self._forever()
         if self._random is None:  # else each of several solvers has an order of its own
-            lines = parallel.shared_out(lines, self._transformer.phase)
+            lines = ranks.shared_out(lines, self._transformer.phase)
         return batched(in_order(self._read, lines, threads=threads), self._batch_size, self._transformer)
 
 

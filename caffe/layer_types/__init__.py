@@ -1,15 +1,15 @@
-"""The catalogue of layer types, one file per family. Importing a family registers its classes."""
+"""The catalogue of layer types by BVLC's families, a folder each. Importing a module registers its classes."""
 
 import pkgutil
 from importlib import import_module
 
-from caffe.layer import REGISTRY
+from caffe.layer_types.base import REGISTRY
 
 
 def load() -> None:
-    """Import every family in this folder, so that the registry is complete."""
-    for module in pkgutil.iter_modules(__path__):
-        import_module(f"{__name__}.{module.name}")
+    """Import every module below this folder, so that the registry is complete."""
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        import_module(module.name)
 
 
 def layer_type_list() -> list[str]:

@@ -90,7 +90,7 @@ def chosen(operations: int, size: int) -> Iterator[None]:
 
 
 def _in_child() -> None:
-    """A child of fork has the one thread that forked, whatever was wanted (see caffe/guard.py)."""
+    """A child of fork has the one thread that forked, whatever was wanted (see caffe/net/guard.py)."""
     global _wanted, _lock, _limiting
     _wanted, _lock, _limiting = None, threading.Lock(), 0
 

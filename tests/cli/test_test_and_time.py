@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from caffe import device, machine
+from caffe import device
+from caffe.cli.time import rates
 
 WORDS = re.compile(r"^\S+ \S+ +\d+ \S+\] ")
 
@@ -80,8 +81,8 @@ def test_time(phase, run):
 
 
 def test_time_of_the_whole_net_against_the_machine(run, monkeypatch):
-    monkeypatch.setattr(machine, "operations_per_second", lambda: (2e9, 64))
-    monkeypatch.setattr(machine, "bytes_per_second", lambda: 1e9)
+    monkeypatch.setattr(rates, "operations_per_second", lambda: (2e9, 64))
+    monkeypatch.setattr(rates, "bytes_per_second", lambda: 1e9)
     found = messages(run("time -model net.prototxt -iterations 1 -precision bf16")[2])
     assert "Machine: 2.0 GFLOP/s (bf16, product of 64×64 matrices), 1.0 GB/s (copy)." in found
     whole = [line for line in found if " as a whole: " in line]

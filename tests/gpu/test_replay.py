@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import blob
+from caffe.blob import blob
 from caffe.errors import DataError
 from caffe.formats.prototxt import parse
-from caffe.layer import REGISTRY, TorchLayer
-from caffe.layer_types.activation import TanH
+from caffe.layer_types.base import REGISTRY, TorchLayer
+from caffe.layer_types.neuron.activation import TanH
 from caffe.plan import replay
 from caffe.proto import caffe_pb2
 from caffe.solver import Solver, solver_from_message
-from caffe.update_rules import MEMORIES
+from caffe.solver.update_rules import MEMORIES
 from tests.cases import run as runner
 from tests.cases.case import Case, layer
 from tests.gpu.pretended import pretended_gpu

@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 
 import caffe
-from caffe import parallel
+from caffe import ranks
 from caffe.errors import UsageError
+from caffe.solver import workers
 from tests.cases.data_files import datum, write_lmdb
 
 RECORDS = 7
@@ -19,8 +20,8 @@ def rank(monkeypatch):
     """rank(r, n): this process is solver r of n."""
 
     def be(rank, count):
-        monkeypatch.setattr(parallel, "_count", count)
-        monkeypatch.setattr(parallel, "_rank", rank)
+        monkeypatch.setattr(ranks, "_count", count)
+        monkeypatch.setattr(ranks, "_rank", rank)
 
     return be
 
@@ -72,10 +73,10 @@ def test_a_shuffled_list_is_shuffled_for_each(labels, rank):
 
 
 def test_small_gradients_are_sent_together(monkeypatch):
-    monkeypatch.setattr(parallel, "BUCKET", 10)
+    monkeypatch.setattr(workers, "BUCKET", 10)
     gradients = [torch.empty(length) for length in (4, 6, 1, 12, 3, 3)]
-    assert [[len(each) for each in bucket] for bucket in parallel._buckets(gradients)] == [[4, 6], [1], [12], [3, 3]]
-    assert list(parallel._buckets([])) == []
+    assert [[len(each) for each in bucket] for bucket in workers._buckets(gradients)] == [[4, 6], [1], [12], [3, 3]]
+    assert list(workers._buckets([])) == []
 
 
 def test_names_of_pycaffe():

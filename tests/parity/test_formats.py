@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weights
-from caffe.passes import filter_net, insert_splits
+from caffe.net.passes import filter_net, insert_splits
 from caffe.proto import caffe_pb2
 from tests.parity import bvlc, formats
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from caffe.layer_types.pooling import Window, average_pool, max_pool
+from caffe.layer_types.vision.pooling import Window, average_pool, max_pool
 from caffe.plan import border
 from caffe.plan.border import Reach
 

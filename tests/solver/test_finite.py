@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caffe.errors import NotFiniteError
-from caffe.finite import is_finite
+from caffe.solver.finite import is_finite
 from tests.solver.conftest import NET
 
 NAN = float("nan")

@@ -3,8 +3,8 @@ import pytest
 
 from caffe.errors import NetError
 from caffe.formats.prototxt import parse
-from caffe.learning_rate import POLICIES, learning_rate
 from caffe.proto import caffe_pb2
+from caffe.solver.learning_rate import POLICIES, learning_rate
 
 
 def solver(text):

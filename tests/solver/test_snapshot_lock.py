@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import caffe
-from caffe import snapshot_lock
 from caffe.errors import FormatError, UsageError
+from caffe.solver import snapshot_lock
 
 OTHER = """
 import sys
@@ -196,5 +196,5 @@ def test_where_there_are_no_locks_training_goes_on_with_a_warning(known, make, l
 
 def test_only_the_root_of_several_solvers_needs_the_lock(other, make, monkeypatch):
     other()
-    monkeypatch.setattr(caffe.parallel, "_rank", 1)
+    monkeypatch.setattr(caffe.ranks, "_rank", 1)
     make("snapshot: 5").solve()

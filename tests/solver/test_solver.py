@@ -5,7 +5,8 @@ import caffe
 from caffe.errors import CaffeError, NetError, UsageError
 from caffe.formats.prototxt import parse
 from caffe.proto import caffe_pb2
-from caffe.solver import SOLVERS, Action, solver_from_message
+from caffe.solver import solver_from_message
+from caffe.solver.solver import SOLVERS, Action
 from tests.solver.conftest import NET
 
 FROZEN = NET.replace('top: "score" ', 'top: "score" param { lr_mult: 0 } param { lr_mult: 0 } ')

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from caffe import update_rules
-from caffe.update_rules import MEMORIES, RULES, Settings
+from caffe.solver import update_rules
+from caffe.solver.update_rules import MEMORIES, RULES, Settings
 
 SETTINGS = Settings(momentum=0.8, momentum2=0.95, delta=1e-3, rms_decay=0.7, iteration=4)
 RATE = 0.25

@@ -12,11 +12,11 @@ from typing import Any
 from google.protobuf import text_format
 
 import caffe
-from caffe import work
 from caffe.formats import caffemodel, prototxt, rewrite
 from caffe.formats.atomic import open_atomic
 from caffe.formats.upgrade import upgrade_net
-from caffe.layer import REGISTRY
+from caffe.layer_types.base import REGISTRY
+from caffe.net import work
 from caffe.proto import caffe_pb2
 from tests import cases
 from tests.faults import bytes_of, messages, texts, verdict, wire_fields

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import caffe
-from caffe import layer_state
+from caffe.solver import layer_state
 from tests.faults import bytes_of, texts
 from tests.faults.child import Input, Reader
 from tests.faults.readers import weights

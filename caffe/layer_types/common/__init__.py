@@ -1,0 +1,1 @@
+"""Inner products, embeddings, scales and biases: layers with weights that are not windows."""

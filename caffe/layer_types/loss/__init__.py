@@ -1,0 +1,1 @@
+"""Losses, the softmax before them, and accuracy."""

@@ -1,0 +1,1 @@
+"""Layers that divide by what neighbours, channels or batches come to."""

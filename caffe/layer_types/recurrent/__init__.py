@@ -1,0 +1,1 @@
+"""Recurrent layers: RNN and LSTM over sequences."""

@@ -1,0 +1,1 @@
+"""Layers that change shapes, take parts, join or reduce; and Python layers."""

@@ -1,0 +1,31 @@
+"""What a net adds to the errors of a layer at work: which images a batch is of, and whose blobs take the memory."""
+
+from collections.abc import Sequence
+
+from caffe import limits
+from caffe.errors import CaffeError, DataError, LabelError
+from caffe.net.graph import Node
+
+SHOWN = 8
+
+
+def explained(error: Exception, nodes: Sequence[Node], running: int) -> Exception:
+    """The error that tells more, or the error itself. running: the number of the layer that raised it."""
+    if isinstance(error, LabelError):
+        names = _images(error, nodes[:running])
+        return DataError(f"{error} They are in the batch's {names}.") if names else error
+    if isinstance(error, CaffeError) or not limits.is_memory(error):
+        return error
+    return limits.short_of_memory(error, str(nodes[running].layer))
+
+
+def _images(error: LabelError, nodes: Sequence[Node]) -> str:
+    """What the layer that the labels come from calls the images of those that are wrong."""
+    for node in nodes:
+        tops, items = node.layer.layer_param.top, getattr(node.layer, "items", ())
+        if len(tops) < 2 or not items or len(items) <= max(error.items, default=len(items)):
+            continue
+        if error.blob == tops[1] or error.blob.startswith(f"{tops[1]}_{node.layer.name}_1_split_"):
+            shown = [items[item] for item in error.items[:SHOWN]]
+            return "images " + ", ".join(shown) + (", …" if len(error.items) > SHOWN else "")
+    return ""

@@ -1,0 +1,153 @@
+"""Weights into a net and out of it: CopyTrainedLayersFrom, ShareTrainedLayersWith, ToProto (src/caffe/net.cpp)."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from caffe import device
+from caffe.blob import Blob
+from caffe.errors import WeightsError
+from caffe.formats import caffemodel, weights
+from caffe.formats.caffemodel import LayerWeights
+from caffe.layer_types.base import NativeLayer
+from caffe.log import log
+from caffe.net.graph import Node, Param
+
+if TYPE_CHECKING:
+    from caffe.net import Net
+
+PIECE = 1 << 21
+"""Values that one thread copies at a time."""
+
+
+def copy_from(net: "Net", file: str) -> None:
+    """Copy by layer name; everything is checked before anything is written, and all that does not fit is named."""
+    sources = weights.read(file)
+    problems: list[str] = []
+    copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
+    nodes = {node.layer.name: node for node in reversed(net.nodes)}
+    for source in sources:
+        node = nodes.get(source.name)
+        if node is None:
+            log.info("Ignoring source layer %s", source.name)
+            continue
+        if len(source.blobs) > len(node.layer.blobs):
+            problems.append(_incompatible(source, node.layer))
+            continue
+        copies += _matched(node, source, problems)
+    if problems:
+        raise WeightsError(
+            f"weights in '{file}' do not fit net '{net.name}': "
+            + "; ".join(problems)
+            + ". To learn this layer's parameters from scratch rather than copying from a saved net, rename the layer."
+        )
+    if device.mode_is_gpu():
+        for blob, values, diff in copies:
+            blob.tensor = _on_device(values, blob)
+            if diff is not None:
+                blob.grad = _on_device(diff, blob)
+    else:
+        _copy((blob.data, values) for blob, values, _ in copies)
+        _copy((blob.diff, diff) for blob, _, diff in copies if diff is not None)
+
+
+def _on_device(values: np.ndarray, blob: Blob) -> torch.Tensor:
+    return torch.from_numpy(np.array(values, np.float32).reshape(blob.shape)).to(device.current())
+
+
+def _copy(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Fill each first array with the second's values; by several threads, because the system is slow to give memory."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [
+            pool.submit(np.copyto, *piece)
+            for pair in pairs
+            for piece in zip(*(_pieces(array.reshape(-1)) for array in pair), strict=True)
+        ]
+    for job in jobs:
+        job.result()
+
+
+def _pieces(values: np.ndarray) -> list[np.ndarray]:
+    return [values[begin : begin + PIECE] for begin in range(0, values.size, PIECE)]
+
+
+def _matched(node: Node, source: LayerWeights, problems: list[str]) -> list[tuple[Blob, np.ndarray, np.ndarray | None]]:
+    """Parameter, its new data and diff, for one layer. A file may leave out what another layer of the net owns."""
+    found = []
+    for index, param in enumerate(node.params):
+        values, diff = (side[index] if index < len(side) else None for side in (source.blobs, source.diffs))
+        if values is None:
+            if param.owner is param:
+                problems.append(_incompatible(source, node.layer))
+        elif _same_shape(param.blob.shape, values.shape):
+            found.append((param.blob, values, diff))
+        else:
+            problems.append(
+                f"Cannot copy param {param.index} weights from layer '{source.name}'; shape mismatch.  "
+                f"Source param shape is {_text(values.shape)}; target param shape is {_text(param.blob.shape)}"
+            )
+    return found
+
+
+def _incompatible(source: LayerWeights, layer: NativeLayer) -> str:
+    return (
+        f"Incompatible number of blobs for layer {source.name}: the file has {len(source.blobs)}, "
+        f"the net {len(layer.blobs)}"
+    )
+
+
+def _same_shape(target: tuple[int, ...], source: tuple[int, ...]) -> bool:
+    """Blob::ShapeEquals: a legacy 4-D shape, or C3D's 5-D one, equals one with fewer axes when those in front are 1."""
+    if len(source) in (4, 5) and len(target) < len(source):
+        return (1,) * (len(source) - len(target)) + target == source
+    return target == source
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    """As Blob::shape_string prints it."""
+    return f"{' '.join(map(str, shape))} ({int(np.prod(shape, dtype=np.int64))})"
+
+
+def share_with(net: "Net", other: "Net") -> None:
+    """Share the memory of the parameters' data, not of their diffs."""
+    for name, blobs in other.params.items():
+        if name not in net.params:
+            log.info("Ignoring source layer %s", name)
+            continue
+        if [b.shape for b in blobs] != [b.shape for b in net.params[name]]:
+            raise WeightsError(
+                f"Cannot share param weights from layer '{name}'; shape mismatch.  Source: {[b.shape for b in blobs]}; "
+                f"target: {[b.shape for b in net.params[name]]}. Rename the layer in one of the nets."
+            )
+        for mine, theirs in zip(net.params[name], blobs, strict=True):
+            mine.share_data(theirs)
+
+
+def _arrays(blob: Blob, write_diff: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    return _array(blob.tensor), _array(blob.grad) if write_diff else None
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy()
+
+
+def save(net: "Net", filename: str, write_diff: bool) -> None:
+    blobs = [[_arrays(blob, write_diff) for blob in node.layer.blobs] for node in net.nodes]
+    caffemodel.write(filename, net.to_message(), blobs)
+
+
+def _owned(param: Param, write_diff: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """A shared parameter is written once, with the layer that owns it."""
+    data, diff = _arrays(param.blob, write_diff)
+    return (data if param.owner is param else None), diff
+
+
+def save_hdf5(net: "Net", filename: str, write_diff: bool) -> None:
+    from caffe.formats import hdf5
+
+    layers = [(node.layer.name, [_owned(param, write_diff) for param in node.params]) for node in net.nodes]
+    hdf5.write(filename, layers)

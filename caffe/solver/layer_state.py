@@ -1,0 +1,88 @@
+"""What Caffe does not keep in a snapshot, so that a resumed run goes on as if it had never stopped.
+
+`<prefix>_iter_<n>.layerstate.json` beside the solverstate holds the state of the engine's random generator, which
+Dropout draws from, and the position of every layer that offers `state()` (JSON values) and `set_state(values)`. Of
+several solvers, the root writes the file; all take the positions from it, and the root alone the generator's state.
+"""
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from caffe import device, ranks
+from caffe.errors import FormatError
+from caffe.formats.atomic import open_atomic
+from caffe.log import log
+
+if TYPE_CHECKING:
+    from caffe.layer_types.base import Layer
+    from caffe.net import Net
+    from caffe.solver import Solver
+
+
+def write(solver: "Solver", state_path: str) -> None:
+    """Write the file that belongs to a solverstate."""
+    generator = device.generator()
+    state = base64.b64encode(generator.get_state().numpy().tobytes()).decode()
+    content = {
+        "iter": solver.iter,
+        "random": {"device": generator.device.type, "state": state},
+        "nets": {
+            name: {layer_name: layer.state() for layer_name, layer in net.layer_dict.items() if _keeps_state(layer)}  # type: ignore[attr-defined]
+            for name, net in _nets(solver).items()
+        },
+    }
+    try:
+        text = json.dumps(content, indent=1)
+    except (TypeError, ValueError) as error:
+        log.warning("a layer's state() is not JSON (%s): %s is not written", error, _path(state_path))
+        return
+    with open_atomic(_path(state_path)) as file:
+        file.write(text.encode())
+
+
+def restore(solver: "Solver", state_path: str) -> None:
+    """Bring generator and layers to where they were; without the file they go on. Raises FormatError if damaged."""
+    path = _path(state_path)
+    if not path.exists():
+        log.info("No %s: layers with an order of their own start afresh", path)
+        return
+    try:
+        content = json.loads(path.read_bytes())
+        nets = {name: dict(content["nets"].get(name, {})) for name in _nets(solver)}
+        if content["iter"] != solver.iter:
+            raise ValueError(f"it is of iteration {content['iter']}, the solverstate of {solver.iter}")
+        if content["random"]["device"] == device.generator().device.type and ranks.solver_rank() == 0:
+            state = bytearray(base64.b64decode(content["random"]["state"], validate=True))
+            device.generator().set_state(torch.frombuffer(state, dtype=torch.uint8))
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise FormatError(f"'{path}': unusable: {error}. Remove it to start the layers' order afresh.") from error
+    for name, net in _nets(solver).items():
+        for layer_name, values in nets[name].items():
+            _restore_layer(net, layer_name, values)
+
+
+def _restore_layer(net: "Net", name: str, values: Any) -> None:
+    layer = net.layer_dict.get(name)
+    if layer is None or not _keeps_state(layer):
+        log.warning("layer '%s': no layer here takes its saved position", name)
+        return
+    try:
+        layer.set_state(values)  # type: ignore[attr-defined]
+    except ValueError as error:
+        log.warning("layer '%s' starts afresh: %s", name, error)
+
+
+def _keeps_state(layer: "Layer") -> bool:
+    return callable(getattr(layer, "state", None)) and callable(getattr(layer, "set_state", None))
+
+
+def _nets(solver: "Solver") -> dict[str, "Net"]:
+    return {"train": solver.net, **{f"test {index}": net for index, net in enumerate(solver.test_nets)}}
+
+
+def _path(state_path: str) -> Path:
+    return Path(state_path.removesuffix(".h5").removesuffix(".solverstate") + ".layerstate.json")
