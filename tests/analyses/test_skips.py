@@ -14,7 +14,9 @@ def scored(tmp_path, monkeypatch):
         folder = tmp_path / "snapshot" / name
         folder.mkdir(parents=True)
         metrics = dict(zip(skips.KEYS, (0.9, 0.7, mean_iu, 0.8), strict=True))
-        write_scores(folder, [{"iteration": 1, "label": dict.fromkeys(skips.KEYS, 0.0)}, {"label": metrics}])
+        write_scores(
+            folder, [{"iteration": 1, "label": dict.fromkeys(skips.KEYS, 0.0)}, {"iteration": 2, "label": metrics}]
+        )
 
 
 def test_each_stage_stands_beside_the_published_one(scored, capsys):
