@@ -19,6 +19,9 @@ from segdata.feed import Feed
 ILSVRC_MEAN = (104.00699, 116.66877, 122.67892)
 """Of ILSVRC's training images: blue, green, red."""
 
+MOST_AHEAD = 1024
+"""Images that may be loaded ahead."""
+
 Loader = Callable[[str], np.ndarray]
 
 
@@ -45,7 +48,7 @@ class SegDataLayer(caffe.Layer):
     classes     ids of the classes to keep, renumbered 0, 1, 2, … in this order; every other class becomes void
     upright     True (default): pictures are turned as their EXIF orientation says. False: they stay as they are stored,
                 for labels that were made so
-    prefetch    how many images a worker thread loads ahead (default 2); 0: no thread
+    prefetch    how many images a worker thread loads ahead (default 2, at most 1024); 0: no thread
 
     Errors are ValueError and FileNotFoundError; they name the image, its file and the split.
     """
@@ -124,7 +127,7 @@ class SegDataLayer(caffe.Layer):
             self.order = params.choice(self.settings, "order", order.DEFAULT, order.RANDOM, self.who)
         self.mirror = self.random and bool(params.choice(self.settings, "mirror", False, (False, True), self.who))
         self.seed = params.whole(self.settings, "seed", random.SystemRandom().getrandbits(32), 0, self.who)
-        self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who)
+        self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who, MOST_AHEAD)
         self.indices = self.names()
         self._start_at(0)
 

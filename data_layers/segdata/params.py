@@ -22,6 +22,7 @@ def parse(param_str: str, who: str, required: tuple[str, ...], optional: tuple[s
     example = "{" + ", ".join(f"'{key}': ..." for key in required) + "}"
     try:
         params = ast.literal_eval(param_str.strip())
+        repr(params)  # which Python refuses of numbers with very many digits
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(
             f"{who}: param_str {param_str!r} is not a Python literal ({error}). "
@@ -44,13 +45,15 @@ def parse(param_str: str, who: str, required: tuple[str, ...], optional: tuple[s
     return params
 
 
-def whole(settings: dict[str, Any], key: str, default: int, least: int, who: str) -> int:
+def whole(settings: dict[str, Any], key: str, default: int, least: int, who: str, most: int | None = None) -> int:
     """The whole number under `key`; the default where the key is absent or None."""
     value = settings.get(key)
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{who}: {key} is {value!r}, expected a whole number of at least {least}. Correct param_str.")
+    if most is not None and value > most:
+        raise ValueError(f"{who}: {key} is {value}, expected at most {most}. Correct param_str.")
     return value
 
 

@@ -223,6 +223,11 @@ def test_bottoms_are_refused(voc: Path) -> None:
         ("{'voc_dir': '.', 'split': 'train', 'mean': 'gray'}", "mean is .*expected three numbers"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'order': 'py4'}", "expected one of py3, py2, shuffle"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'seed': 'x'}", "seed is 'x', expected a whole number"),
+        (
+            "{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'seed': 0x1" + "0" * 5000 + "}",
+            "is not a Python literal",
+        ),
+        ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'prefetch': 4294967296}", "expected at most 1024"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'prefetch': -1}", "prefetch is -1, expected a whole"),
         (
             "{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'n_classes': 300}",

@@ -39,6 +39,7 @@ _NAMES = (
 )
 _TYPES = ("f2", "<f8", ">f4", "i1", "u8", "?", "c8", "S3", "V5", h5py.string_dtype(), h5py.ref_dtype)
 _SHAPES = ((), (0,), (1,), (2, 0), (1,) * 32, (3, 1), (2,), (64, 64))
+_MOST_VALUES = 1 << 24
 _HUGE = ((10**9,), (2**31,), (100_000, 100_000), (2**62,), (2**32, 2**31), (37 * 2**28,))
 
 
@@ -102,7 +103,9 @@ def _change(file: h5py.File, name: str, draw: random.Random) -> None:
     if draw.random() < 0.12:
         _rename(file, name, draw)
         return
-    values = file[name][()] if isinstance(file.get(name), h5py.Dataset) else np.arange(6, dtype=np.float32)
+    found = file.get(name)
+    few = isinstance(found, h5py.Dataset) and (found.size or 0) <= _MOST_VALUES
+    values = np.asarray(found[()]) if few else np.arange(6, dtype=np.float32)
     if name in file:
         del file[name]
     draw.choice(_WAYS)(file, name, values, draw)
