@@ -1,0 +1,1 @@
+"""What layers and tools compute with, as functions of tensors."""
