@@ -12,6 +12,7 @@ convolution.py  which way to convolve is the fastest, of
     gradients.py    what winograd.py and strips.py share
     packed.py       weights laid out once, as oneDNN multiplies them
 pooling.py      max pooling a few rows at a time
+parameter.py    what they ask of a layer's parameter
 rows.py         the bands of rows that all these take
 relu.py         the gradient of a ReLU in one pass
 upsampling.py   a fixed bilinear deconvolution as two products

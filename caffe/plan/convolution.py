@@ -1,57 +1,47 @@
 """The fastest way to compute a convolution of images: the one place that chooses."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 
 from caffe import plan
 from caffe.plan import matrix, packed, pointwise, strips, winograd
 from caffe.plan.matrix import Sizes
+from caffe.plan.parameter import Parameter
 
 LARGE_MAP = 2**16
 """Values; below it, laying them out takes longer than the convolution."""
-MadeOf = Callable[..., torch.Tensor]
-Keeps = Callable[..., bool]
-Recurs = Callable[..., bool]
 
 
 def convolve(
     x: torch.Tensor,
-    params: list[torch.Tensor],
-    made_of: MadeOf,
-    keeps: Keeps,
-    recurs: Recurs,
+    weights: Parameter,
+    bias: torch.Tensor | None,
     stride: Sizes,
     pad: Sizes,
     dilation: Sizes,
     group: int,
 ) -> torch.Tensor:
-    """(N, C, H, W) convolved with `params`, weights (O, C / group, h, w) and perhaps a bias (O).
-
-    made_of(function, …): what a function makes of the weights; keeps(function, …): whether it does so for many passes.
-    recurs(way, …): whether the pass before came that way with the same settings.
-    """
-    weight, bias = params[0], params[1].to(x.dtype) if len(params) > 1 else None
+    """(N, C, H, W) convolved with weights (O, C / group, h, w), and perhaps a bias (O) of x's type."""
+    weight = weights.values
     windows = (tuple(weight.shape[2:]), dilation, pad, stride)
     recorded = torch.is_grad_enabled()
     as_matrix = group == 1 and matrix.pays(x, weight, windows)
-    by_winograd = group == 1 and winograd.pays(x, weight, windows, kept=keeps(winograd.at_points))
+    by_winograd = group == 1 and winograd.pays(x, weight, windows, kept=weights.keeps(winograd.at_points))
     if not recorded:
         if by_winograd:
-            return winograd.correlate(x, made_of(winograd.at_points), bias, pad, weight.shape[2])
+            return winograd.correlate(x, weights.made_of(winograd.at_points), bias, pad, weight.shape[2])
         if as_matrix and packed.pays_as_matrix(x):
-            return matrix.correlate(x, made_of(packed.matrix), bias, windows)
+            return matrix.correlate(x, weights.made_of(packed.matrix), bias, windows)
         settings = (x.dtype, tuple(x.shape), pad, stride, dilation, group)
-        if packed.pays(x, weight) and keeps(packed.kernels, *settings):
-            return packed.convolve(x, made_of(packed.kernels, *settings), bias, pad, stride, dilation, group)
+        if packed.pays(x, weight) and weights.keeps(packed.kernels, *settings):
+            return packed.convolve(x, weights.made_of(packed.kernels, *settings), bias, pad, stride, dilation, group)
     if group == 1 and pointwise.pays(x, windows):
         # not where it learns: what a training comes to may not depend on where it was interrupted
-        return pointwise.convolve(x, weight, bias, not recorded and recurs(pointwise.convolve, tuple(x.shape)))
+        return pointwise.convolve(x, weight, bias, not recorded and weights.recurs(pointwise.convolve, tuple(x.shape)))
     if as_matrix:
-        return matrix.convolve(x, weight, bias, windows)
+        return matrix.convolve(x, weight, bias, windows, weights.room)
     by_tensor_cores = _by_tensor_cores(x)
-    weight = made_of(_channels_last if by_tensor_cores else torch.Tensor.to, x.dtype)
+    weight = weights.made_of(_channels_last if by_tensor_cores else torch.Tensor.to, x.dtype)
     if by_winograd:
         return winograd.convolve(x, weight, bias, pad)
     if recorded and group == 1 and strips.pays(x, stride, dilation):

@@ -6,6 +6,7 @@ is oneDNN's: MKL's is less than half as fast on processors that are not Intel's.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from caffe.plan.capabilities import Pairs, Way, drawn
 Sizes = tuple[int, ...]
 Windows = tuple[Sizes, Sizes, Sizes, Sizes]
 """Kernel, dilation, pad and stride."""
+Room = Callable[[], torch.Tensor | None]
 
 FEWEST_INPUTS = 1024
 AT_ONCE = 512
@@ -35,9 +37,14 @@ def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
     return not plan.PLAIN and x.is_cpu and wide and few and WAY.works
 
 
-def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
-    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d; weights of another type are made x's."""
-    return _Convolve.apply(x, weight, bias, windows)
+def convolve(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows, room: Room = lambda: None
+) -> torch.Tensor:
+    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d; weights of another type are made x's.
+
+    room(): asked in the backward pass for memory for the weights' gradient; of another size, it is not used.
+    """
+    return _Convolve.apply(x, weight, bias, windows, room)
 
 
 def correlate(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
@@ -53,10 +60,12 @@ def positions(x: torch.Tensor, windows: Windows) -> list[int]:
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> Any:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows, room: Room
+    ) -> Any:
         matrix = weight.flatten(1).to(x.dtype)
         ctx.save_for_backward(x, matrix)
-        ctx.leaf, ctx.windows = weight, windows
+        ctx.leaf, ctx.windows, ctx.room = weight, windows, room
         return correlate(x, matrix, bias, windows)
 
     @staticmethod
@@ -69,10 +78,10 @@ class _Convolve(torch.autograd.Function):
             to_x = F.fold(patches, x.shape[2:], *ctx.windows)
         if ctx.needs_input_grad[1]:
             patches = F.unfold(x, *ctx.windows).transpose(0, 1).flatten(1)
-            to_weight = _into(getattr(ctx.leaf, "room", None), rows.t(), patches, ctx.leaf)
+            to_weight = _into(ctx.room(), rows.t(), patches, ctx.leaf)
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(0)
-        return to_x, to_weight, to_bias, None
+        return to_x, to_weight, to_bias, None, None
 
 
 def _into(room: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -53,7 +53,7 @@ class InnerProduct(TorchLayer):
         return [(*x[: self.axis], self.num_output)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.made_of(0, torch.Tensor.to, x.dtype)
+        weight = self.parameter(0).made_of(torch.Tensor.to, x.dtype)
         bias = self.tensors[1].to(x.dtype) if len(self.tensors) > 1 else None
         return F.linear(x.flatten(start_dim=self.axis), weight.t() if self.transpose else weight, bias)
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -172,8 +171,8 @@ class Convolution(_Convolving):
         direct, fits = _direct(CONVOLVE, windows), windows.fit(x.shape[2:])
         stride, pad, dilation = windows.stride, windows.pad, windows.dilation
         if direct is F.conv2d and fits:
-            made_of, keeps = partial(self.made_of, 0), partial(self.keeps, 0)
-            return convolution.convolve(x, params, made_of, keeps, self.recurs, stride, pad, dilation, self.group)
+            bias = params[1].to(x.dtype) if len(params) > 1 else None
+            return convolution.convolve(x, self.parameter(0), bias, stride, pad, dilation, self.group)
         weight, bias = _weight_and_bias(x, params)
         if direct is None or not fits:
             return _with_bias(_multiply_patches(x, weight, windows, self.group), bias)
@@ -214,7 +213,7 @@ class Deconvolution(_Convolving):
         weight, bias = _weight_and_bias(x, params)
         ordinary = direct is F.conv_transpose2d and set(windows.dilation) == {1} and self.group == 1
         if ordinary and not weight.requires_grad:
-            factors = self.made_of(0, upsampling.factors)
+            factors = self.parameter(0).made_of(upsampling.factors)
             if len(factors):
                 return _with_bias(upsampling.spread(x, factors, windows.stride, windows.pad), bias)
         if direct is None:

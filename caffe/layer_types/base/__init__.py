@@ -1,0 +1,15 @@
+"""What layers are made of.
+
+layer.py        Layer: what pycaffe shows, and what a user's Python layer derives from
+native.py       NativeLayer: what Net calls
+torch_layer.py  TorchLayer: a NativeLayer made of torch functions
+parameter.py    a parameter of such a layer, while it computes
+registry.py     the classes by the names that prototxts give them
+"""
+
+from caffe.layer_types.base.layer import Layer
+from caffe.layer_types.base.native import Count, NativeLayer, Shape
+from caffe.layer_types.base.registry import REGISTRY, create, layer_type
+from caffe.layer_types.base.torch_layer import TorchLayer
+
+__all__ = ["REGISTRY", "Count", "Layer", "NativeLayer", "Shape", "TorchLayer", "create", "layer_type"]

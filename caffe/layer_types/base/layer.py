@@ -1,0 +1,65 @@
+"""Layer: what pycaffe shows, and the base class of layers that a user writes in Python (include/caffe/layer.hpp)."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from caffe.blob import Blob, BlobVec
+from caffe.copying import NotCopied
+from caffe.errors import ShapeError
+from caffe.formats.binaryproto import blobproto_to_array
+from caffe.formats.blobproto import check_shape, shape_of
+
+
+class Layer(NotCopied):
+    """A layer as pycaffe shows it; derive from it for a `type: "Python"` layer.
+
+    Write setup(bottom, top), reshape(bottom, top), forward(bottom, top) and backward(top, propagate_down, bottom);
+    `bottom` and `top` are lists of Blobs, `self.blobs` holds the parameters, `self.param_str` the text of the prototxt,
+    `self.phase` caffe.TRAIN or caffe.TEST. Every other attribute is yours.
+    """
+
+    instead = (
+        "Pickle or copy the values of its parameters, [blob.data.copy() for blob in layer.blobs], or write those of "
+        "the whole net: net.save(file)."
+    )
+
+    def __init__(self, layer_param: Any):
+        self._type: str = layer_param.type
+        self.param_str: str = layer_param.python_param.param_str
+        self.phase: int = layer_param.phase
+        self.blobs = BlobVec()
+        for proto in layer_param.blobs:
+            values = _given(proto, f"layer '{layer_param.name}' ({layer_param.type})")
+            self.blobs.add_blob(*values.shape)
+            self.blobs[-1].data[...] = values
+
+    @property
+    def type(self) -> str:
+        return self._type
+
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Read the settings, make the parameters."""
+
+    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Give the tops their shapes. Called before every forward."""
+        raise NotImplementedError(f"{type(self).__name__} has no reshape(bottom, top); write it")
+
+    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} has no forward(bottom, top); write it")
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        raise NotImplementedError(
+            f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
+            "or set propagate_down: false"
+        )
+
+
+def _given(proto: Any, owner: str) -> np.ndarray:
+    """The values of a parameter that stands in the net's own text."""
+    shape = check_shape(shape_of(proto), f"{owner}: blobs")
+    count = len(proto.data) or len(proto.double_data)
+    if count != math.prod(shape):
+        raise ShapeError(f"{owner}: a blob of shape {shape} has {count:,} values of data. Correct or remove `blobs`.")
+    return blobproto_to_array(proto)

@@ -1,0 +1,96 @@
+"""NativeLayer: what Net calls."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from caffe.blob import Blob
+from caffe.errors import NetError
+from caffe.layer_types.base.layer import Layer
+from caffe.plan.border import Reach
+
+Shape = tuple[int, ...]
+Count = int | tuple[int, int | None]
+"""So many, or (at least, at most); None: no limit."""
+
+
+class NativeLayer(Layer):
+    """What Net calls: a layer with its place in the net."""
+
+    bottoms: Count = (0, None)
+    tops: Count = (0, None)
+    equal_bottoms_and_tops: ClassVar[bool] = False
+    loss: ClassVar[bool] = False
+    """A loss layer: its first top has loss weight 1 unless the net says otherwise, and may go unnamed."""
+    no_gradient: ClassVar[tuple[int, ...]] = ()
+    """Indices of the bottoms that have no gradient, such as labels."""
+    settings: ClassVar[str | tuple[str, ...]] = ()
+    """The message (or messages) of LayerParameter that this type reads."""
+    ignored: ClassVar[dict[str, str]] = {}
+    """Fields of it that are not read, and why."""
+    replaces_tops: ClassVar[bool] = False
+    """Forward makes new tensors of its tops, whatever they held."""
+    replayable: ClassVar[bool] = False
+    """Computes from blobs alone and never has to look at their values: see caffe/plan/replay.py."""
+    forgets_tops: ClassVar[bool] = False
+    """Its gradient does not need the values of its tops: a layer in place after it may write over them."""
+
+    def __init__(self, layer_param: Any):
+        super().__init__(layer_param)
+        self.layer_param = layer_param
+        self.propagate_down: list[bool] = []
+        self.param_propagate_down: list[bool] = []
+        self.records = False
+        """Whether forward keeps what backward needs; Net decides."""
+        self.in_place = False
+        self.needs_record = True
+        """Whether backward needs more than the blobs hold."""
+        self.overwrites = False
+        """In place, over values that nobody needs; Net decides."""
+
+    @property
+    def shown(self) -> Layer:
+        """The layer that `net.layers` shows."""
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.layer_param.name
+
+    def __str__(self) -> str:
+        return f"layer '{self.name}' ({self.type})"
+
+    def loss_weight(self, top_index: int) -> float:
+        """The weight of one top in the net's loss (0: none)."""
+        weights = self.layer_param.loss_weight
+        if top_index < len(weights):
+            return weights[top_index]
+        return 1.0 if self.loss and not weights and top_index == 0 else 0.0
+
+    def check_blob_counts(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Layer::CheckBlobCounts: refuse a number of bottoms or tops that this type does not take."""
+        for kind, blobs, wanted, verb in (
+            ("bottom", bottom, self.bottoms, "takes"),
+            ("top", top, self.tops, "produces"),
+        ):
+            low, high = (wanted, wanted) if isinstance(wanted, int) else wanted
+            found = len(blobs)
+            if found < low or (high is not None and found > high):
+                many = f"{low}" if low == high else f"at least {low}" if found < low else f"at most {high}"
+                role = "as input" if kind == "bottom" else "as output"
+                raise NetError(
+                    f"{self}: {found} {kind} blob(s), but {self.type} Layer {verb} {many} {kind} blob(s) {role}. "
+                    f"Correct the `{kind}` lines of the layer."
+                )
+        if self.equal_bottoms_and_tops and len(bottom) != len(top):
+            raise NetError(
+                f"{self}: {len(bottom)} bottom and {len(top)} top blobs, but {self.type} Layer produces one top blob "
+                "as output for each bottom blob input."
+            )
+
+    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
+        """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""
+        return ()
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Whether `force_backward: true` asks for the gradient of this bottom."""
+        return bottom_index not in self.no_gradient

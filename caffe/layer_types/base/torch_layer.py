@@ -1,0 +1,187 @@
+"""TorchLayer: a layer made of torch functions.
+
+It answers three questions, in `setup`, `top_shapes` and `compute`; autograd is local to the layer, blobs are the
+boundary.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import torch
+
+from caffe import device, limits
+from caffe.blob import Blob
+from caffe.errors import NetError, ShapeError
+from caffe.layer_types.base.native import NativeLayer, Shape
+from caffe.layer_types.base.parameter import ParameterAtWork
+from caffe.layer_types.helpers import fillers
+from caffe.log import log
+
+
+class TorchLayer(NativeLayer):
+    """A layer whose gradient autograd derives from `compute`."""
+
+    tensors: list[torch.Tensor]
+    """The parameters, while `compute` runs."""
+    _params_added = 0
+    factors: ClassVar[bool] = False
+    """Multiplies bottoms by parameters (which come as float32), in the precision that the user chose."""
+    any_precision: ClassVar[bool] = False
+    """Takes bottoms in whatever precision they come; otherwise they are made float32."""
+    replaces_tops = True
+    replayable = True
+    differentiable: ClassVar[bool] = True
+    """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
+    _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
+
+    def __init__(self, layer_param: Any):
+        super().__init__(layer_param)
+        self._shaped_for: list[Shape] | None = None
+        self._shapes: Sequence[Shape] = ()
+        """Of the tops, for bottoms of the shapes `_shaped_for`."""
+        self._asked: dict[object, object] = {}
+        self._rooms: dict[int, torch.Tensor | None] = {}
+        """See ParameterAtWork."""
+
+    def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
+        outputs = max(1, len(self.layer_param.top))
+        return [bottoms[0]] * outputs
+
+    def compute(self, *bottoms: torch.Tensor) -> torch.Tensor | Sequence[torch.Tensor]:
+        """The tops. Pure: never writes its inputs, may be run again, knows no device."""
+        raise NotImplementedError
+
+    def compute_over(self, x: torch.Tensor) -> torch.Tensor:
+        """The top, written over the bottom where that is easily done; only for layers that need no record."""
+        top = self.compute(x)
+        return top if isinstance(top, torch.Tensor) else top[0]
+
+    def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
+        """`compute` of a bottom that has its pad already; for layers that pad."""
+        raise NotImplementedError
+
+    def add_param(self, shape: Sequence[int], filler: Any) -> None:
+        """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""
+        index = self._params_added
+        self._params_added += 1
+        if index < len(self.blobs):
+            if index == 0:
+                log.info("Skipping parameter initialization")
+            if self.blobs[index].shape != tuple(shape):
+                raise ShapeError(f"{self}: parameter {index} is {self.blobs[index].shape} in the net, not {shape}")
+            return
+        limits.check_count(shape, f"parameter {index}", str(self), f"the sizes in {self.settings}")
+        self.blobs.add_blob(*shape)
+        self.blobs[-1].tensor = fillers.fill(filler, tuple(shape), str(self))
+
+    def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        shapes = [blob.shape for blob in bottom]
+        if shapes != self._shaped_for:
+            self._shapes, self._shaped_for = self.top_shapes(*shapes), shapes
+            for index, shape in enumerate(self._shapes):
+                limits.check_count(shape, f"top {index}", str(self), f"the sizes in {self.settings or 'its bottoms'}")
+        for blob, shape in zip(top, self._shapes, strict=False):
+            blob.reshape(*shape)
+
+    def parameter(self, index: int) -> ParameterAtWork:
+        """One of the parameters, while `compute` runs: `tensors[index]` and what the plan makes of it."""
+        return ParameterAtWork(self.tensors[index], index, self.blobs[index], self._asked, self._rooms)
+
+    def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The bottoms in the precision that the layer computes in."""
+        if self.any_precision:
+            return inputs
+        kind = device.factor_type() if self.factors else torch.float32
+        return [x.to(kind) for x in inputs]
+
+    def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        overwrites = self.overwrites and not self.records
+        aside = self.in_place and not overwrites
+        inputs = [b.tensor.clone() if aside and b.viewed else b.tensor for b in bottom]
+        self._put(top, self._run(inputs, self.compute_over if overwrites else self.compute, record=self.records))
+
+    def forward_bordered(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """`forward` of a bottom that has its pad already; for layers that pad."""
+        self._put(top, self._run([b.tensor for b in bottom], self.compute_bordered, record=self.records))
+
+    def _put(self, top: list[Blob], outputs: Sequence[torch.Tensor]) -> None:
+        for blob, values in zip(top, outputs, strict=False):
+            blob.tensor = values.data  # not detach(): a layer in place may write over it
+
+    def _run(
+        self,
+        inputs: list[torch.Tensor],
+        compute: Callable[..., torch.Tensor | Sequence[torch.Tensor]],
+        *,
+        record: bool,
+    ) -> Sequence[torch.Tensor]:
+        self._record = None
+        params = [blob.tensor for blob in self.blobs]
+        if record:
+            inputs = [_leaf(x, wanted) for x, wanted in zip(inputs, self.propagate_down, strict=False)]
+            params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
+        self.tensors = params
+        with _recording(wanted=record):
+            tops = compute(*self._cast(inputs))
+        outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
+        self.tensors = []
+        if record:
+            self._record = (inputs, params, outputs)
+        return outputs
+
+    def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        for index in self.no_gradient:
+            if index < len(propagate_down) and propagate_down[index]:
+                raise NetError(f"{self}: {self.type} Layer cannot backpropagate to label inputs (bottom {index}).")
+        if not self.differentiable and any(propagate_down):
+            raise NetError(
+                f"{self}: backward of {self.type} is Not Implemented Yet: it has no gradient. Use propagate_down: false"
+            )
+        if self._record is None:
+            self._run([b.tensor for b in bottom], self.compute, record=True)
+        assert self._record is not None
+        inputs, params, outputs = self._record
+        sources = [x for x in (*inputs, *params) if x.requires_grad]
+        reached = [(out, blob.grad.to(out.dtype)) for out, blob in zip(outputs, top, strict=False) if out.requires_grad]
+        gradients: dict[int, torch.Tensor] = {}
+        for index, (blob, param) in enumerate(zip(self.blobs, params, strict=True)):
+            if param.requires_grad:
+                self._rooms[index] = blob.expect_grad()
+        if sources and reached:
+            ends, seeds = zip(*reached, strict=True)
+            found = torch.autograd.grad(ends, sources, seeds, retain_graph=self.in_place, allow_unused=True)
+            gradients = {
+                id(source): gradient for source, gradient in zip(sources, found, strict=True) if gradient is not None
+            }
+        self._rooms.clear()
+        if not self.in_place:
+            self._record = None
+        for blob, wanted, source in zip(bottom, propagate_down, inputs, strict=True):
+            if wanted:
+                gradient = gradients.get(id(source))
+                blob.grad = device.zeros(blob.shape) if gradient is None else gradient
+        for blob, source in zip(self.blobs, params, strict=True):
+            if id(source) in gradients:
+                gradient = gradients[id(source)]
+                others = (*gradients.values(), *inputs, *params, *(top_blob.grad for top_blob in top))
+                blob.add_grad(gradient, own=blob.lacks_grad and _is_alone(gradient, others))
+
+
+def _is_alone(values: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
+    """Whether no other tensor of `others` has the memory of this one."""
+    memory = values.untyped_storage().data_ptr()
+    return not any(other is not values and other.untyped_storage().data_ptr() == memory for other in others)
+
+
+def _recording(*, wanted: bool) -> AbstractContextManager[None]:
+    """Autograd on or off; it is off in inference mode, in which somebody may have called a layer without its net."""
+    leaves = wanted and torch.is_inference_mode_enabled()
+    return torch.inference_mode(False) if leaves else torch.set_grad_enabled(wanted)
+
+
+def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:
+    """An alias of a blob's tensor for autograd to start from; later writes to the blob are seen, not refused."""
+    alias = values.data
+    return alias.requires_grad_() if wanted and alias.is_floating_point() else alias
