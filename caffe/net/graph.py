@@ -131,7 +131,7 @@ class Graph:
         else:
             log.info("%s -> %s", layer_param.name, name)
             self._number_of[name] = self._new_blob(name)
-            if layer_param.type == "Input":
+            if node.layer.traits.fed_by_user:
                 self.input_ids.append(self._number_of[name])
         self._available.add(name)
         node.top_ids.append(self._number_of[name])
@@ -239,7 +239,7 @@ class Graph:
             node.runs_backward = planned.runs
             layer.propagate_down, layer.param_propagate_down = planned.bottoms, planned.params
             training = layer.phase == caffe_pb2.TRAIN or force_backward or layer.in_place
-            layer.records = planned.runs and training and layer.needs_record
+            layer.records = planned.runs and training and layer.traits.needs_record
             verb = "needs" if planned.runs else "does not need"
             log.info("%s %s backward computation.", layer.name, verb)
 
@@ -248,8 +248,8 @@ class Graph:
         writer: dict[int, NativeLayer] = {}
         for node in self.nodes:
             layer = node.layer
-            if layer.in_place and not layer.needs_record:
-                layer.overwrites = not plan.PLAIN and writer[node.bottom_ids[0]].forgets_tops
+            if layer.in_place and not layer.traits.needs_record:
+                layer.overwrites = not (plan.PLAIN or writer[node.bottom_ids[0]].traits.needs_tops)
             writer.update(dict.fromkeys(node.top_ids, layer))
 
 

@@ -125,7 +125,7 @@ class NetRun:
 
 def _forget_tops(node: Node) -> None:
     """Their memory may serve to compute what replaces them, and the layers before."""
-    if node.layer.replaces_tops and not node.layer.in_place:
+    if node.layer.traits.replaces_tops and not node.layer.in_place:
         for blob in node.top:
             blob.forget()
 

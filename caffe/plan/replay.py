@@ -4,8 +4,8 @@ A GPU is often done with a layer before Python has asked for the next. So when a
 times, a pass over it is recorded, and from then on its kernels are launched together, on the memory that they had when
 they were recorded. Layers that fetch data are not part of it: they run before.
 
-While a pass is recorded, nobody can look at values. Nets with a layer that must (`replayable = False`) are not
-recorded; checks of labels are left until the pass is done.
+While a pass is recorded, nobody can look at values. Nets with a layer that may have to (which is not `replayable`, see
+caffe/layer_types/base/traits.py) are not recorded; checks of labels are left until the pass is done.
 """
 
 import gc
@@ -47,7 +47,9 @@ class Replays:
     """The recorded passes over a net."""
 
     def __init__(self, nodes: Sequence[Any], blobs: Sequence[Any]):
-        self.sources = [index for index, node in enumerate(nodes) if not node.bottom and not node.layer.replayable]
+        self.sources = [
+            index for index, node in enumerate(nodes) if not node.bottom and not node.layer.traits.replayable
+        ]
         """The layers, as indices, that run before a recorded pass."""
         self.rest = [index for index in range(len(nodes)) if index not in self.sources]
         self._data = [(blob, "tensor") for index in self.sources for blob in nodes[index].top]
@@ -58,7 +60,7 @@ class Replays:
         self._met: Counter[tuple[Any, ...]] = Counter()
         """How many passes there were in a row with the same stamp."""
         self._recordings: dict[tuple[Any, ...], _Recording] = {}
-        self._fails = not all(node.layer.replayable for node in self._nodes)
+        self._fails = not all(node.layer.traits.replayable for node in self._nodes)
         self._kept_for_later = any(node.layer.records and not node.layer.in_place for node in self._nodes)
         """Whether forward leaves something for a backward on its own."""
 

@@ -14,22 +14,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffe.errors import NetError
-from caffe.layer_types.base import NativeLayer, TorchLayer
+from caffe.layer_types.base import TorchLayer
 from caffe.layer_types.helpers import fillers
-from caffe.layer_types.normalization.normalization import BatchNorm
 from caffe.log import log
 from caffe.net.graph import Node, Param
 from caffe.proto import caffe_pb2
 
 if TYPE_CHECKING:
     from caffe.net import Net
-
-_WEIGHTED = ("Convolution", "Deconvolution", "InnerProduct", "Scale")
-_KEEPS_ZERO = frozenset(
-    ["AbsVal", "BatchNorm", "Concat", "Crop", "Dropout", "ELU", "Eltwise", "Flatten", "LRN", "MVN", "PReLU", "Pooling"]
-    + ["Power", "ReLU", "Reshape", "Slice", "Split", "Swish", "TanH", "Tile"]
-)
-"""Layers whose tops are zero when their bottoms are; of BatchNorm and Power, if no stored mean or shift is added."""
 
 REMEDY = (
     "Load weights that have these layers: --weights FILE (in Python: net.copy_from, or surgery.transplant where shapes "
@@ -84,20 +76,8 @@ def check(net: "Net") -> None:
         )
 
 
-def _is_weighted(node: Node) -> bool:
-    """Whether a layer multiplies by parameters; a Scale of two bottoms multiplies these."""
-    return node.layer.type in _WEIGHTED and (node.layer.type != "Scale" or len(node.bottom) == 1)
-
-
 def _weighted(net: "Net") -> list[Node]:
-    return [node for node in net.nodes if _is_weighted(node)]
-
-
-def _multiplies_bottoms(node: Node) -> bool:
-    eltwise = node.layer.layer_param.eltwise_param
-    return len(node.bottom) > 1 and (
-        node.layer.type == "Scale" or (node.layer.type == "Eltwise" and eltwise.operation == eltwise.PROD)
-    )
+    return [node for node in net.nodes if node.layer.traits.weighted]
 
 
 def _names(nodes: Sequence[Node]) -> str:
@@ -122,14 +102,14 @@ def _learning(net: "Net", zero: set[int]) -> set[int]:
         layer = node.layer
         seeded = {blob for blob, weight in zip(node.top_ids, node.loss_weights, strict=True) if weight}
         below = bool((reached | seeded) & set(node.top_ids)) and node.runs_backward
-        if _is_weighted(node):
+        if node.layer.traits.weighted:
             if below:
                 fed = node.params if not all(inputs) else node.params[1:]
                 learning |= {id(param.owner) for param in fed if not _is_frozen(net, param)}
             passes = [below and id(node.params[0].owner) not in zero] * len(inputs)
-        elif _multiplies_bottoms(node):
+        elif node.layer.traits.multiplies_bottoms:
             passes = [below and not any(inputs[:index] + inputs[index + 1 :]) for index in range(len(inputs))]
-        elif _is_flat_at_zero(layer):
+        elif layer.flat_at_zero():
             passes = [below and not all(inputs)] * len(inputs)
         else:
             passes = [below or (node.runs_backward and not isinstance(layer, TorchLayer))] * len(inputs)
@@ -137,18 +117,6 @@ def _learning(net: "Net", zero: set[int]) -> set[int]:
         wanted = zip(node.bottom_ids, layer.propagate_down, passes, strict=True)
         reached |= {blob for blob, asked, passed in wanted if asked and passed}
     return learning
-
-
-def _is_flat_at_zero(layer: NativeLayer) -> bool:
-    """Whether the gradient of a bottom that is zero is zero, whatever the top's."""
-    param = layer.layer_param
-    if layer.type == "ReLU":
-        return not param.relu_param.negative_slope
-    if layer.type == "PReLU":
-        return not layer.blobs[0].tensor.any()
-    if layer.type == "Power":
-        return not param.power_param.shift and param.power_param.power > 1
-    return layer.type == "AbsVal"
 
 
 def _zero_inputs(net: "Net", zero: set[int]) -> list[list[bool]]:
@@ -159,25 +127,16 @@ def _zero_inputs(net: "Net", zero: set[int]) -> list[list[bool]]:
         inputs = [blob in zero_blobs for blob in node.bottom_ids]
         found.append(inputs)
         param_is_zero = [id(param.owner) in zero for param in node.params]
-        if _is_weighted(node):
+        if node.layer.traits.weighted:
             silent = (param_is_zero[0] or all(inputs)) and all(param_is_zero[1:])
-        elif _multiplies_bottoms(node):
+        elif node.layer.traits.multiplies_bottoms:
             silent = any(inputs) and not node.params  # the bias of such a Scale may be anything
         else:
-            silent = bool(inputs) and all(inputs) and _keeps_zero(node)
+            silent = bool(inputs) and all(inputs) and node.layer.zero_at_zero()
         zero_blobs.difference_update(node.top_ids)
         if silent:
             zero_blobs.update(node.top_ids)
     return found
-
-
-def _keeps_zero(node: Node) -> bool:
-    layer = node.layer
-    if isinstance(layer, BatchNorm) and layer.use_global_stats:
-        return _is_zero(node.params[0])
-    if layer.type == "Power":
-        return not layer.layer_param.power_param.shift and layer.layer_param.power_param.power > 0
-    return layer.type in _KEEPS_ZERO
 
 
 class LossWatch:

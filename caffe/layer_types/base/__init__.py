@@ -3,6 +3,7 @@
 layer.py        Layer: what pycaffe shows, and what a user's Python layer derives from
 native.py       NativeLayer: what Net calls
 torch_layer.py  TorchLayer: a NativeLayer made of torch functions
+traits.py       what others may rely on of a class
 parameter.py    a parameter of such a layer, while it computes
 registry.py     the classes by the names that prototxts give them
 """
@@ -11,5 +12,18 @@ from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.native import Count, NativeLayer, Shape
 from caffe.layer_types.base.registry import REGISTRY, create, layer_type
 from caffe.layer_types.base.torch_layer import TorchLayer
+from caffe.layer_types.base.traits import Handling, Precision, Traits
 
-__all__ = ["REGISTRY", "Count", "Layer", "NativeLayer", "Shape", "TorchLayer", "create", "layer_type"]
+__all__ = [
+    "REGISTRY",
+    "Count",
+    "Handling",
+    "Layer",
+    "NativeLayer",
+    "Precision",
+    "Shape",
+    "TorchLayer",
+    "Traits",
+    "create",
+    "layer_type",
+]

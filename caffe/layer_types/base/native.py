@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from caffe.blob import Blob
 from caffe.errors import NetError
 from caffe.layer_types.base.layer import Layer
+from caffe.layer_types.base.traits import Handling, Traits
 from caffe.plan.border import Reach
 
 Shape = tuple[int, ...]
@@ -27,12 +28,8 @@ class NativeLayer(Layer):
     """The message (or messages) of LayerParameter that this type reads."""
     ignored: ClassVar[dict[str, str]] = {}
     """Fields of it that are not read, and why."""
-    replaces_tops: ClassVar[bool] = False
-    """Forward makes new tensors of its tops, whatever they held."""
-    replayable: ClassVar[bool] = False
-    """Computes from blobs alone and never has to look at their values: see caffe/plan/replay.py."""
-    forgets_tops: ClassVar[bool] = False
-    """Its gradient does not need the values of its tops: a layer in place after it may write over them."""
+    traits: Traits = Traits()
+    """What others may rely on."""
 
     def __init__(self, layer_param: Any):
         super().__init__(layer_param)
@@ -42,8 +39,6 @@ class NativeLayer(Layer):
         self.records = False
         """Whether forward keeps what backward needs; Net decides."""
         self.in_place = False
-        self.needs_record = True
-        """Whether backward needs more than the blobs hold."""
         self.overwrites = False
         """In place, over values that nobody needs; Net decides."""
 
@@ -90,6 +85,24 @@ class NativeLayer(Layer):
     def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
         """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""
         return ()
+
+    def zero_at_zero(self) -> bool:
+        """Whether tops are zero where all bottoms are, with the parameters' present values."""
+        return self.traits.zero_at_zero
+
+    def flat_at_zero(self) -> bool:
+        """Whether bottoms that are zero get no gradient, with the parameters' present values."""
+        return self.traits.flat_at_zero
+
+    def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        """How often forward uses each weight of its matrices and kernels; 0: it has none."""
+        return 0
+
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        """Floating-point operations of forward (see caffe/net/work.py); here, if it computes: one for each value."""
+        if uses := self.uses_of_weights(bottom, top):
+            return 2 * uses * sum(blob.count for blob in self.blobs if len(blob.shape) > 1)
+        return sum(blob.count for blob in top) if self.traits.handling is Handling.COMPUTED else 0
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether `force_backward: true` asks for the gradient of this bottom."""

@@ -15,6 +15,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base.native import NativeLayer, Shape
 from caffe.layer_types.base.parameter import ParameterAtWork
+from caffe.layer_types.base.traits import Precision, Traits
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
 
@@ -25,12 +26,7 @@ class TorchLayer(NativeLayer):
     tensors: list[torch.Tensor]
     """The parameters, while `compute` runs."""
     _params_added = 0
-    factors: ClassVar[bool] = False
-    """Multiplies bottoms by parameters (which come as float32), in the precision that the user chose."""
-    any_precision: ClassVar[bool] = False
-    """Takes bottoms in whatever precision they come; otherwise they are made float32."""
-    replaces_tops = True
-    replayable = True
+    traits = Traits(replaces_tops=True)
     differentiable: ClassVar[bool] = True
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
@@ -91,9 +87,9 @@ class TorchLayer(NativeLayer):
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""
-        if self.any_precision:
+        if self.traits.precision is Precision.ANY:
             return inputs
-        kind = device.factor_type() if self.factors else torch.float32
+        kind = device.factor_type() if self.traits.precision is Precision.CHOSEN else torch.float32
         return [x.to(kind) for x in inputs]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:

@@ -1,6 +1,8 @@
 """Layers with weights that multiply and add."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -8,7 +10,7 @@ import torch.nn.functional as F
 
 from caffe.blob import Blob
 from caffe.errors import DataError, NetError, ShapeError
-from caffe.layer_types.base import NativeLayer, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, NativeLayer, Precision, Shape, TorchLayer, Traits, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.proto import caffe_pb2
 
@@ -27,8 +29,7 @@ class InnerProduct(TorchLayer):
 
     bottoms = 1
     tops = 1
-    forgets_tops = True
-    factors = True
+    traits = replace(TorchLayer.traits, needs_tops=False, replayable=True, precision=Precision.CHOSEN, weighted=True)
     settings = "inner_product_param"
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -57,6 +58,9 @@ class InnerProduct(TorchLayer):
         bias = self.tensors[1].to(x.dtype) if len(self.tensors) > 1 else None
         return F.linear(x.flatten(start_dim=self.axis), weight.t() if self.transpose else weight, bias)
 
+    def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return top[0].count // self.num_output
+
 
 @layer_type
 class Embed(TorchLayer):
@@ -74,7 +78,7 @@ class Embed(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "embed_param"
-    replayable = False
+    traits = replace(TorchLayer.traits, handling=Handling.MOVED)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.embed_param
@@ -111,6 +115,7 @@ class _Broadcast(TorchLayer):
 
     bottoms = (1, 2)
     tops = 1
+    traits = replace(TorchLayer.traits, replayable=True)
     noun: ClassVar[str]
 
     def covered(self, x: Shape, axis: int, num_axes: int) -> Shape:
@@ -162,6 +167,7 @@ class Scale(_Broadcast):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.scale_param
         self.axis, self.learned = param.axis, len(bottom) == 1
+        self.traits = replace(self.traits, weighted=self.learned, multiplies_bottoms=not self.learned)
         if self.learned:
             covered = self.covered(bottom[0].shape, param.axis, param.num_axes)
             default = caffe_pb2.FillerParameter(type="constant", value=1)
@@ -179,6 +185,9 @@ class Scale(_Broadcast):
         scale, *bias = (*factor, *self.tensors)
         y = x * scale.reshape(self.factor_shape)
         return y + bias[0].reshape(self.factor_shape) if bias else y
+
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return (len(self.blobs) or 1) * top[0].count
 
 
 @layer_type
@@ -224,6 +233,7 @@ class Parameter(NativeLayer):
     bottoms = 0
     tops = 1
     settings = "parameter_param"
+    traits = Traits(handling=Handling.UNTOUCHED)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         if not self.blobs:

@@ -10,7 +10,7 @@ from caffe.data import lists
 from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
 from caffe.errors import DataError, FormatError, NetError
-from caffe.layer_types.base import NativeLayer, layer_type
+from caffe.layer_types.base import Handling, NativeLayer, Traits, layer_type
 from caffe.layer_types.helpers.source_layer import SourceLayer, fill
 from caffe.log import log
 
@@ -135,6 +135,7 @@ class HDF5Output(NativeLayer):
     bottoms = 2
     tops = 0
     settings = "hdf5_output_param"
+    traits = Traits(handling=Handling.MOVED)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         import h5py

@@ -5,7 +5,7 @@ from typing import Any
 
 from caffe.blob import Blob
 from caffe.errors import NetError
-from caffe.layer_types.base import layer_type
+from caffe.layer_types.base import Handling, Traits, layer_type
 from caffe.layer_types.helpers import fillers
 from caffe.layer_types.helpers.source_layer import SourceLayer
 from caffe.proto import caffe_pb2
@@ -24,6 +24,7 @@ class Input(SourceLayer):
 
     tops = (1, None)
     settings = "input_param"
+    traits = Traits(handling=Handling.UNTOUCHED, fed_by_user=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         shapes = self.layer_param.input_param.shape

@@ -1,5 +1,6 @@
 """What losses have in common (src/caffe/layers/loss_layer.cpp)."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -20,6 +21,7 @@ class LossLayer(TorchLayer):
     bottoms: Count = 2
     tops: Count = 1
     loss = True
+    traits = replace(TorchLayer.traits, replayable=True)
     no_gradient: ClassVar[tuple[int, ...]] = (1,)
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:

@@ -7,7 +7,7 @@ import torch
 
 from caffe import device
 from caffe.blob import Blob
-from caffe.layer_types.base import NativeLayer
+from caffe.layer_types.base import Handling, NativeLayer, Traits
 
 
 class SourceLayer(NativeLayer):
@@ -18,6 +18,7 @@ class SourceLayer(NativeLayer):
     """
 
     bottoms = 0
+    traits = Traits(handling=Handling.MOVED)
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None: ...
 

@@ -1,6 +1,7 @@
 """Losses of scores against class labels."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -77,6 +78,9 @@ class SoftmaxWithLoss(SoftmaxLoss):
         rows, index, counted = self.arranged(scores, labels)
         total, log_p = _CrossEntropy.apply(rows, index, counted)
         return self.result(total, counted, scores, log_p)
+
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return 4 * bottom[0].count
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -1,5 +1,8 @@
 """Scores become probabilities; how many of them are right."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 
 from caffe.blob import Blob
@@ -23,6 +26,7 @@ class Softmax(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "softmax_param"
+    traits = replace(TorchLayer.traits, replayable=True)
     ignored = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -34,6 +38,9 @@ class Softmax(TorchLayer):
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         return torch.softmax(x, self.axis)
+
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return 4 * top[0].count
 
 
 @layer_type
@@ -50,6 +57,7 @@ class Accuracy(TorchLayer):
     bottoms = 2
     tops = (1, 2)
     settings = "accuracy_param"
+    traits = replace(TorchLayer.traits, replayable=True)
     differentiable = False
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:

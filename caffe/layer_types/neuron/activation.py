@@ -1,6 +1,7 @@
 """Activations and other functions of one element at a time."""
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import TorchLayer, layer_type
+from caffe.layer_types.base import Precision, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import refuse_in_place
 from caffe.plan import relu
 from caffe.plan.border import Reach
@@ -24,6 +25,7 @@ class Elementwise(TorchLayer):
 
     bottoms = 1
     tops = 1
+    traits = replace(TorchLayer.traits, replayable=True)
 
 
 @layer_type
@@ -33,6 +35,8 @@ class AbsVal(Elementwise):
     y = |x|
     source: src/caffe/layers/absval_layer.cpp
     """
+
+    traits = replace(Elementwise.traits, zero_at_zero=True, flat_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         refuse_in_place(self)
@@ -94,7 +98,7 @@ class Dropout(Elementwise):
     """
 
     settings = "dropout_param"
-    any_precision = True
+    traits = replace(Elementwise.traits, precision=Precision.ANY, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.ratio = self.layer_param.dropout_param.dropout_ratio
@@ -124,6 +128,7 @@ class ELU(Elementwise):
     """
 
     settings = "elu_param"
+    traits = replace(Elementwise.traits, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.alpha = self.layer_param.elu_param.alpha
@@ -198,6 +203,11 @@ class Power(Elementwise):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.power_param
         self.power, self.scale, self.shift = param.power, param.scale, param.shift
+        self.traits = replace(
+            self.traits,
+            zero_at_zero=not self.shift and self.power > 0,
+            flat_at_zero=not self.shift and self.power > 1,
+        )
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         if self.power * self.scale == 0:
@@ -218,6 +228,7 @@ class PReLU(Elementwise):
     """
 
     settings = "prelu_param"
+    traits = replace(Elementwise.traits, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         if len(bottom[0].shape) < 2:
@@ -231,6 +242,9 @@ class PReLU(Elementwise):
         (slopes,) = self.tensors
         return F.prelu(x, slopes.reshape(-1))
 
+    def flat_at_zero(self) -> bool:
+        return not self.blobs[0].tensor.any()
+
 
 @layer_type
 class ReLU(Elementwise):
@@ -242,12 +256,13 @@ class ReLU(Elementwise):
     """
 
     settings = "relu_param"
-    any_precision = True
+    traits = replace(Elementwise.traits, precision=Precision.ANY, zero_at_zero=True)
     ignored = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.negative_slope = self.layer_param.relu_param.negative_slope
-        self.needs_record = self.negative_slope != 0
+        leaky = self.negative_slope != 0
+        self.traits = replace(self.traits, needs_record=leaky, flat_at_zero=not leaky)
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         return F.leaky_relu(x, self.negative_slope) if self.negative_slope else torch.relu(x)
@@ -259,7 +274,7 @@ class ReLU(Elementwise):
         return Reach(), Reach()
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
-        if self.needs_record:
+        if self.traits.needs_record:
             super().backward(top, propagate_down, bottom)
         elif propagate_down[0]:
             bottom[0].grad = relu.bottom_gradient(top[0].grad, top[0].tensor)
@@ -290,6 +305,7 @@ class Swish(Elementwise):
     """
 
     settings = "swish_param"
+    traits = replace(Elementwise.traits, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.beta = self.layer_param.swish_param.beta
@@ -307,6 +323,7 @@ class TanH(Elementwise):
     """
 
     settings = "tanh_param"
+    traits = replace(Elementwise.traits, zero_at_zero=True)
     ignored = {"engine": "one implementation"}
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,8 @@
 """Normalisation: by neighbours (LRN), within one input (MVN), over the batch (BatchNorm)."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -31,6 +33,7 @@ class LRN(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "lrn_param"
+    traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
     ignored: ClassVar[dict[str, str]] = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -65,6 +68,10 @@ class LRN(TorchLayer):
     def _within(self, squares: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(squares, kernel_size=self.size, stride=1, padding=self.size // 2)
 
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        """The neighbours are squared and added, and the sum scaled, raised to a power, and multiplied."""
+        return (self.size ** (1 if self.across_channels else 2) + 4) * top[0].count
+
 
 @layer_type
 class MVN(TorchLayer):
@@ -80,6 +87,7 @@ class MVN(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "mvn_param"
+    traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.mvn_param
@@ -134,6 +142,7 @@ class BatchNorm(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "batch_norm_param"
+    traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.batch_norm_param
@@ -186,6 +195,12 @@ class BatchNorm(TorchLayer):
         else:
             variance, mean = torch.var_mean(x, dim=_all_but_channels(x), correction=0, keepdim=True)
         return (x - mean) * (variance + self.eps).rsqrt()
+
+    def zero_at_zero(self) -> bool:
+        return not (self.use_global_stats and self.blobs[0].tensor.any())
+
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return 2 * top[0].count
 
 
 def _all_but_channels(x: torch.Tensor) -> tuple[int, ...]:

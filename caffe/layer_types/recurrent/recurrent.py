@@ -5,6 +5,8 @@ batch: what a layer carries over from the batch before, and the states it expose
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -24,7 +26,6 @@ class Recurrent(TorchLayer):
     gates: ClassVar[int]
     """How many numbers a timestep takes for each output."""
     no_gradient = (1,)
-    replayable = False
     settings = "recurrent_param"
     ignored = {"debug_info": "there is no inner net whose blobs could be logged"}
 
@@ -120,6 +121,9 @@ class Recurrent(TorchLayer):
             torch.cat([new, old[len(new) :].to(new)]) for new, old in zip(end, self._before or end, strict=True)
         ]
         return [top]
+
+    def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return math.prod(top[0].shape[:2])
 
     def _carried_over(self, like: torch.Tensor) -> list[torch.Tensor]:
         """The state of each stream after its last forward pass; zeros if there never were as many streams."""
@@ -240,6 +244,7 @@ class LSTMUnit(TorchLayer):
     bottoms = 3
     tops = 2
     no_gradient = (2,)
+    traits = replace(TorchLayer.traits, replayable=True)
 
     def top_shapes(self, c: Shape, gates: Shape, cont: Shape) -> list[Shape]:
         canonical(1, c, self)

@@ -1,6 +1,8 @@
 """Layers that combine many numbers into one: across blobs, along axes, or into the place of the largest."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -26,6 +28,7 @@ class ArgMax(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "argmax_param"
+    traits = replace(TorchLayer.traits, replayable=True)
     differentiable = False
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -72,6 +75,7 @@ class Eltwise(TorchLayer):
     bottoms = (2, None)
     tops = 1
     settings = "eltwise_param"
+    traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.eltwise_param
@@ -83,6 +87,7 @@ class Eltwise(TorchLayer):
         if param.operation == param.PROD and param.coeff:
             raise NetError(f"{self}: Eltwise layer only takes coefficients for summation. Remove coeff.")
         self.operation = param.operation
+        self.traits = replace(self.traits, multiplies_bottoms=self.operation == param.PROD)
         self.coefficients = list(param.coeff) or [1.0] * len(bottom)
         self.stable_prod_grad = param.stable_prod_grad
 
@@ -116,6 +121,9 @@ class Eltwise(TorchLayer):
         assert total is not None
         return total
 
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return (len(bottom) - 1) * top[0].count
+
 
 class _UnstableProduct(torch.autograd.Function):
     """A product whose gradient is y / x_i: not a number where x_i is 0."""
@@ -146,6 +154,7 @@ class Reduction(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "reduction_param"
+    traits = replace(TorchLayer.traits, replayable=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.reduction_param

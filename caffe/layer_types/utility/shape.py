@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import NativeLayer, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, NativeLayer, Precision, Shape, TorchLayer, Traits, layer_type
 from caffe.layer_types.helpers.axes import canonical, refuse_in_place
 
 
@@ -32,7 +33,7 @@ class BatchReindex(TorchLayer):
 
     bottoms = 2
     tops = 1
-    replayable = False
+    traits = replace(TorchLayer.traits, handling=Handling.MOVED)
 
     def top_shapes(self, x: Shape, index: Shape) -> list[Shape]:
         if len(index) != 1:
@@ -67,7 +68,9 @@ class Concat(TorchLayer):
     bottoms = (1, None)
     tops = 1
     settings = "concat_param"
-    any_precision = True
+    traits = replace(
+        TorchLayer.traits, replayable=True, precision=Precision.ANY, handling=Handling.MOVED, zero_at_zero=True
+    )
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.axis_setting = _one_axis(self, "axis", "concat_dim")
@@ -104,7 +107,7 @@ class Filter(TorchLayer):
 
     bottoms = (2, None)
     tops = (1, None)
-    replayable = False
+    traits = replace(TorchLayer.traits, handling=Handling.MOVED)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         if len(top) != len(bottom) - 1:
@@ -167,6 +170,7 @@ class Flatten(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "flatten_param"
+    traits = replace(TorchLayer.traits, replayable=True, handling=Handling.UNTOUCHED, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         refuse_in_place(self)
@@ -197,6 +201,7 @@ class Reshape(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "reshape_param"
+    traits = replace(TorchLayer.traits, replayable=True, handling=Handling.UNTOUCHED, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         refuse_in_place(self)
@@ -251,6 +256,7 @@ class Silence(NativeLayer):
 
     bottoms = (1, None)
     tops = 0
+    traits = Traits(handling=Handling.UNTOUCHED)
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None: ...
 
@@ -276,6 +282,7 @@ class Slice(TorchLayer):
     bottoms = 1
     tops = (1, None)
     settings = "slice_param"
+    traits = replace(TorchLayer.traits, replayable=True, handling=Handling.MOVED, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.axis_setting = _one_axis(self, "axis", "slice_dim")
@@ -320,7 +327,9 @@ class Split(TorchLayer):
 
     bottoms = 1
     tops = (1, None)
-    any_precision = True
+    traits = replace(
+        TorchLayer.traits, replayable=True, precision=Precision.ANY, handling=Handling.UNTOUCHED, zero_at_zero=True
+    )
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         refuse_in_place(self)
@@ -344,6 +353,7 @@ class Tile(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "tile_param"
+    traits = replace(TorchLayer.traits, replayable=True, handling=Handling.MOVED, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.tile_param

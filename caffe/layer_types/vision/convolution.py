@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from caffe import limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, Precision, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
 from caffe.plan import convolution, upsampling
@@ -32,8 +32,7 @@ class _Convolving(TorchLayer):
     bottoms = (1, None)
     tops = (1, None)
     equal_bottoms_and_tops = True
-    forgets_tops = True
-    factors = True
+    traits = replace(TorchLayer.traits, needs_tops=False, replayable=True, precision=Precision.CHOSEN, weighted=True)
     settings = "convolution_param"
     ignored: ClassVar[dict[str, str]] = ONE_IMPLEMENTATION
 
@@ -157,6 +156,9 @@ class Convolution(_Convolving):
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         return self._slid(x, params, self.windows)
 
+    def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return sum(blob.count for blob in top) // self.num_output
+
     def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
         return self._slid(x, self.tensors, replace(self.windows, pad=(0, 0)))
 
@@ -195,7 +197,7 @@ class Deconvolution(_Convolving):
     source: src/caffe/layers/base_conv_layer.cpp, src/caffe/layers/deconv_layer.cpp
     """
 
-    factors = False  # scores are spread in full precision
+    traits = replace(_Convolving.traits, precision=Precision.SINGLE)  # scores are spread in full precision
 
     def weight_rows_and_columns(self) -> tuple[int, int]:
         return self.channels, self.num_output
@@ -207,6 +209,9 @@ class Deconvolution(_Convolving):
 
     def check_reach(self, bottom: Shape, top: Shape) -> None:
         self.windows.check_reach(self.num_output, top, self)
+
+    def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        return sum(blob.count for blob in bottom) // self.channels
 
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         windows, direct = self.windows, _direct(CONVOLVE_TRANSPOSED, self.windows)
@@ -247,6 +252,7 @@ class Im2col(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "convolution_param"
+    traits = replace(TorchLayer.traits, replayable=True, handling=Handling.MOVED)
     ignored: ClassVar[dict[str, str]] = {
         **ONE_IMPLEMENTATION,
         **dict.fromkeys(

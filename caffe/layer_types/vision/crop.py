@@ -1,10 +1,12 @@
 """Crop: a part of one blob, as large as another."""
 
+from dataclasses import replace
+
 import torch
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, Precision, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 
 
@@ -22,7 +24,9 @@ class Crop(TorchLayer):
     bottoms = 2
     tops = 1
     settings = "crop_param"
-    any_precision = True
+    traits = replace(
+        TorchLayer.traits, replayable=True, precision=Precision.ANY, handling=Handling.MOVED, zero_at_zero=True
+    )
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.crop_param

@@ -1,8 +1,8 @@
 """Pooling: one number for each window of a map."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Precision, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.spatial import check_image, check_some_fit
 from caffe.plan import pooling
 from caffe.plan.border import Reach
@@ -49,6 +49,7 @@ class _Pools(TorchLayer):
     """A method of pooling, with one window or several."""
 
     bottoms = 1
+    traits = replace(TorchLayer.traits, replayable=True)
     method: int
     draws: list[torch.Tensor] | None = None
     """STOCHASTIC in TRAIN: for each window, a random number for each of its positions."""
@@ -117,7 +118,7 @@ class Pooling(_Pools):
 
     tops = (1, 2)
     settings = "pooling_param"
-    any_precision = True
+    traits = replace(_Pools.traits, precision=Precision.ANY, zero_at_zero=True)
     ignored: ClassVar[dict[str, str]] = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -179,6 +180,10 @@ class Pooling(_Pools):
         if self.tells_where:
             return list(max_pool_where(x, *self.windows(tuple(x.shape))))
         return self.pooled(x)
+
+    def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
+        (window,) = self.windows(bottom[0].shape)
+        return math.prod(window.kernel) * sum(blob.count for blob in top)
 
 
 @layer_type
@@ -251,7 +256,7 @@ def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> 
     more = (columns - y.shape[3], rows - y.shape[2])
     if more == (0, 0):
         return y
-    return F.pad(y, (0, more[0], 0, more[1]), value=empty)
+    return F.pad(y, (0, more[0], 0, more[1]), value=max(empty, torch.finfo(y.dtype).min))
 
 
 def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
