@@ -261,22 +261,21 @@ def _blurs(keys: Tensor, box: _Box, dtype: torch.dtype) -> list[_Bags]:
     # with quotients one more; this axis's quotient one less.
     last = keys >= (corners - 1) * box.cells
     onwards = keys + torch.where(last, sum(box.strides) - (corners - 1) * box.cells, box.cells).to(keys.dtype)
-    return [_blur(_find(keys, onwards - stride), dtype) for stride in box.strides]
+    return [_blur(keys, onwards - stride, dtype) for stride in box.strides]
 
 
-def _find(keys: Tensor, wanted: Tensor) -> Tensor:
-    """Where in the ascending `keys` each is, or -1."""
-    found = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-    return torch.where(keys[found] == wanted, found, -1)
-
-
-def _blur(following: Tensor, dtype: torch.dtype) -> _Bags:
-    here = torch.arange(len(following), device=following.device)
-    exists = following >= 0
-    preceding = torch.full_like(following, -1)
-    preceding[following[exists]] = here[exists]
-    neighbours = torch.stack([here, following, preceding], 1)
-    weights = (neighbours >= 0).to(dtype) * torch.tensor([1, 0.5, 0.5], dtype=dtype, device=here.device)
-    indices = torch.where(neighbours >= 0, neighbours, here[:, None]).to(torch.int32)
-    offsets = torch.arange(0, indices.numel() + 1, 3, dtype=torch.int32, device=here.device)
+def _blur(keys: Tensor, following: Tensor, dtype: torch.dtype) -> _Bags:
+    """`following` are the keys of the vertices' next ones, which may be missing; `keys` ascend."""
+    here = torch.arange(len(keys), dtype=torch.int32, device=keys.device)
+    found = torch.searchsorted(keys, following, out_int32=True).clamp_(max=len(keys) - 1)
+    exists = keys.index_select(0, found) == following
+    nexts, those = found[exists].long(), here[exists]
+    indices = here[:, None].repeat(1, 3)  # what is missing is the vertex itself, of weight 0
+    weights = torch.zeros(len(keys), 3, dtype=dtype, device=keys.device)
+    weights[:, 0] = 1
+    indices[:, 1] = torch.where(exists, found, here)
+    weights[:, 1] = exists * 0.5
+    indices[nexts, 2] = those
+    weights[nexts, 2] = 0.5
+    offsets = torch.arange(0, indices.numel() + 1, 3, dtype=torch.int32, device=keys.device)
     return _Bags(indices.view(-1), offsets, weights.view(-1))
