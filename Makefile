@@ -37,7 +37,7 @@ demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery
 test: $(STAMP) ## Run the tests
 	$(PY) -m pytest -q
 
-faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (ARGS='--inputs 500 --only hdf5-data')
+faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (Linux; ARGS='--inputs 500 --only hdf5-data')
 	$(PY) -m tests.faults $(ARGS)
 
 test-oldest: ## Run the tests with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11)

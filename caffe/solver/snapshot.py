@@ -101,4 +101,9 @@ def _find_weights(learned_net: str, state_path: str) -> str:
     if not os.path.exists(learned_net) and os.path.exists(beside):
         log.info("'%s' is not there, taking %s", learned_net, beside)
         return beside
+    if not os.path.exists(learned_net):
+        raise FormatError(
+            f"'{state_path}': Could not open file {learned_net}, the weights that belong to it: there is no such file, "
+            "nor one of its name beside the state. Put them there."
+        )
     return learned_net

@@ -36,6 +36,9 @@ def parse(param_str: str, who: str, required: tuple[str, ...], optional: tuple[s
             close = difflib.get_close_matches(str(key), known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
             raise ValueError(f"{who}: param_str has the unknown key {key!r}; {hint}")
+    for key, value in params.items():
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError(f"{who}: {key} is {value!r}, and no name has a zero byte. Correct param_str.")
     missing = [key for key in required if key not in params]
     if missing:
         raise ValueError(

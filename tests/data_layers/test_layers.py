@@ -228,6 +228,7 @@ def test_bottoms_are_refused(voc: Path) -> None:
             "is not a Python literal",
         ),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'prefetch': 4294967296}", "expected at most 1024"),
+        (r"{'voc_dir': '.', 'split': 'tr\0in', 'mean': (1, 2, 3)}", "split is .*, and no name has a zero byte"),
         ("{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'prefetch': -1}", "prefetch is -1, expected a whole"),
         (
             "{'voc_dir': '.', 'split': 'train', 'mean': (1, 2, 3), 'n_classes': 300}",

@@ -30,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = _parser().parse_args()
+    if sys.platform != "linux":
+        sys.exit("tests.faults: limits on memory are set and read as Linux has them. Run it there.")
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the processes are what runs side by side
     from tests.faults import kills, report
     from tests.faults.readers import READERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 
@@ -45,6 +46,12 @@ def test_what_is_not_damaged_is_read(name, tmp_path, monkeypatch):
         else:
             return
     pytest.fail(f"none of {len(refused)} was read: {refused[-1]}")
+
+
+def test_the_page_on_reliability_names_every_kind_of_input():
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    table = page[page.index("| Kinds of input |") : page.index("Each input is read")]
+    assert set(re.findall(r"`([\w-]+)`", table)) == READERS.keys()
 
 
 def read_as_usual(folder):
@@ -109,6 +116,7 @@ def start_a_program_and_hide_it(folder):
         return
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are Linux's")
 @pytest.mark.parametrize(
     ("read", "kind"),
     [
@@ -136,6 +144,7 @@ def test_what_a_reader_does_is_counted_for_what_it_is(read, kind, tmp_path, monk
     assert all((folder / "in/the/folder" / FILE).is_file() == (kind in verdict.FAULTS) for _, _, folder in found)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="tests.faults is for Linux")
 def test_one_input_can_be_made_and_read_again(tmp_path):
     command = [sys.executable, "-m", "tests.faults", "--replay", "task", "1", "--seed", "7"]
     path = os.pathsep.join((str(ROOT), str(ROOT / "data_layers")))

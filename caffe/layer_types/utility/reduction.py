@@ -36,6 +36,7 @@ class ArgMax(TorchLayer):
         self.top_k, self.out_max_val = param.top_k, param.out_max_val
         self.has_axis = param.HasField("axis")
         shape = bottom[0].shape
+        canonical(0, shape, self)
         self.axis = canonical(param.axis, shape, self) if self.has_axis else 1
         if self.top_k < 1:
             raise NetError(f"{self}: top_k is {self.top_k}: top k must not be less than 1.")
@@ -49,7 +50,7 @@ class ArgMax(TorchLayer):
         return [(x[0], 2 if self.out_max_val else 1, self.top_k, *(1,) * (len(x) - 3))]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.movedim(self.axis, -1) if self.has_axis else x.reshape(len(x), -1)
+        rows = x.movedim(self.axis, -1) if self.has_axis else x.reshape(len(x), math.prod(x.shape[1:]))
         # Of equal values the one with the higher index comes first, as in Caffe's sort of (value, index) pairs.
         order = rows.flip(-1).sort(dim=-1, descending=True, stable=True)
         values = order.values[..., : self.top_k]

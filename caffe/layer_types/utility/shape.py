@@ -38,6 +38,7 @@ class BatchReindex(TorchLayer):
     def top_shapes(self, x: Shape, index: Shape) -> list[Shape]:
         if len(index) != 1:
             raise ShapeError(f"{self}: index is {index}, expected one axis (1 == bottom[1]->num_axes()).")
+        canonical(0, x, self)
         return [index + x[1:]]
 
     def compute(self, x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -134,6 +135,7 @@ class Filter(TorchLayer):
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
         selector = bottom[-1]
+        canonical(0, selector.shape, self)
         self.kept = int(torch.count_nonzero(selector.tensor)) if self.has_run else selector.shape[0]
         self._shaped_for = None  # its values decide, too
         super().reshape(bottom, top)

@@ -211,7 +211,7 @@ class Deconvolution(_Convolving):
         self.windows.check_reach(self.num_output, top, self)
 
     def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
-        return sum(blob.count for blob in bottom) // self.channels
+        return sum(blob.count for blob in bottom) // max(self.channels, 1)
 
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         windows, direct = self.windows, _direct(CONVOLVE_TRANSPOSED, self.windows)
@@ -299,8 +299,9 @@ def _weight_and_bias(x: torch.Tensor, params: list[torch.Tensor]) -> tuple[torch
 def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: Windows, group: int) -> torch.Tensor:
     """A convolution as Caffe computes it, patches times weights: for any number of axes, and for dilation 0."""
     positions = windows.positions(x.shape[2:])
-    columns = windows.patches(x).reshape(len(x), group, -1, math.prod(positions))
-    return (weight.reshape(group, len(weight) // group, -1) @ columns).reshape(len(x), len(weight), *positions)
+    seen = math.prod(weight.shape[1:])
+    columns = windows.patches(x).reshape(len(x), group, seen, math.prod(positions))
+    return (weight.reshape(group, len(weight) // group, seen) @ columns).reshape(len(x), len(weight), *positions)
 
 
 def _with_bias(y: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
