@@ -52,10 +52,10 @@ check: $(STAMP) ## Lint, types, and whether the generated files are up to date (
 	$(VENV)/bin/mypy
 	$(PY) -m caffe.proto.generate --check
 	$(PY) -m net_spec --check
-	$(PY) tools/layer_catalogue.py --check
+	$(PY) -m tests.layer_catalogue --check
 
 docs: $(STAMP) ## Write docs/layers.md from the layer classes
-	$(PY) tools/layer_catalogue.py
+	$(PY) -m tests.layer_catalogue
 
 nets: $(STAMP) ## Write nets/ and solvers/ from net_spec/
 	$(PY) -m net_spec
@@ -68,17 +68,17 @@ parity-record: $(STAMP) ## Record BVLC Caffe's numbers again for the cases that 
 	$(PY) -m tests.parity.solver
 
 analyses: $(STAMP) ## Run the papers' analyses on the nets of `make demo` and, if they are there, the labels in data/voc-labels
-	$(PY) analyses/backbones.py
-	$(PY) analyses/shift_and_stitch.py
-	if [ -d data/voc-labels ]; then $(PY) analyses/background.py && $(PY) analyses/upper_bound.py; fi
-	$(PY) analyses/patch_sampling.py
-	$(PY) analyses/momentum.py
-	$(PY) analyses/masking.py demo-fcn32s --train
-	$(PY) analyses/skips.py
-	$(PY) analyses/loss_map.py demo-fcn32s demo-fcn16s demo-fcn8s
+	$(PY) -m analyses backbones
+	$(PY) -m analyses shift_and_stitch
+	if [ -d data/voc-labels ]; then $(PY) -m analyses background && $(PY) -m analyses upper_bound; fi
+	$(PY) -m analyses patch_sampling
+	$(PY) -m analyses momentum
+	$(PY) -m analyses masking demo-fcn32s --train
+	$(PY) -m analyses skips
+	$(PY) -m analyses loss_map demo-fcn32s demo-fcn16s demo-fcn8s
 
 bench: $(STAMP) ## Measure beside ONNX Runtime, OpenVINO, OpenCV, PyTorch and BVLC Caffe (Linux; an hour; ARGS=--quick)
-	$(PY) benchmarks/run.py $(ARGS)
+	$(PY) -m benchmarks.run $(ARGS)
 
 gpu: $(STAMP) ## Test and measure on a GPU, in eight minutes (DEVICE=cpu: the same in small, without one)
 	PYTHON=$(PY) bash benchmarks/gpu.sh $(or $(DEVICE),cuda)

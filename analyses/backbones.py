@@ -1,6 +1,6 @@
 """The backbones: layers, parameters, receptive field and stride, computed from the nets (CVPR 2015, table 1).
 
-    python analyses/backbones.py
+    python -m analyses backbones
 
 Parameters and layers are those of the FCN with as many classes as --classes says, without its upsampling. The paper's
 receptive fields are those of the classification nets in convolutional form: what one score sees. GoogLeNet's 907 counts
@@ -9,17 +9,13 @@ the average pooling before its scores, which its FCN does without; there a score
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from net_spec import geometry
-from net_spec.catalogue import CLASSIFIERS, ROWS, adapt
-from net_spec.trunks import CAFFENET, GOOGLENET, SQUEEZENET, VGG16, Trunk
-from tools import project
+from fcn_caffe import program
+from fcn_caffe.net_spec import geometry
+from fcn_caffe.net_spec.catalogue import CLASSIFIERS, ROWS, adapt
+from fcn_caffe.net_spec.trunks import CAFFENET, GOOGLENET, SQUEEZENET, VGG16, Trunk
 
 PUBLISHED = {
     "caffenet": "8 57M 355 32",
@@ -95,13 +91,9 @@ def table(classes: int = 21) -> str:
     return "\n".join(lines)
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("--classes", type=int, default=21, help="background included (default: 21)")
     print(table(parser.parse_args(arguments).classes))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

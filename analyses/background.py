@@ -1,7 +1,7 @@
 """What a net scores that predicts background everywhere: the signature of a net that has learned nothing.
 
-    python analyses/background.py                       VOC 2012 val and seg11valid, from the labels alone
-    python analyses/background.py --voc-dir data/voc --splits seg11valid
+    python -m analyses background                       VOC 2012 val and seg11valid, from the labels alone
+    python -m analyses background --voc-dir data/voc --splits seg11valid
 
 With the share p of background among the labelled pixels and 21 classes: pixel accuracy p, mean accuracy 1/21, mean IU
 p/21, frequency weighted IU p². A training whose scores are these has zero score or upsampling layers, or no weights.
@@ -9,17 +9,13 @@ p/21, frequency weighted IU p². A training whose scores are these has zero scor
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
 
 from analyses import voc_labels
-from tools import metrics
+from fcn_caffe import program
+from fcn_caffe.scoring import metrics
 
 
 def confusion(folder: Path, split: str) -> np.ndarray:
@@ -30,9 +26,9 @@ def confusion(folder: Path, split: str) -> np.ndarray:
     return hist
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("--voc-dir", type=Path, default=voc_labels.FOLDER, help="labels in VOC's layout (%(default)s)")
     parser.add_argument("--splits", nargs="+", default=["val", "seg11valid"], help="default: val seg11valid")
     options = parser.parse_args(arguments)
@@ -42,7 +38,3 @@ def main(arguments: list[str] | None = None) -> int:
         numbers = (found.pixel_accuracy, found.mean_accuracy, found.mean_iu, found.fw_iu)
         print(f"{split:12} " + " ".join(f"{number:16.13f}" for number in numbers))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """Where a net's loss is: pictures of the loss of every pixel of validation images.
 
-    python analyses/loss_map.py demo-fcn32s demo-fcn16s demo-fcn8s
-    python analyses/loss_map.py voc7-fcn8s-squeezenet --images 6 --skip 35 --out out/loss.png
+    python -m analyses loss_map demo-fcn32s demo-fcn16s demo-fcn8s
+    python -m analyses loss_map voc7-fcn8s-squeezenet --images 6 --skip 35 --out out/loss.png
 
 An FCN's loss is a sum over pixels (CVPR 2015, section 3), so it has a map: black is no loss, white the ln(classes) of a
 net that knows nothing, or more; void is gray. For each variant, over the pictured images: the mean loss per labelled
@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
 from PIL import Image
-from segdata.labels import VOID
 
 import caffe
-from analyses.build import build
-from tools import pictures, stages
-from tools.customise import everything
-from tools.device import add_device_options, use_device
-from tools.trimap import distances
+from fcn_caffe import program
+from fcn_caffe.commands.trimap import distances
+from fcn_caffe.data_layers.segdata.labels import VOID
+from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.pictures import drawing
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.build import build
+from fcn_caffe.variants.customise import everything
 
 HEAT = ((0, 0, 0), (160, 20, 60), (250, 150, 20), (255, 255, 255))
 GRAY = (128, 128, 128)
@@ -95,7 +92,7 @@ def maps(
             continue
         labels = nets[0].blobs["label"].data[0, 0]
         far = distances(labels, boundary)
-        pictured = [photo(nets[0].blobs["data"].data[0], mean), pictures.label_image(labels).convert("RGB")]
+        pictured = [photo(nets[0].blobs["data"].data[0], mean), drawing.label_image(labels).convert("RGB")]
         for net, region in zip(nets, sums.values()):
             scores = net.blobs["score"].data[0]
             losses = pixel_losses(scores, labels)
@@ -112,7 +109,7 @@ def photo(data: np.ndarray, mean: np.ndarray) -> Image.Image:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("variants", nargs="+", help="variants that were trained, all on one data set")
     parser.add_argument("--images", type=int, default=6, help="how many (default: 6)")
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave N images out after each")
@@ -123,20 +120,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    project.quiet(caffe)
+    program.quiet(caffe)
     use_device(options)
     rows, sums = maps(options.variants, options.images, options.skip, options.width, options.boundary)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    pictures.grid(rows, ["image", "truth", *sums]).save(options.out)
+    drawing.grid(rows, ["image", "truth", *sums]).save(options.out)
     print(f"{'loss per pixel':28} {'all':>9} {'near':>9} {'elsewhere':>9} {'pixels near':>12} {'loss near':>10}")
     for name, region in sums.items():
         print(region.line(name))
     print(options.out)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tools import project  # noqa: F401  isort: skip  (it puts the data layers on the path)
-
 import numpy as np
-from segdata import params
-from segdata.labels import VOID
 
 import caffe
 from caffe.proto import caffe_pb2
+from fcn_caffe.data_layers.segdata import params
+from fcn_caffe.data_layers.segdata.labels import VOID
 
 
 class SampleCells(caffe.Layer):

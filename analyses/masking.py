@@ -1,7 +1,7 @@
 """What a net sees by: its scores where foreground or background is masked in the input (PAMI 2016, section 6.1).
 
-    python analyses/masking.py voc7-fcn8s-squeezenet               a net trained on whole images, masked as it is tested
-    python analyses/masking.py demo-fcn32s --train --updates 400   the paper's table: trained masked, too
+    python -m analyses masking voc7-fcn8s-squeezenet               a net trained on whole images, masked as it is tested
+    python -m analyses masking demo-fcn32s --train --updates 400   the paper's table: trained masked, too
 
 reference      trained and tested on whole images       FG-only    background masked in training and test
 reference-FG   … tested with the background masked      BG-only    foreground masked in training and test
@@ -15,27 +15,23 @@ left). The paper's are without background, it does not say how exactly; they are
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
 
 import caffe
 from analyses import experiment
-from analyses.build import build
 from analyses.experiment import Trial
 from caffe.proto import caffe_pb2
-from net_spec.nets import Variant
-from tools import metrics, stages
-from tools.customise import everything
-from tools.device import add_device_options, use_device
-from tools.score import confusions
+from fcn_caffe import program
+from fcn_caffe.commands.score import confusions
+from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.scoring import metrics
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.build import build
+from fcn_caffe.variants.customise import everything
 
 EVERYTHING, FOREGROUND, BACKGROUND, SHAPE = "everything", "foreground", "background", "shape"
 CONDITIONS = {
@@ -115,7 +111,7 @@ def table(hists: dict[str, np.ndarray]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("variant", help="a net of the catalogue")
     parser.add_argument("--weights", help="a caffemodel (default: the variant's newest snapshot)")
     parser.add_argument("--train", action="store_true", help="train a net for each condition, in out/analyses/masking/")
@@ -125,10 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    project.quiet(caffe)
+    program.quiet(caffe)
     use_device(options)
     row = everything().find(options.variant)
     hists = {}
@@ -142,7 +138,3 @@ def main(arguments: list[str] | None = None) -> int:
         hists[name] = score(row, test, weights)
     print(table(hists))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

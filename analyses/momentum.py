@@ -1,6 +1,6 @@
 """Batch size and momentum: accumulated, online and heavy learning (PAMI 2016, section 4.4).
 
-    python analyses/momentum.py                              the demo's FCN-32s, out/analyses/momentum.png
+    python -m analyses momentum                              the demo's FCN-32s, out/analyses/momentum.png
 
 accum    an update from the sum of 20 images' gradients, momentum 0.9     what others did
 online   an update from each image, momentum 0.9
@@ -13,21 +13,16 @@ update, so that a momentum p with batches of k acts as long as p^(1/k) without: 
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
 from analyses import experiment
 from analyses.experiment import Trial
-from net_spec.nets import Variant
-from net_spec.recipes import Recipe
-from tools.customise import everything
-from tools.device import use_device
+from fcn_caffe import program
+from fcn_caffe.device import use_device
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.net_spec.recipes import Recipe
+from fcn_caffe.variants.customise import everything
 
 SETTINGS = {"accum": (20, 0.9), "online": (1, 0.9), "heavy": (1, 0.99)}
 """Images an update, and momentum."""
@@ -49,17 +44,17 @@ def trial(row: Variant, name: str, rate: float, images: int) -> Trial:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("--rate", type=float, default=3e-9, help="of an image's summed gradient (default: 3e-9)")
     parser.add_argument("--images", type=int, default=1000, help="that each training sees (default: 1000)")
     experiment.add_options(parser, "momentum")
     return parser
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    project.quiet(caffe)
+    program.quiet(caffe)
     use_device(options)
     row = everything().find(options.variant)
     trials = [trial(row, name, options.rate, options.images) for name in SETTINGS]
@@ -69,7 +64,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name:16} " + " ".join(f"{number:5.1f}" for number in numbers))
     print(options.out)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Patch sampling against whole images: a loss of which only some cells count (CVPR 2015, section 4.3, figure 5).
 
-    python analyses/patch_sampling.py                        the demo's FCN-32s, out/analyses/patch_sampling.png
+    python -m analyses patch_sampling                        the demo's FCN-32s, out/analyses/patch_sampling.png
 
 A whole image is a batch of overlapping patches, one for each cell of the final layer. Sampling patches lets each cell
 count with a probability `keep` only. As in the paper, an update then takes more images, so that as many cells count:
@@ -10,23 +10,18 @@ four times as many for a keep of 1/4, and as much more time. The loss is the mea
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import caffe
 from analyses import experiment
 from analyses.experiment import Trial
 from analyses.loss_sampling import sample_loss
-from net_spec.nets import Variant
-from net_spec.recipes import Recipe
-from tools.customise import everything
-from tools.device import use_device
+from fcn_caffe import program
+from fcn_caffe.device import use_device
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.net_spec.recipes import Recipe
+from fcn_caffe.variants.customise import everything
 
 KEEPS = (1.0, 0.5, 0.25)
 
@@ -40,7 +35,7 @@ def trial(row: Variant, keep: float, batch: int, rate: float, updates: int) -> T
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("--keep", nargs="+", type=float, default=KEEPS, help="default: 1 0.5 0.25")
     parser.add_argument("--batch", type=int, default=4, help="whole images an update (default: 4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="base_lr (default: 2e-3)")
@@ -49,13 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if not all(0 < keep <= 1 for keep in options.keep):
         parser.error("--keep is a probability: give numbers above 0 and up to 1")
-    project.quiet(caffe)
+    program.quiet(caffe)
     use_device(options)
     row = everything().find(options.variant)
     trials = [trial(row, keep, options.batch, options.rate, options.updates) for keep in options.keep]
@@ -63,7 +58,3 @@ def main(arguments: list[str] | None = None) -> int:
     experiment.compare("patch_sampling", row, trials, axes, options)
     print(options.out)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """Shift-and-stitch, rarefied filters and dilation: one dense output, three costs (CVPR 2015, section 3.2).
 
-    python analyses/shift_and_stitch.py                               the demo's trunk up to conv4_2, stride 8
-    python analyses/shift_and_stitch.py --net nets/ilsvrc/vgg16/conv.prototxt --until pool2
+    python -m analyses shift_and_stitch                               the demo's trunk up to conv4_2, stride 8
+    python -m analyses shift_and_stitch --net nets/ilsvrc/vgg16/conv.prototxt --until pool2
 
 A net of stride s gives one output for every s×s pixels. Three ways to an output for each pixel, without any training:
 
@@ -17,23 +17,20 @@ image against them.
 from __future__ import annotations
 
 import itertools
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from google.protobuf import text_format
 
 import caffe
-from analyses.build import build
 from analyses.dense import dense, fill, rarefy, resized, trunk
 from caffe.proto import caffe_pb2
-from net_spec import geometry
-from tools import project
-from tools.progress import progress
+from fcn_caffe import CHECKOUT, program
+from fcn_caffe.net_spec import geometry
+from fcn_caffe.progress import progress
+from fcn_caffe.variants.build import build
 
 SEED = 1
 
@@ -109,22 +106,20 @@ def table(found: list[Way]) -> str:
     return "\n".join(lines)
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument(
-        "--net", default=str(project.ROOT / "nets/demo-classifier/conv.prototxt"), help="(default: %(default)s)"
+        "--net",
+        default=str(CHECKOUT / "nets/demo-classifier/conv.prototxt"),
+        help="(default: %(default)s)",
     )
     parser.add_argument("--until", default="conv4_2", help="the layer whose output is made dense (default: conv4_2)")
     parser.add_argument("--weights", default="", help="a caffemodel")
     parser.add_argument("--outputs", type=int, default=4, help="pixels of the net's own output, on a side (default: 4)")
     options = parser.parse_args(arguments)
-    project.quiet(caffe)
+    program.quiet(caffe)
     message = caffe_pb2.NetParameter()
     text_format.Parse(Path(options.net).read_text(), message)
     print(table(ways(message, options.until, options.weights, options.outputs)))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

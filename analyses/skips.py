@@ -1,7 +1,7 @@
 """What skips add: the scores of stages and single streams that were trained here, beside the published ones.
 
-    python analyses/skips.py                    every variant that has scores
-    python analyses/skips.py demo voc7          those of some data sets
+    python -m analyses skips                    every variant that has scores
+    python -m analyses skips demo voc7          those of some data sets
 
 Ours are the last of snapshot/VARIANT/scores.json, which tools/solve.py writes; `gain` is what mean IU the stage adds to
 the one that it started from. The published ones are of VGG16 on PASCAL VOC's seg11valid (PAMI 2016), for the net of the
@@ -11,15 +11,12 @@ same stride: where data or trunk differ, only what skips add can be compared.
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from net_spec.nets import Variant
-from tools import project, stages
-from tools.customise import everything
-from tools.recorder import read_scores
+from fcn_caffe import program
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.training.recorder import read_scores
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import everything
 
 KEYS = ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")
 
@@ -69,14 +66,10 @@ def table(rows: dict[str, Variant], families: list[str]) -> str:
     return "\n".join(lines)
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("families", nargs="*", help="the first part of variants' names, such as voc7 (default: all)")
     options = parser.parse_args(arguments)
     print(table(everything().rows, options.families))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
 """The best mean IU at a stride: labels sampled down by a factor and up again (CVPR 2015, appendix A).
 
-    python analyses/upper_bound.py                            seg11valid, by what gives the paper's figures
-    python analyses/upper_bound.py --split val --down nearest --up nearest
-    python analyses/upper_bound.py --all --step 8             every procedure, on every 8th label
+    python -m analyses upper_bound                            seg11valid, by what gives the paper's figures
+    python -m analyses upper_bound --split val --down nearest --up nearest
+    python -m analyses upper_bound --all --step 8             every procedure, on every 8th label
 
 The paper does not tell how it samples. --down is how a class's mask becomes its share of each cell of the coarse grid,
 --up how the shares come back to the label's size, where the class with the largest share wins:
@@ -20,20 +20,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
 
 import numpy as np
 from scipy import sparse
 
 from analyses import voc_labels
 from analyses.voc_labels import CLASSES, VOID
-from tools import metrics
+from fcn_caffe import program
+from fcn_caffe.scoring import metrics
 
 PUBLISHED = {128: 50.9, 64: 73.3, 32: 86.1, 16: 92.8, 8: 96.4, 4: 98.5}
 DOWN = ("mean", "bilinear", "nearest", "majority")
@@ -137,9 +133,9 @@ def table(found: dict[Procedure, dict[int, float]]) -> str:
     return "\n".join(lines)
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("--voc-dir", type=Path, default=voc_labels.FOLDER, help="labels in VOC's layout (%(default)s)")
     parser.add_argument("--split", default="seg11valid", help="which list of labels (default: seg11valid)")
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every Nth label alone")
@@ -153,7 +149,3 @@ def main(arguments: list[str] | None = None) -> int:
         procedures = [Procedure(*choice) for choice in itertools.product(DOWN, UP, VOIDS)]
     print(table(bounds(options.voc_dir, options.split, procedures, options.step)))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,12 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools import project  # noqa: F401  isort: skip  (it puts the data layers on the path)
-
 import numpy as np
-from segdata import files, splits
 
-from tools.progress import progress
+from fcn_caffe.data_layers.segdata import files, splits
+from fcn_caffe.progress import progress
 
 FOLDER = Path("data/voc-labels")
 CLASSES = 21

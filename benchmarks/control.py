@@ -1,9 +1,9 @@
 """Trains a variant in plain PyTorch, as a control: the same start, images, order, recipe and scoring.
 
-    python benchmarks/control.py voc7-fcn32s --seed 1                 writes out/control/voc7-fcn32s-1/
-    python benchmarks/control.py voc7-fcn32s --seed 1 --resume        goes on from its newest state
-    python benchmarks/control.py voc7-fcn16s --seed 1 --weights out/control/voc7-fcn32s-1/train.caffemodel
-    python benchmarks/control.py voc7-fcn8s-atonce --compare 5        both side by side without dropout: equal losses
+    python -m benchmarks.control voc7-fcn32s --seed 1                 writes out/control/voc7-fcn32s-1/
+    python -m benchmarks.control voc7-fcn32s --seed 1 --resume        goes on from its newest state
+    python -m benchmarks.control voc7-fcn16s --seed 1 --weights out/control/voc7-fcn32s-1/train.caffemodel
+    python -m benchmarks.control voc7-fcn8s-atonce --compare 5        both side by side without dropout: equal losses
 
 The net (fcn_torch.py) and the training (here and caffe_sgd.py) share nothing with the engine. Only the data layer, the
 settings in solvers/ and nets/, and the metrics are the same. The difference between its score and that of
@@ -16,10 +16,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the data layers on the path)
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,13 +27,15 @@ from benchmarks.fcn_torch import Fcn, FcnSqueezeNet, FcnVgg16
 from caffe.formats import caffemodel, prototxt, weights
 from caffe.proto import caffe_pb2
 from caffe.solver import solver_from_message
-from net_spec.nets import Variant
-from tools import metrics, stages
-from tools.customise import Catalogue, everything
-from tools.initial import initialise
-from tools.progress import progress
-from tools.recorder import read_scores, write_scores
-from tools.score import report
+from fcn_caffe import program
+from fcn_caffe.commands.score import report
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.progress import progress
+from fcn_caffe.scoring import metrics
+from fcn_caffe.training.initial import initialise
+from fcn_caffe.training.recorder import read_scores, write_scores
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import Catalogue, everything
 
 FOLDER = Path("out/control")
 SAVE_EVERY = 100
@@ -203,7 +201,7 @@ def compare(row: Variant, nets: Catalogue, start: list[Path], iterations: int, d
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("variant", help="a net of the catalogue, on VGG16 or SqueezeNet")
     parser.add_argument("--seed", type=int, default=1, help="of dropout (default 1)")
     parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")
@@ -214,10 +212,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    project.quiet(caffe)
+    program.quiet(caffe)
     torch.backends.cudnn.allow_tf32 = False
     if options.device == "cuda":
         caffe.set_mode_gpu()

@@ -16,7 +16,9 @@ from PIL import Image
 
 import caffe
 from benchmarks.varied import voc_sizes
-from tools.project import ROOT, quiet
+from fcn_caffe.program import quiet
+
+ROOT = Path(__file__).resolve().parents[1]
 
 STEPS = (0.02, 0.05, 0.1)
 """Seconds that a training step may take."""

@@ -10,6 +10,7 @@ this floor. Prints JSON.
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,9 @@ import torch
 import caffe
 from caffe.cli.time import rates
 from caffe.net import work
-from tools.project import ROOT, quiet
+from fcn_caffe.program import quiet
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def floor(device: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 import caffe
-import surgery
 from benchmarks.engines import RATE
 from caffe.formats import prototxt
+from fcn_caffe import surgery
 
 NET = Path(__file__).resolve().parents[1] / "nets" / "voc-fcn8s"
 

@@ -19,7 +19,7 @@ def markdown(record: Mapping[str, Any]) -> str:
     machine, rows = record["machine"], record["rows"]
     parts = [
         f"# {machine.get('gpu') or machine['cpu']}",
-        "Written by `python benchmarks/run.py"
+        "Written by `python -m benchmarks.run"
         + (" --device cuda`" if record["device"] == "cuda" else "`")
         + ": do not edit. Voc-fcn8s, one 500×500 image unless a title says otherwise.",
         "Machine: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items()) + ".",

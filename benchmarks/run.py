@@ -1,10 +1,10 @@
 """Measures this project beside its peers, on the same work, and writes benchmarks/results/MACHINE.{json,md}.
 
-    python benchmarks/run.py                             everything on the CPU, over an hour on two cores
-    python benchmarks/run.py --device cuda               on a GPU
-    python benchmarks/run.py --only forward-bf16 'size-*'     some rows; the others' results stay in the file
-    python benchmarks/run.py --quick                     few runs of the most important rows, written nowhere
-    python benchmarks/run.py --list
+    python -m benchmarks.run                             everything on the CPU, over an hour on two cores
+    python -m benchmarks.run --device cuda               on a GPU
+    python -m benchmarks.run --only forward-bf16 'size-*'     some rows; the others' results stay in the file
+    python -m benchmarks.run --quick                     few runs of the most important rows, written nowhere
+    python -m benchmarks.run --list
 
 The first run installs ONNX Runtime, OpenVINO and OpenCV into .bench/, and Debian 11 with BVLC Caffe into .bvlc (Linux,
 as root). A contestant that cannot be had, fails, or computes something else is reported as such.
@@ -22,18 +22,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from benchmarks import machine, report
 from benchmarks.engines import Job
-from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, WorkerFailed
+from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, ROOT, WorkerFailed
 from benchmarks.race import Entry, race
 from benchmarks.rows import BVLC, CPU, CUDA, EAGER, ENGINES, THIS, Race
 from benchmarks.varied import varied, voc_sizes
 from caffe.formats.atomic import open_atomic
-from tools import project
+from fcn_caffe import program
 
-RESULTS = project.ROOT / "benchmarks" / "results"
+RESULTS = ROOT / "benchmarks" / "results"
 QUICK = ("forward-fp32", "forward-bf16", "train-fp32", "startup")
 Results = dict[str, dict[str, Any]]
 
@@ -144,7 +142,7 @@ def measure(name: str, row: Race | None, options: argparse.Namespace) -> dict[st
     return {
         "title": title,
         "date": datetime.date.today().isoformat(),
-        "commit": machine.commit(project.ROOT),
+        "commit": machine.commit(ROOT),
         "threads": (row and row.threads) or options.threads,
         "versions": versions(row),
         "results": results,
@@ -175,7 +173,7 @@ def store(options: argparse.Namespace, name: str, record: dict[str, Any]) -> Non
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
+    parser = program.parser(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows; * stands for anything")
     parser.add_argument("--quick", action="store_true", help="one turn of two runs, and nothing is written")
@@ -185,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@project.tool
+@program.command
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from segdata import files, labels, splits
-from segdata.layer import ILSVRC_MEAN, SegDataLayer
+
+from fcn_caffe.data_layers.segdata import files, labels, splits
+from fcn_caffe.data_layers.segdata.layer import ILSVRC_MEAN, SegDataLayer
 
 CLASSES = {
     "sky": {"Sky": (128, 128, 128)},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from segdata import classes, files, labels, pairs, params, splits
-from segdata.layer import ILSVRC_MEAN, SegDataLayer
+
+from fcn_caffe.data_layers.segdata import classes, files, labels, pairs, params, splits
+from fcn_caffe.data_layers.segdata.layer import ILSVRC_MEAN, SegDataLayer
 
 
 class FolderSegDataLayer(SegDataLayer):

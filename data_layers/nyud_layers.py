@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from segdata import files, hha, labels, mat, params, splits
-from segdata.layer import Loader, SegDataLayer, planes
+
+from fcn_caffe.data_layers.segdata import files, hha, labels, mat, params, splits
+from fcn_caffe.data_layers.segdata.layer import Loader, SegDataLayer, planes
 
 CLASSES = (
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",

@@ -6,8 +6,9 @@ Nets learn the 59 classes that are most frequent, or the 33 with which its autho
 from __future__ import annotations
 
 import numpy as np
-from segdata import files, labels, mat, params
-from segdata.layer import SegDataLayer
+
+from fcn_caffe.data_layers.segdata import files, labels, mat, params
+from fcn_caffe.data_layers.segdata.layer import SegDataLayer
 
 ALL = 459
 VALUES = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from segdata import labels, mat
-from segdata.layer import Loader, SegDataLayer
+
+from fcn_caffe.data_layers.segdata import labels, mat
+from fcn_caffe.data_layers.segdata.layer import Loader, SegDataLayer
 
 SEMANTIC = (
     "awning", "balcony", "bird", "boat", "bridge", "building", "bus", "car", "cow", "crosswalk", "desert", "door",

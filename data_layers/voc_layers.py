@@ -7,8 +7,9 @@ ImageSets/Segmentation/SPLIT.txt with the names; give `n_classes` in param_str i
 from __future__ import annotations
 
 import numpy as np
-from segdata import files, mat
-from segdata.layer import SegDataLayer
+
+from fcn_caffe.data_layers.segdata import files, mat
+from fcn_caffe.data_layers.segdata.layer import SegDataLayer
 
 CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

@@ -3,3 +3,5 @@
 blocks → trunks → fcn → nets → catalogue: pieces, classification nets, what makes a segmentation net of one, what a row
 means, and the rows. All of it uses the public pycaffe API alone.
 """
+
+import fcn_caffe  # noqa: F401 - it gives whoever imports `net_spec` the package's own, fcn_caffe.net_spec

@@ -17,17 +17,18 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
-from net_spec import reference
-from net_spec.catalogue import ROWS, adapt, files
-from net_spec.datasets import data_set
-from net_spec.generate import COMMAND, differences, write
-from net_spec.nets import Variant
+from fcn_caffe.net_spec import reference
+from fcn_caffe.net_spec.catalogue import ROWS, adapt, files
+from fcn_caffe.net_spec.datasets import data_set
+from fcn_caffe.net_spec.generate import COMMAND, differences, write
+from fcn_caffe.net_spec.nets import Variant
 
 
-def main(arguments: list[str]) -> None:
-    parser = _parser()
+def main(arguments: list[str], parser: Optional[argparse.ArgumentParser] = None) -> None:
+    """Write or check what the arguments say. parser: another than that of `python -m net_spec`."""
+    parser = parser or make_parser(COMMAND)
     options = parser.parse_args(arguments)
     if options.variant:
         try:
@@ -90,9 +91,10 @@ def _settings(text: str) -> dict[str, Any]:
     return settings
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """The parser; prog: how the program is called."""
     parser = argparse.ArgumentParser(
-        prog=COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is out of date")
     group = parser.add_argument_group("a net of your own")

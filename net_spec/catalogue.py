@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from net_spec import recipes
-from net_spec.datasets import (
+from fcn_caffe.net_spec import recipes
+from fcn_caffe.net_spec.datasets import (
     CAMVID,
     DEMO,
     DEMO_CLASSES,
@@ -25,9 +25,9 @@ from net_spec.datasets import (
     VOC7,
     DataSet,
 )
-from net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
-from net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
-from net_spec.trunks import (
+from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
+from fcn_caffe.net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
+from fcn_caffe.net_spec.trunks import (
     ALEXNET,
     ALEXNET_OWT,
     CAFFENET,

@@ -11,7 +11,7 @@ from typing import Any
 
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
-from net_spec.fcn import Head
+from fcn_caffe.net_spec.fcn import Head
 
 MEAN = (104.00699, 116.66877, 122.67892)
 """Of ILSVRC's training images: blue, green, red."""

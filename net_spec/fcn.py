@@ -14,7 +14,7 @@ from caffe.coord_map import crop
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from net_spec.blocks import FIXED, Level, score_conv, upsample
+from fcn_caffe.net_spec.blocks import FIXED, Level, score_conv, upsample
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
-from net_spec import datasets, recipes
-from net_spec.blocks import Form, Stream
-from net_spec.datasets import DataSet
-from net_spec.fcn import add_loss, segment
-from net_spec.recipes import Recipe
-from net_spec.trunks import Trunk
+from fcn_caffe.net_spec import datasets, recipes
+from fcn_caffe.net_spec.blocks import Form, Stream
+from fcn_caffe.net_spec.datasets import DataSet
+from fcn_caffe.net_spec.fcn import add_loss, segment
+from fcn_caffe.net_spec.recipes import Recipe
+from fcn_caffe.net_spec.trunks import Trunk
 
 DEPLOY = "deploy"
 TEN_CROPS = 10

@@ -15,7 +15,7 @@ from caffe import coord_map
 from caffe.net_spec import Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from net_spec.blocks import (
+from fcn_caffe.net_spec.blocks import (
     BIAS_TWICE,
     Form,
     Level,

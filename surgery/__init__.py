@@ -6,9 +6,9 @@ scores.py    expand_score: more classes for a trained score layer
 report.py    what a surgery did, and what it left alone
 """
 
-from surgery.kernels import interp, upsample_filt
-from surgery.report import Report
-from surgery.scores import expand_score
-from surgery.weights import convolutionalize, transplant
+from fcn_caffe.surgery.kernels import interp, upsample_filt
+from fcn_caffe.surgery.report import Report
+from fcn_caffe.surgery.scores import expand_score
+from fcn_caffe.surgery.weights import convolutionalize, transplant
 
 __all__ = ["Report", "convolutionalize", "expand_score", "interp", "transplant", "upsample_filt"]

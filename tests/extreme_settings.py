@@ -21,8 +21,8 @@ from caffe.errors import CaffeError
 from caffe.formats import prototxt
 from caffe.formats.upgrade import upgrade_net
 from caffe.proto import caffe_pb2
+from tests import layer_catalogue
 from tests.cases import all_cases
-from tools import layer_catalogue
 
 VALUES = (2**31 - 1, 2**32 - 1, 2**30, 0, -7, -(2**31))
 MOST_MEMORY, MOST_SECONDS = 6 << 30, 300

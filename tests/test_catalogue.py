@@ -11,8 +11,8 @@ import pytest
 import caffe
 from caffe.layer_types.base import REGISTRY
 from caffe.proto import caffe_pb2
+from tests import layer_catalogue
 from tests.test_layers import BVLC_TYPES
-from tools import layer_catalogue
 
 TYPES = caffe.layer_type_list()
 TEXT = layer_catalogue.PAGE.read_text(encoding="utf-8")

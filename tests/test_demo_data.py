@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import demo_data
-from tools.tidepool.creatures import CLASSES, CREATURES
-from tools.tidepool.scene import outlined, place
+from fcn_caffe.commands import demo_data
+from fcn_caffe.demo.tidepool.creatures import CLASSES, CREATURES
+from fcn_caffe.demo.tidepool.scene import outlined, place
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Who may import whom, how long a module may be, and that each says what it is."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -8,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fcn_caffe import cli
+
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("caffe", "net_spec", "data_layers", "surgery", "tools")
+BELOW = ("net_spec", "surgery", "data_layers")
+"""Packages that lie at the top level of the repository and belong to fcn_caffe."""
+PACKAGES = ("caffe", "fcn_caffe", *BELOW, "tools", "analyses")
 MOST_LINES = 500
 GENERATED = "caffe/proto/caffe_pb2.py"
 
@@ -37,6 +42,26 @@ RANKS = """
 """The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}
 
+ROOMS = """
+    __main__
+    cli
+    commands
+    demo
+    importers
+    training
+    variants
+    datasets
+    pictures
+    scoring
+    program
+    progress device
+    home names atomic
+    net_spec surgery data_layers
+    bare_names
+"""
+"""Likewise the parts of fcn_caffe."""
+ROOM = {name: rank for rank, line in enumerate(ROOMS.split("\n")) for name in line.split()}
+
 WITHOUT_TORCH = (
     "proto",
     "formats",
@@ -60,7 +85,9 @@ PROJECT = {
     "camvid_layers",
     "folder_layers",
     "surgery",
+    "fcn_caffe",
     "tools",
+    "analyses",
     "benchmarks",
     "tests",
 }
@@ -70,7 +97,8 @@ ENGINE = [name for name in FILES if name.startswith("caffe/") and name not in ("
 
 
 def module_of(file: str) -> str:
-    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return f"fcn_caffe.{name}" if file.startswith(BELOW) else name
 
 
 MODULES = {module_of(file): file for file in FILES}
@@ -157,9 +185,34 @@ def test_the_fcn_part_needs_no_torch(file):
     assert "torch" not in {name.split(".")[0] for name in imports(file)}
 
 
-@each([file for file in FILES if file.startswith(("net_spec/", "data_layers/", "surgery/"))])
-def test_net_scripts_data_layers_and_surgery_import_no_tools(file):
-    assert "tools" not in {name.split(".")[0] for name in imports(file)}
+@each([file for file in FILES if file.startswith(("fcn_caffe/", *BELOW))])
+def test_inside_fcn_caffe_imports_go_strictly_down(file):
+    here = module_of(file).split(".")[1:2]
+    below = {part(name) for name in imports(file) if name.startswith("fcn_caffe.")} - set(here)
+    assert not {name for name in below if here and ROOM[name] <= ROOM[here[0]]}
+
+
+@each([file for file in FILES if file.startswith(("fcn_caffe/", *BELOW))])
+def test_the_fcn_part_calls_its_modules_by_their_full_names(file):
+    assert not {name.split(".")[0] for name in imports(file)} & (PROJECT - {"fcn_caffe"})
+
+
+@each([file for file in FILES if file.startswith("tools/") and not file.startswith("tools/_")])
+def test_a_tool_is_a_command_of_fcn_and_nothing_else(file):
+    assert imports(file) == {"_checkout", "fcn_caffe.cli"}
+    assert cli.file_of(file.removeprefix("tools/").removesuffix(".py")) in FILES
+
+
+def test_every_command_has_a_file_and_every_file_is_a_command():
+    files = {file for file in FILES if file.startswith("fcn_caffe/commands/") and "__" not in file}
+    assert {cli.file_of(name) for name in cli.COMMANDS} == files
+
+
+def test_one_place_alone_changes_the_module_path():
+    text = {file: path.read_text(encoding="utf-8") for file, path in FILES.items() if not file.startswith("caffe/")}
+    assert {file for file in text if re.search(r"sys\.path\b", text[file])} - {"fcn_caffe/bare_names.py"} == {
+        "tools/_checkout.py"
+    }
 
 
 def test_import_caffe_imports_no_torch():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.metrics import absent, confusion, is_all_background, scores, without
+from fcn_caffe.scoring.metrics import absent, confusion, is_all_background, scores, without
 
 DATA = Path(os.environ.get("FCN_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 

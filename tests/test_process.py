@@ -80,17 +80,17 @@ def test_what_the_user_has_set_stays(name):
     "command",
     [
         "import sys; sys.argv[1:] = ['-version']; from caffe.cli import main; main()",
-        "import sys; sys.argv[0] = 'tools/solve.py'; from tools import project",
-        "import sys; sys.argv[0] = 'analyses/skips.py'; from tools import project",
+        "import sys; sys.argv[1:] = ['--version']; from fcn_caffe import cli\ntry: cli.run()\nexcept SystemExit: 0",
+        "import sys, analyses.__main__; from fcn_caffe import program; program.begin()",
     ],
 )
 def test_commands_and_tools_set_up_their_process_before_torch_is_imported(command):
-    tell = "; import os; print(); print('GOMP_SPINCOUNT' in os.environ, 'torch' in sys.modules)"
+    tell = "\nimport os; print(); print('GOMP_SPINCOUNT' in os.environ, 'torch' in sys.modules)"
     assert _python(command + tell).splitlines()[-1] == "True False"
 
 
 def test_a_program_that_imports_the_tools_is_left_alone():
-    assert _python("from tools import project; import os; print('GOMP_SPINCOUNT' in os.environ)") == "False"
+    assert _python("from fcn_caffe.commands import solve; import os; print('GOMP_SPINCOUNT' in os.environ)") == "False"
 
 
 class Library:

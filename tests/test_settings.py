@@ -7,9 +7,9 @@ from caffe.formats import prototxt
 from caffe.formats.upgrade import upgrade_net
 from caffe.layer_types.base import REGISTRY
 from caffe.proto import caffe_pb2
+from tests import layer_catalogue
 from tests.cases import all_cases
 from tests.test_catalogue import SETTINGS
-from tools import layer_catalogue
 
 NOT_IN_CAFFE_1_0 = {"round_mode"}
 MESSAGES = ["NetParameter", "NetState", "NetStateRule", "LayerParameter", "ParamSpec", "LossParameter"]

@@ -13,9 +13,9 @@ import caffe
 from caffe.blob.blob import Storage
 from caffe.errors import NetError, UsageError
 from caffe.plan import replay
+from fcn_caffe.commands import infer
 from tests.plan.nets import build
 from tests.solver.conftest import make  # noqa: F401 - a fixture
-from tools import infer
 
 DOUBLES = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 } } }

@@ -1,83 +1,8 @@
-"""Makes the weights of a fully convolutional net out of a classification net's.
+"""`fcn convolutionalize`, from a checkout."""
 
-    python tools/convolutionalize.py vgg16 VGG_ILSVRC_16_layers.caffemodel        of a base net, by its name
-    python tools/convolutionalize.py --net a.prototxt --weights a.caffemodel --conv-net b.prototxt --out b.caffemodel
+import _checkout  # noqa: F401
 
-The first writes data/ilsvrc/NET-conv.caffemodel, where the other tools look for it, or --out. Prints which parameters
-were copied, coerced into convolution kernels, dropped, and left as they were.
-"""
-
-from __future__ import annotations
-
-import argparse
-import sys
-from pathlib import Path
-from typing import Any
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from tools import project  # isort: skip  (it puts the project's packages on the path)
-
-import caffe
-import surgery
-from net_spec.catalogue import BACKBONES
-from tools import home, stages
-
-
-def convolutional(name: str, weights: str) -> Any:
-    """The fully convolutional form of a classifier of the catalogue, with the weights of its other form."""
-    nets = project.ROOT / "nets" / name
-    return convolutionalized(str(nets / "deploy.prototxt"), weights, str(nets / "conv.prototxt"))
-
-
-def convolutionalized(net_file: str, weights: str, conv_net_file: str, suffix: str = "") -> Any:
-    """The net `conv_net_file` with the weights of the net `net_file`."""
-    for path in (net_file, weights, conv_net_file):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"there is no file '{path}'")
-    net = caffe.Net(net_file, caffe.TEST, weights=weights)
-    conv_net = caffe.Net(conv_net_file, caffe.TEST)
-    for path, found in ((net_file, net), (conv_net_file, conv_net)):
-        if not found.params:
-            raise ValueError(f"'{path}' has no layer with weights, expected a net. Name its prototxt.")
-    surgery.convolutionalize(conv_net, net, suffix=suffix)
-    return conv_net
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = project.parser(__doc__)
-    parser.add_argument("base", nargs="?", choices=BACKBONES, metavar="NET", help=f"one of {', '.join(BACKBONES)}")
-    parser.add_argument("file", nargs="?", type=home.text, metavar="WEIGHTS", help="its weights (.caffemodel or .h5)")
-    group = parser.add_argument_group("any other net")
-    group.add_argument("--net", type=home.text, help="prototxt of the classification net")
-    group.add_argument("--weights", type=home.text, help="its weights (.caffemodel or .h5)")
-    group.add_argument("--conv-net", type=home.text, help="prototxt of its fully convolutional twin")
-    group.add_argument(
-        "--suffix", default="", help="what the twin adds to the names of fully connected layers, such as -conv"
-    )
-    parser.add_argument("--out", type=home.path, help="weights to write (.caffemodel)")
-    return parser
-
-
-@project.tool
-def main(arguments: list[str] | None = None) -> int:
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    project.quiet(caffe)
-    if options.base and options.file:
-        name, _ = BACKBONES[options.base]
-        net, out = convolutional(name, options.file), options.out or stages.weights_of(name)
-    elif options.net and options.weights and options.conv_net and options.out:
-        net, out = convolutionalized(options.net, options.weights, options.conv_net, options.suffix), options.out
-    else:
-        parser.error("give a base net and its weights, or all of --net, --weights, --conv-net and --out")
-    if out.resolve() == Path(options.file or options.weights).resolve():
-        raise ValueError(f"'{out}' would be written over itself. Name another file with --out.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    net.save(str(out))
-    print(f"wrote {out}")
-    return 0
-
+from fcn_caffe.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("convolutionalize")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import caffe
-import surgery
 from benchmarks.on_gpu import note
 from caffe.formats import prototxt
-from tools.demo_data import SEGMENTATION, write_segmentation
+from fcn_caffe import surgery
+from fcn_caffe.commands.demo_data import SEGMENTATION, write_segmentation
 
 STAGES = ("32s", "16s", "8s")
 ITERATIONS = {"cuda": 100, "cpu": 6}

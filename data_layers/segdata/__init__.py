@@ -13,6 +13,7 @@ hha.py      depth as disparity, height above ground and angle with gravity
 feed.py     loading ahead in a worker thread
 layer.py    the layer itself: caffe.Layer's protocol over all of the above
 
-The folder `data_layers/` belongs on PYTHONPATH, because nets name its modules directly (`module: "voc_layers"`);
-this package is therefore imported as `segdata`. Nothing here needs more than pycaffe, NumPy, SciPy and Pillow.
+Nothing here needs more than pycaffe, NumPy, SciPy and Pillow.
 """
+
+import fcn_caffe  # noqa: F401 - it gives whoever imports `segdata` the package's own, fcn_caffe.data_layers.segdata

@@ -17,8 +17,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from segdata import text
-from segdata.labels import VOID, Colour
+from fcn_caffe.data_layers.segdata import text
+from fcn_caffe.data_layers.segdata.labels import VOID, Colour
 
 VOID_NAME = "void"
 IGNORED = "__ignore__"

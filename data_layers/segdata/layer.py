@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 import caffe
-from segdata import files, labels, order, params, splits
-from segdata.feed import Feed
+from fcn_caffe.data_layers.segdata import files, labels, order, params, splits
+from fcn_caffe.data_layers.segdata.feed import Feed
 
 ILSVRC_MEAN = (104.00699, 116.66877, 122.67892)
 """Of ILSVRC's training images: blue, green, red."""

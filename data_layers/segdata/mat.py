@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segdata import files
+from fcn_caffe.data_layers.segdata import files
 
 MOST_BYTES = 1 << 28
 """Of a file, and of what all of it unpacks to: room for a map of doubles with 33 million pixels."""

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Iterable
 
-from segdata import text
-from segdata.files import ENDINGS, UNREAD
+from fcn_caffe.data_layers.segdata import text
+from fcn_caffe.data_layers.segdata.files import ENDINGS, UNREAD
 
 
 def by_stem(folder: str, what: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from segdata.labels import VOID
+from fcn_caffe.data_layers.segdata.labels import VOID
 
 Value = TypeVar("Value", str, int)
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from segdata import text
-from segdata.files import ENDINGS
+from fcn_caffe.data_layers.segdata import text
+from fcn_caffe.data_layers.segdata.files import ENDINGS
 
 Known = Callable[[str], bool]
 """Whether there is a file of this name (without ending)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import unicodedata
 
-from segdata import files
+from fcn_caffe.data_layers.segdata import files
 
 _WIDE = {
     codecs.BOM_UTF32_LE: "UTF-32",

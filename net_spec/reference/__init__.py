@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf import text_format
 
 from caffe.proto import caffe_pb2
-from net_spec.reference import alexnet, autoencoder, cifar10, googlenet, lenet, squeezenet, vgg16
+from fcn_caffe.net_spec.reference import alexnet, autoencoder, cifar10, googlenet, lenet, squeezenet, vgg16
 
 NETS = {
     "lenet": lenet.lenet,

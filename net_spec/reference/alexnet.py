@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
-from net_spec.blocks import BIAS_TWICE, Form, Stream, conv_relu, max_pool
-from net_spec.reference.pieces import (
+from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, Stream, conv_relu, max_pool
+from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     Reference,
     filled,
@@ -16,7 +16,7 @@ from net_spec.reference.pieces import (
     named,
     read,
 )
-from net_spec.trunks import fc6_fc7, fc8
+from fcn_caffe.net_spec.trunks import fc6_fc7, fc8
 
 SHAPE = [10, 3, 227, 227]
 SOLVER = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
-from net_spec.reference.pieces import Reference, database, filled, gaussian, named, read
+from fcn_caffe.net_spec.reference.pieces import Reference, database, filled, gaussian, named, read
 
 STAGES = ("test-on-train", "test-on-test")
 PARAM = [{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 1, "decay_mult": 0}]

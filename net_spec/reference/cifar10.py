@@ -7,8 +7,18 @@ from typing import Any
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from net_spec.blocks import max_pool
-from net_spec.reference.pieces import BIAS_TWICE, Reference, database, filled, gaussian, in_use, judge, named, read
+from fcn_caffe.net_spec.blocks import max_pool
+from fcn_caffe.net_spec.reference.pieces import (
+    BIAS_TWICE,
+    Reference,
+    database,
+    filled,
+    gaussian,
+    in_use,
+    judge,
+    named,
+    read,
+)
 
 SHAPE = [1, 3, 32, 32]
 CLASSES = 10

@@ -7,8 +7,8 @@ from typing import Any
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from net_spec.blocks import BIAS_TWICE, Form, Stream, conv_relu, dropout
-from net_spec.reference.pieces import (
+from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, Stream, conv_relu, dropout
+from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     IN_TESTING,
     XAVIER,
@@ -19,8 +19,8 @@ from net_spec.reference.pieces import (
     named,
     read,
 )
-from net_spec.trunks import googlenet as trunk
-from net_spec.trunks import googlenet_classifier
+from fcn_caffe.net_spec.trunks import googlenet as trunk
+from fcn_caffe.net_spec.trunks import googlenet_classifier
 
 FEATURES, SCORES = filled(XAVIER, 0.2), filled(XAVIER)
 USUAL = """

@@ -10,8 +10,18 @@ from typing import Any
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from net_spec.blocks import Stream, max_pool
-from net_spec.reference.pieces import BIAS_TWICE, XAVIER, Reference, database, filled, in_use, judge, named, read
+from fcn_caffe.net_spec.blocks import Stream, max_pool
+from fcn_caffe.net_spec.reference.pieces import (
+    BIAS_TWICE,
+    XAVIER,
+    Reference,
+    database,
+    filled,
+    in_use,
+    judge,
+    named,
+    read,
+)
 
 SCALE = 1 / 256
 USUAL = "test_iter: 100 test_interval: 500 display: 100 snapshot: 5000 "

@@ -7,8 +7,8 @@ from typing import Any
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from net_spec.blocks import conv_relu, dropout, max_pool
-from net_spec.reference.pieces import (
+from fcn_caffe.net_spec.blocks import conv_relu, dropout, max_pool
+from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     IN_TESTING,
     IN_TRAINING,
@@ -19,7 +19,7 @@ from net_spec.reference.pieces import (
     in_use,
     read,
 )
-from net_spec.trunks import FIRE
+from fcn_caffe.net_spec.trunks import FIRE
 
 SOLVER = """
 test_iter: 2000 test_interval: 1000 test_initialization: false display: 40 average_loss: 40 snapshot: 1000

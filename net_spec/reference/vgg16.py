@@ -7,8 +7,8 @@ It was published without the files of its training: batch, rate, momentum, decay
 from __future__ import annotations
 
 from caffe.net_spec import NetSpec
-from net_spec.blocks import BIAS_TWICE, Form, Stream
-from net_spec.reference.pieces import (
+from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, Stream
+from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     XAVIER,
     Reference,
@@ -19,7 +19,7 @@ from net_spec.reference.pieces import (
     named,
     read,
 )
-from net_spec.trunks import VGG16
+from fcn_caffe.net_spec.trunks import VGG16
 
 SOLVER = """
 test_iter: 1000 test_interval: 1000 display: 20 max_iter: 370000 snapshot: 10000

@@ -3,7 +3,7 @@
 import pytest
 
 from analyses import backbones
-from net_spec.trunks import CAFFENET, GOOGLENET, VGG16
+from fcn_caffe.net_spec.trunks import CAFFENET, GOOGLENET, VGG16
 
 TABLE_1 = [(CAFFENET, 8, 57, 355, 32), (VGG16, 16, 134, 404, 32), (GOOGLENET, 22, 6, 907, 32)]
 

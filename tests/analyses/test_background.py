@@ -3,7 +3,7 @@
 import pytest
 
 from analyses import background
-from tools import metrics
+from fcn_caffe.scoring import metrics
 
 
 @pytest.mark.parametrize(("split", "p"), [("val", 0.7331802130973), ("seg11valid", 0.728528704731)])

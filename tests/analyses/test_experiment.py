@@ -9,10 +9,10 @@ from PIL import Image
 
 import caffe
 from analyses import experiment, momentum, patch_sampling
-from analyses.build import build
 from analyses.experiment import Trial
 from analyses.loss_sampling import sample_loss
-from net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.variants.build import build
 
 ROW = ROWS["demo-fcn32s"]
 

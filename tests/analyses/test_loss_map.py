@@ -6,9 +6,9 @@ from google.protobuf import text_format
 from PIL import Image
 
 from analyses import loss_map
-from analyses.build import build
 from analyses.loss_map import Regions, heat, pixel_losses
 from caffe.proto import caffe_pb2
+from fcn_caffe.variants.build import build
 
 LOSS = """
 layer { name: "score" type: "Input" top: "score" input_param { shape { dim: [1, 3, 2, 4] } } }

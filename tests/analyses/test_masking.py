@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analyses import masking
-from analyses.build import build
 from analyses.masking import BACKGROUND, EVERYTHING, FOREGROUND, SHAPE, masked
-from net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.variants.build import build
 
 
 def seen(seen_part):

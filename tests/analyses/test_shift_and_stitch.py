@@ -8,7 +8,7 @@ import pytest
 from analyses import shift_and_stitch
 from analyses.dense import dense, trunk
 from caffe.log import init_log
-from net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.catalogue import ROWS
 
 ROOT = Path(__file__).resolve().parents[2]
 

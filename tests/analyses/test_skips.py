@@ -3,8 +3,8 @@
 import pytest
 
 from analyses import skips
-from net_spec.catalogue import ROWS
-from tools.recorder import write_scores
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.training.recorder import write_scores
 
 
 @pytest.fixture

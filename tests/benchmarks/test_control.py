@@ -8,15 +8,15 @@ import pytest
 import torch
 
 import caffe
-import surgery
 from benchmarks import control
 from benchmarks.caffe_sgd import CaffeSgd, multipliers
 from benchmarks.data_loading import make_images
 from caffe.formats import prototxt
 from caffe.proto import caffe_pb2
-from tools.customise import everything
-from tools.project import ROOT
-from tools.score import confusions
+from fcn_caffe import surgery
+from fcn_caffe.commands.score import confusions
+from fcn_caffe.variants.customise import everything
+from tests.tools.conftest import ROOT
 
 VARIANT = "voc7-fcn8s-squeezenet"
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import caffe
-import surgery
 from benchmarks.fcn_torch import Fcn, FcnSqueezeNet, FcnVgg16
+from fcn_caffe import surgery
 
 
 def scores_of_both(variant: str, model: Fcn, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """A small data set in VOC and in SBD layout."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,6 @@ from PIL import Image
 from scipy.io import savemat
 
 from tests.data_layers.driver import NAMES
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "data_layers"))
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from camvid_layers import CLASSES, VOID_COLOUR, CamVidSegDataLayer
 from PIL import Image
-from voc_layers import VOCSegDataLayer
 
+from fcn_caffe.data_layers.camvid_layers import CLASSES, VOID_COLOUR, CamVidSegDataLayer
+from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
 from tests.data_layers.driver import MEAN, Driver
 from tests.data_layers.miniatures import save, write_split
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from segdata import classes
+
+from fcn_caffe.data_layers.segdata import classes
 
 SKY, ROAD = (128, 64, 0), (0, 255, 7)
 COLOURED = {

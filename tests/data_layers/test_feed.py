@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from segdata.feed import Feed
+from fcn_caffe.data_layers.segdata.feed import Feed
 
 
 def workers() -> int:
@@ -55,7 +55,7 @@ def test_thread_ends_with_the_feed() -> None:
 
 def test_thread_does_not_hold_up_the_exit() -> None:
     script = (
-        "import itertools; from segdata.feed import Feed; "
+        "import itertools; from fcn_caffe.data_layers.segdata.feed import Feed; "
         "feed = Feed(lambda i: i, itertools.count(), 2); feed.advance(); print(feed.current())"
     )
     folder = Path(__file__).resolve().parents[2] / "data_layers"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
-from segdata import files
+
+from fcn_caffe.data_layers.segdata import files
 
 GRAY = np.array([[0, 128], [200, 255]], np.uint8)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from folder_layers import FolderSegDataLayer
 from PIL import Image
-from segdata import classes
 
+from fcn_caffe.data_layers.folder_layers import FolderSegDataLayer
+from fcn_caffe.data_layers.segdata import classes
 from tests.data_layers.driver import Driver
 from tests.data_layers.miniatures import save
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
-from segdata import hha
+
+from fcn_caffe.data_layers.segdata import hha
 
 CAMERA = hha.nyud_camera(480, 640)._replace(fx=130, fy=130, cx=80, cy=60)
 SHAPE = (120, 160)

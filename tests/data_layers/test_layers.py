@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
-from voc_layers import SBDDSegDataLayer, VOCSegDataLayer
 
+from fcn_caffe.data_layers.voc_layers import SBDDSegDataLayer, VOCSegDataLayer
 from tests.data_layers.driver import MEAN, NAMES, Driver
 
 

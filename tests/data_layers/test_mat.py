@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
-from segdata import mat
+
+from fcn_caffe.data_layers.segdata import mat
 
 MAP = np.array([[0, 128], [200, 255]], np.uint8)
 

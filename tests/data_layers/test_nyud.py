@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nyud_layers import CLASSES, NYUDSegDataLayer
 from PIL import Image
 from scipy.io import savemat
-from segdata import hha
 
+from fcn_caffe.data_layers.nyud_layers import CLASSES, NYUDSegDataLayer
+from fcn_caffe.data_layers.segdata import hha
 from tests.data_layers import miniatures
 from tests.data_layers.driver import Driver
 from tests.data_layers.miniatures import CAMERA, NAMES

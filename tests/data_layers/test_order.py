@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from segdata import order
+
+from fcn_caffe.data_layers.segdata import order
 
 
 def first(name: str, n: int, count: int, seed: int = 1337, position: int = 0) -> list[int]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from segdata import pairs
+
+from fcn_caffe.data_layers.segdata import pairs
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pascalcontext_layers import CLASSES_33, VALUES, PASCALContextSegDataLayer
 
+from fcn_caffe.data_layers.pascalcontext_layers import CLASSES_33, VALUES, PASCALContextSegDataLayer
 from tests.data_layers import miniatures
 from tests.data_layers.driver import Driver
 from tests.data_layers.miniatures import NAMES

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from segdata import files
 
 import caffe.io
 from caffe.data import images
 from caffe.errors import DataError
 from caffe.formats.pictures import FORMATS
+from fcn_caffe.data_layers.segdata import files
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("analyses", "benchmarks", "caffe", "data_layers", "net_spec", "surgery", "tools")

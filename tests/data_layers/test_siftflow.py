@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from siftflow_layers import GEOMETRIC, SEMANTIC, SIFTFlowSegDataLayer
 
+from fcn_caffe.data_layers.siftflow_layers import GEOMETRIC, SEMANTIC, SIFTFlowSegDataLayer
 from tests.data_layers import miniatures
 from tests.data_layers.driver import Driver
 from tests.data_layers.miniatures import NAMES

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from segdata import splits
+
+from fcn_caffe.data_layers.segdata import splits
 
 IMAGES = {"a", "more/c", "my photo", "frame.0001", "x,y", "é"}
 LABELS = {*IMAGES, "a_mask", "more/c_L", "1", "my label"}

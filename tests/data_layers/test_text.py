@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from segdata import classes, splits, text
+
+from fcn_caffe.data_layers.segdata import classes, splits, text
 
 LINES = [(1, "sky"), (2, "Bäume"), (4, "sea")]
 TEXT = "sky\nBäume\n\nsea\n"

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from folder_layers import FolderSegDataLayer
 from PIL import Image
-from segdata import files
-from voc_layers import VOCSegDataLayer
 
+from fcn_caffe.data_layers.folder_layers import FolderSegDataLayer
+from fcn_caffe.data_layers.segdata import files
+from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
 from tests.data_layers.driver import MEAN, Driver
 from tests.exif import STORED_AS, save
 

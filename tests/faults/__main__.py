@@ -33,11 +33,11 @@ def main() -> int:
     if sys.platform != "linux":
         sys.exit("tests.faults: limits on memory are set and read as Linux has them. Run it there.")
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the processes are what runs side by side
+    from fcn_caffe import program
     from tests.faults import kills, report
     from tests.faults.readers import READERS
-    from tools import project
 
-    project.quiet(__import__("caffe"))
+    program.quiet(__import__("caffe"))
     if options.list:
         print("\n".join(READERS))
         return 0

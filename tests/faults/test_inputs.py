@@ -69,13 +69,13 @@ def refuse_like_the_project(folder):
 
 
 def refuse_without_a_name(folder):
-    from segdata import params
+    from fcn_caffe.data_layers.segdata import params
 
     params.parse("[]", "Somebody", (), ())
 
 
 def fail_inside(folder):
-    from segdata import params
+    from fcn_caffe.data_layers.segdata import params
 
     params.parse(None, "Somebody", (), ())
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from caffe.errors import CaffeError
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = tuple(f"{ROOT / folder}/" for folder in ("caffe", "data_layers", "net_spec", "surgery", "tools"))
+OURS = tuple(f"{ROOT / folder}/" for folder in ("caffe", "data_layers", "net_spec", "surgery", "fcn_caffe"))
 
 READ, REFUSED = "read", "refused"
 CRASH, HANG, MEMORY, UNCLEAR, ESCAPE = "crash", "hang", "memory", "unclear", "escape"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from net_spec import geometry
-from net_spec.__main__ import everything
-from net_spec.catalogue import CLASSIFIERS, ROWS, VARIANTS, adapt
-from net_spec.datasets import data_set
-from net_spec.fcn import Head
-from net_spec.generate import differences
-from net_spec.nets import TrainedClassifier
-from net_spec.trunks import ALEXNET_OWT, CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16, VGG16_POOLS
+from fcn_caffe.net_spec import geometry
+from fcn_caffe.net_spec.__main__ import everything
+from fcn_caffe.net_spec.catalogue import CLASSIFIERS, ROWS, VARIANTS, adapt
+from fcn_caffe.net_spec.datasets import data_set
+from fcn_caffe.net_spec.fcn import Head
+from fcn_caffe.net_spec.generate import differences
+from fcn_caffe.net_spec.nets import TrainedClassifier
+from fcn_caffe.net_spec.trunks import ALEXNET_OWT, CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16, VGG16_POOLS
 
 ROOT = Path(__file__).parents[2]
 SIZE = (1, 3, 76, 100)

@@ -6,9 +6,9 @@ import pytest
 from google.protobuf import text_format
 
 from caffe.proto import caffe_pb2
-from net_spec.__main__ import main
-from net_spec.catalogue import ROWS, files
-from net_spec.generate import differences, write
+from fcn_caffe.net_spec.__main__ import main
+from fcn_caffe.net_spec.catalogue import ROWS, files
+from fcn_caffe.net_spec.generate import differences, write
 
 
 @pytest.fixture

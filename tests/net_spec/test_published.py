@@ -10,8 +10,8 @@ import hashlib
 
 import pytest
 
-from net_spec.catalogue import ROWS
-from net_spec.geometry import parameters, receptive_field, shapes
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.geometry import parameters, receptive_field, shapes
 
 DEFAULTS = {"group": 1, "stride": 1, "pad": 0}
 

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from net_spec.catalogue import ROWS
-from net_spec.geometry import parameters
-from net_spec.reference import files
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.geometry import parameters
+from fcn_caffe.net_spec.reference import files
 
 FILES = files()
 

@@ -114,11 +114,15 @@ def run_tasks(
         return [_result(job / "out" / str(index)) for index in range(len(tasks))]
 
 
-def run_command(command: Sequence[str], folder: Path, seconds: int = 300) -> subprocess.CompletedProcess[str]:
-    """A command (say `caffe train`) in the chroot, in a copy of `folder`; what it writes comes back into `folder`."""
-    with _job(()) as job:
+def run_command(
+    command: Sequence[str], folder: Path, seconds: int = 300, copy: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """A command (say `caffe train`) in the chroot, in a copy of `folder`; what it writes comes back into `folder`.
+    `copy`: as for `run_tasks`; an argument that begins with `CHECKOUT/` is a file there."""
+    with _job(copy) as job:
         work = job / "folder"
         shutil.copytree(folder, work)
+        command = [argument.replace("CHECKOUT/", _inside(job / "checkout") + "/") for argument in command]
         line = ["chroot", str(CHROOT), "/bin/sh", "-c", 'cd "$0" && exec "$@"', _inside(work), *command]
         done = subprocess.run(line, env=_environment(job), capture_output=True, text=True, timeout=seconds, check=False)
         shutil.copytree(work, folder, dirs_exist_ok=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fcn_caffe.commands.demo_data import write_segmentation
 from tests.data_layers import miniatures
 from tests.parity import bvlc, data_layers
-from tools.demo_data import write_segmentation
 
 CASES = {
     "VOC": ("voc_layers", "VOCSegDataLayer", ["data", "label"], {"voc_dir": "voc", "mean": (1, 2, 3)}),
@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
 def in_real_caffe(folder):
     """Case → what real Caffe's net has in its blobs."""
     tasks = [bvlc.Task("tests.parity.data_layers", "delivered", argument(name), folder) for name in CASES]
-    return dict(zip(CASES, bvlc.run_tasks(tasks, copy=["data_layers", "tests/data_layers"]), strict=True))
+    return dict(zip(CASES, bvlc.run_tasks(tasks, copy=["fcn_caffe", "data_layers", "tests/data_layers"]), strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)

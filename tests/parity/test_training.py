@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import caffe
+from fcn_caffe.commands.demo_data import write_segmentation
 from tests.cases.draw import draw, generator
 from tests.parity import bvlc, tasks
 from tests.parity.published import net_without_dropout
-from tools.demo_data import write_segmentation
 
 NAME = "demo-fcn32s"
 ITERATIONS = 50
@@ -21,7 +21,7 @@ PICTURES = {"train": 12, "val": 2}
 
 def train_in_bvlc(folder, **argument):
     task = bvlc.Task("tests.parity.tasks", "train", argument, folder, seconds=600)
-    (result,) = bvlc.run_tasks([task], copy=["data_layers"])
+    (result,) = bvlc.run_tasks([task], copy=["fcn_caffe", "data_layers"])
     assert not isinstance(result, bvlc.Refused), result.words
     return result["losses"]
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 import caffe
 from caffe.plan import upsampling
-from surgery import upsample_filt
+from fcn_caffe.surgery import upsample_filt
 from tests.cases.case import layer
 from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surgery import interp, upsample_filt
+from fcn_caffe.surgery import interp, upsample_filt
 from tests.surgery.nets import net, zeros
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surgery import expand_score
+from fcn_caffe.surgery import expand_score
 from tests.surgery.nets import net
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surgery import convolutionalize, transplant
+from fcn_caffe.surgery import convolutionalize, transplant
 from tests.surgery.nets import net, zeros
 
 

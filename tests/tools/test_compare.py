@@ -2,8 +2,8 @@ import pytest
 from PIL import Image
 
 import caffe
+from fcn_caffe.commands import compare
 from tests.tools.conftest import write_voc
-from tools import compare
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""tools/customise.py: which nets are trained, and on which data."""
+"""fcn_caffe/variants/customise.py: which nets are trained, and on which data."""
 
 import argparse
 from pathlib import Path
 
 import pytest
 
-from tools import stages
-from tools.customise import add_data_options, catalogue
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import add_data_options, catalogue
 
 
 def made(line, variant="voc-fcn8s"):

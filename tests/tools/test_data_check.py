@@ -8,8 +8,9 @@ import pytest
 import scipy.io
 from PIL import Image
 
+from fcn_caffe.commands import data
+from fcn_caffe.pictures import drawing
 from tests.tools.conftest import SIZE, write_voc
-from tools import data, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,7 +146,7 @@ def test_trainval_holds_val_and_may_not_hold_test(voc):
 
 def test_a_palette_is_recognised(voc):
     for path in (voc / "SegmentationClass").iterdir():
-        pictures.save_labels(np.asarray(Image.open(path)), path)
+        drawing.save_labels(np.asarray(Image.open(path)), path)
     picture = Image.open(voc / "SegmentationClass/image0.png")
     picture.putpalette([9, 9, 9] * 256)
     picture.save(voc / "SegmentationClass/image0.png")
@@ -155,7 +156,7 @@ def test_a_palette_is_recognised(voc):
 
 def test_labels_in_vocs_colours_are_recognised(voc):
     for path in (voc / "SegmentationClass").iterdir():
-        pictures.label_image(np.asarray(Image.open(path))).convert("RGB").save(path)
+        drawing.label_image(np.asarray(Image.open(path))).convert("RGB").save(path)
     status, found = check(voc)
     assert status == 1
     assert sorted(map(tuple, found["colours"])) == [(0, 0, 0), (0, 128, 0), (128, 0, 0)]
@@ -165,7 +166,7 @@ def test_labels_in_vocs_colours_are_recognised(voc):
 def test_labels_in_listed_colours_are_classes(voc, tmp_path):
     original = np.asarray(Image.open(voc / "SegmentationClass/image0.png"))
     for path in (voc / "SegmentationClass").iterdir():
-        pictures.label_image(np.asarray(Image.open(path))).convert("RGB").save(path)
+        drawing.label_image(np.asarray(Image.open(path))).convert("RGB").save(path)
     colours = tmp_path / "colours.txt"
     colours.write_text("sand 0 0 0\nkelp 128 0 0\nseal 0 128 0\n")
     status, found = check(voc, "--classes", str(colours))
@@ -292,7 +293,7 @@ def test_what_is_no_data_set_is_said(tmp_path, monkeypatch, capsys, line, words)
 
 
 def test_the_demos_own_pictures_are_well(tmp_path):
-    from tools.demo_data import write_segmentation
+    from fcn_caffe.commands.demo_data import write_segmentation
 
     write_segmentation(tmp_path / "VOC", 1, {"train": 3, "val": 2})
     status, found = check(tmp_path / "VOC")

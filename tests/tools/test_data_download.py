@@ -7,9 +7,9 @@ from collections import namedtuple
 
 import pytest
 
+from fcn_caffe.datasets import download as module
+from fcn_caffe.datasets.download import WebFile, download
 from tests.tools.web import serving
-from tools.datasets import download as module
-from tools.datasets.download import WebFile, download
 
 CONTENT = bytes(range(256)) * 9000
 SHA1 = "sha1:" + hashlib.sha1(CONTENT).hexdigest()

@@ -12,13 +12,14 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from net_spec.catalogue import ROWS
+from fcn_caffe.commands import data
+from fcn_caffe.datasets import camvid, git_tree, install, seg11valid, sources, weights
+from fcn_caffe.datasets import download as downloading
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.variants import missing
 from tests.tools.conftest import write_voc
 from tests.tools.test_data_unpack import tar, zip_
 from tests.tools.web import serving
-from tools import data, missing
-from tools.datasets import camvid, git_tree, install, seg11valid, sources, weights
-from tools.datasets import download as downloading
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from tools.datasets.unpack import unpack
+from fcn_caffe.datasets.unpack import unpack
 
 FILES = {"set/a.txt": b"one", "set/deep/b.bin": bytes(1000)}
 

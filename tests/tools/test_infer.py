@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 import caffe
-from tools import infer, pictures
-from tools.legend import Legend
+from fcn_caffe.commands import infer
+from fcn_caffe.pictures import drawing
+from fcn_caffe.pictures.legend import Legend
 
 INPUT = 'layer {{ name: "{0}" type: "Input" top: "{0}" input_param {{ shape {{ dim: [1, {1}, 4, 4] }} }} }}\n'
 SCORE = (
@@ -211,5 +212,5 @@ def test_class_0_is_painted_unless_it_is_the_background():
     labels = np.array([[0, 1]])
     colours = np.full((256, 3), 200, np.uint8)
     for background, first in ((0, 100), (None, 200)):
-        painted = np.asarray(pictures.overlay(grey, labels, colours, 1.0, background))
+        painted = np.asarray(drawing.overlay(grey, labels, colours, 1.0, background))
         assert painted[0, :, 0].tolist() == [first, 200]

@@ -1,11 +1,11 @@
-"""tools/initial.py: what a stage takes from the one before, and what it is given anew."""
+"""fcn_caffe/training/initial.py: what a stage takes from the one before, and what it is given anew."""
 
 import numpy as np
 
 import caffe
-from surgery import upsample_filt
-from tools.customise import everything
-from tools.initial import initialise
+from fcn_caffe.surgery import upsample_filt
+from fcn_caffe.training.initial import initialise
+from fcn_caffe.variants.customise import everything
 
 
 def test_upsampling_that_the_stage_before_learned_is_kept_and_the_rest_is_bilinear(empty):

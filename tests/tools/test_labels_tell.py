@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fcn_caffe.commands import data, solve
+from fcn_caffe.commands import new as new_task
+from fcn_caffe.scoring.score_table import report
 from tests.tools.conftest import SIZE, write_voc
-from tools import data, new_task, solve
-from tools.score_table import report
 
 TWO = {
     "none": None,

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import caffe
+from fcn_caffe.commands import infer, score, solve
+from fcn_caffe.commands import new as new_task
+from fcn_caffe.variants import tasks
+from fcn_caffe.variants.customise import everything
 from tests.tools.conftest import ROOT
-from tools import infer, new_task, score, solve, tasks
-from tools.customise import everything
 
 CLASSES = "water\nrock\nbird\n"
 COLOURED = "water 0 0 200\nrock 90 90 90\nbird 250 0 0\nbird 250 0 9\nvoid 255 255 255\n"

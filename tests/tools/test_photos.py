@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import caffe
+from fcn_caffe.commands import data, infer, solve
+from fcn_caffe.commands import new as new_task
+from fcn_caffe.variants import tasks
+from fcn_caffe.variants.customise import everything
 from tests.exif import STORED_AS, save
-from tools import data, infer, new_task, solve, tasks
-from tools.customise import everything
 
 SIZE = (12, 20)
 """Of what was seen."""
@@ -48,8 +50,7 @@ def check(*options):
 def layer_of(task, split="val"):
     """A data layer of a task, as its net sets it up."""
     row = everything().find(task)
-    from folder_layers import FolderSegDataLayer
-
+    from fcn_caffe.data_layers.folder_layers import FolderSegDataLayer
     from tests.data_layers.driver import Driver
 
     return Driver(FolderSegDataLayer, **getattr(row.data, split).params)
@@ -205,8 +206,7 @@ def test_upper_case_endings_are_read_everywhere(folder):
     Path("voc/ImageSets/Segmentation/train.txt").write_text("p0.JPG p0.PNG 1\np1.JPG p1.PNG 0\n")
     Path("voc/ImageSets/Segmentation/val.txt").write_text("/JPEGImages/p2.JPG /SegmentationClass/p2.PNG\n")
     assert data.main(["check", "--dir", "voc", "--classes", "2"]) == 0
-    from voc_layers import VOCSegDataLayer
-
+    from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
     from tests.data_layers.driver import Driver
 
     layer = Driver(VOCSegDataLayer, voc_dir="voc", split="train", n_classes=2, mean=(0, 0, 0), randomize=False)

@@ -1,4 +1,4 @@
-"""tools/pictures.py, tools/curves.py and tools/progress.py: what people look at."""
+"""fcn_caffe/pictures/drawing.py, tools/curves.py and fcn_caffe/progress.py: what people look at."""
 
 import io
 import sys
@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import curves, pictures
-from tools import progress as progress_module
-from tools.progress import progress
-from tools.recorder import write_scores
+from fcn_caffe import progress as progress_module
+from fcn_caffe.commands import curves
+from fcn_caffe.pictures import drawing
+from fcn_caffe.progress import progress
+from fcn_caffe.training.recorder import write_scores
 
 
 def test_palette_is_vocs():
-    assert pictures.palette()[[0, 1, 2, 15, 255]].tolist() == [
+    assert drawing.palette()[[0, 1, 2, 15, 255]].tolist() == [
         *([0, 0, 0], [128, 0, 0], [0, 128, 0], [192, 128, 128]),
         [224, 224, 192],
     ]
@@ -23,14 +24,14 @@ def test_palette_is_vocs():
 def test_overlay_leaves_class_0():
     image = Image.new("RGB", (4, 2), (10, 20, 30))
     labels = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
-    mixed = np.asarray(pictures.overlay(image, labels, strength=1.0))
+    mixed = np.asarray(drawing.overlay(image, labels, strength=1.0))
     assert mixed[0, 0].tolist() == [10, 20, 30]
     assert mixed[0, 3].tolist() == [128, 0, 0]
 
 
 def test_grid_holds_every_picture():
     rows = [[Image.new("RGB", size) for size in ((30, 20), (20, 40))] for _ in range(3)]
-    grid = pictures.grid(rows, ["a", "b"], height=40)
+    grid = drawing.grid(rows, ["a", "b"], height=40)
     assert grid.size == (60 + 20 + 3 * 6, 20 + 3 * 46 + 6)
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from fcn_caffe.atomic import open_atomic
 from tests.tools.conftest import ROOT
-from tools.atomic import open_atomic
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1"])
@@ -28,6 +28,7 @@ def test_a_terminal_that_is_not_utf_8_is_no_reason_to_stop(encoding, tmp_path):
 def test_an_older_python_is_told_which_one_is_needed():
     lines = (
         "import runpy, sys; sys.version_info = (3, 9, 2, 'final', 0); sys.argv = ['tools/solve.py', '--list'];"
+        "sys.path.insert(0, 'tools');"
         "runpy.run_path('tools/solve.py', run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -9,12 +9,11 @@ import pytest
 from PIL import Image
 
 import caffe
-from net_spec.catalogue import VARIANTS
+from fcn_caffe.commands import score
+from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
+from fcn_caffe.net_spec.catalogue import VARIANTS
+from fcn_caffe.scoring.class_names import class_names
 from tests.tools.conftest import SIZE
-from tools import project, score  # noqa: F401  (project puts the data layers on the path)
-from tools.class_names import class_names
-
-from voc_layers import VOCSegDataLayer  # isort: skip
 
 NET = """
 layer { name: "data" type: "Python" top: "data" top: "label" python_param { module: "voc_layers"

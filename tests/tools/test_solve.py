@@ -21,10 +21,12 @@ import pytest
 import caffe
 from caffe.formats import caffemodel
 from caffe.log import init_log
+from fcn_caffe.commands import infer, score, solve
+from fcn_caffe.training import forecast
+from fcn_caffe.training.recorder import Recorder
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import everything
 from tests.tools.conftest import ROOT
-from tools import forecast, infer, score, solve, stages
-from tools.customise import everything
-from tools.recorder import Recorder
 
 OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--seed", "1", "--no-check"]
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import pictures, submission
+from fcn_caffe.commands import submission
+from fcn_caffe.pictures import drawing
 
 SIZES = {"2008_000006": (18, 22), "2008_000011": (20, 16)}
 
@@ -37,7 +38,7 @@ def test_the_archive_has_the_servers_layout(voc):
             image = Image.open(io.BytesIO(archive.extractfile(member).read()))
             name = member.name.rsplit("/", 1)[1]
             assert image.mode == "P"
-            assert image.getpalette()[: 21 * 3] == pictures.palette(21).ravel().tolist()
+            assert image.getpalette()[: 21 * 3] == drawing.palette(21).ravel().tolist()
             assert (np.asarray(image) == np.asarray(Image.open(voc / "labels" / name))).all()
 
 

@@ -1,4 +1,4 @@
-"""tools/trained.py, tools/loading.py: a snapshot folder is complete and says what it is of; what misfits is refused."""
+"""training/trained.py, variants/loading.py: a snapshot folder says what it is of; what misfits is refused."""
 
 import json
 import re
@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import caffe
+from fcn_caffe.commands import compare, infer, score, solve
+from fcn_caffe.training import trained
+from fcn_caffe.variants import loading
 from tests.tools.test_infer import INPUT
 from tests.tools.test_new_task import SQUEEZENET, make, photos, random_squeezenet  # noqa: F401  (fixtures)
-from tools import compare, infer, loading, score, solve, trained
 
 OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--iterations", "1", "--no-check"]
 COLOURED = "kelp 0 99 0\nsand 200 180 90\nseal 80 80 80\nvoid 255 255 255\n"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import metrics, trimap
+from fcn_caffe.commands import trimap
+from fcn_caffe.scoring import metrics
 
 VOID = 255
 

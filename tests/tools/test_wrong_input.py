@@ -1,6 +1,5 @@
 """Whatever is wrong with an argument of a tool is told in words that name it, with a status other than 0."""
 
-import importlib
 import shutil
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from PIL import Image
 
 import caffe
+from fcn_caffe import cli
 from tests.tools.test_infer import INPUT, SCORE
 from tests.tools.test_score import NET
 
@@ -133,9 +133,8 @@ def files(folder):
 def told(line, capsys):
     """What the tool says on stderr; its status must not be 0, and nothing but words may come."""
     tool, *arguments = line.split()
-    module = importlib.import_module(f"tools.{tool}")
     try:
-        status = module.main(arguments)
+        status = cli.main([tool, *arguments])
     except SystemExit as exit_:
         status = exit_.code
     said = capsys.readouterr()
@@ -143,7 +142,7 @@ def told(line, capsys):
     assert "Traceback" not in said.err
     assert "Errno" not in said.err
     text = said.err + said.out
-    assert f"{tool}: " in said.err or ": error: " in said.err or "rror" in said.out, text
+    assert f"{cli.name_of(tool)}: ".replace("-", "_") in said.err or ": error: " in said.err or "rror" in said.out, text
     return text
 
 

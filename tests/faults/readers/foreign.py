@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from scipy.io import savemat
 
+from fcn_caffe.datasets import unpack
+from fcn_caffe.importers import safetensors_file, torch_file
 from tests.faults import archives, bytes_of, texts
 from tests.faults.child import MIB, Input, Reader
 from tests.faults.verdict import Escaped
-from tools.datasets import unpack
-from tools.weights import safetensors_file, torch_file
 
 MEMBERS = [("a.txt", b"one\n" * 40), ("folder/b.txt", b"two"), ("folder/inner/c.bin", bytes(range(256)))]
 MOST_BYTES, MOST_FILES = 1 << 20, 50
@@ -73,7 +73,7 @@ def _damage_mat(files: Input, draw: random.Random) -> Input:
 
 
 def _read_mat(folder: Path) -> None:
-    from segdata import mat
+    from fcn_caffe.data_layers.segdata import mat
 
     mat.read_map(str(folder / "label.mat"), "GTcls", "Segmentation")
 

@@ -127,7 +127,7 @@ def _read_io(folder: Path) -> None:
 
 def _segdata(what: str) -> Callable[[Path], None]:
     def read(folder: Path) -> None:
-        from segdata import files
+        from fcn_caffe.data_layers.segdata import files
 
         getattr(files, f"read_{what}")(_only(folder))
 

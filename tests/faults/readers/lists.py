@@ -66,7 +66,7 @@ def _trees(which: str) -> Callable[[], list[Input]]:
 
 
 def _read_classes(folder: Path) -> None:
-    from segdata import classes
+    from fcn_caffe.data_layers.segdata import classes
 
     classes.read(str(folder / "coloured.txt"))
     _read(folder)

@@ -13,10 +13,13 @@ import torch
 
 import caffe
 from caffe.solver import layer_state
+from fcn_caffe.commands import curves
+from fcn_caffe.scoring import metrics
+from fcn_caffe.training import recorder, trained
+from fcn_caffe.variants import tasks
 from tests.faults import bytes_of, texts
 from tests.faults.child import Input, Reader
 from tests.faults.readers import weights
-from tools import curves, metrics, recorder, tasks, trained
 
 _ENTRY = {"iteration": 2, "label": metrics.scores(np.diag([3, 4])).as_dict()}
 _TASK = {"name": "mine", "images": "photos", "labels": "masks", "backbone": "squeezenet", "stride": 8}

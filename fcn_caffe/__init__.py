@@ -1,0 +1,28 @@
+"""Fully convolutional networks on Caffe: what the command `fcn` is made of.
+
+net_spec, surgery and data_layers lie at the top level of the repository, and are packages of this one wherever it is
+imported from: a wheel, an editable installation, or a bare checkout. Scripts and prototxts may go on calling them by
+their bare names; see bare_names.py. Everything here runs on the public pycaffe API, under BVLC Caffe's Python 3.9 too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+_HERE = Path(__file__).resolve().parent
+
+CHECKOUT: Optional[Path] = None if (_HERE / "net_spec").is_dir() else _HERE.parent
+"""The root of the repository; None where the package was installed from a wheel."""
+
+if CHECKOUT is not None and str(CHECKOUT) not in __path__:
+    __path__.append(str(CHECKOUT))
+
+from fcn_caffe import bare_names  # noqa: E402 - it is found by what stands above
+
+bare_names.install()
+
+
+def data_file(name: str) -> Path:
+    """The path of a file that comes with the package, such as splits/seg11valid.txt."""
+    return (CHECKOUT or _HERE) / name

@@ -1,0 +1,132 @@
+"""Gets data sets and weights from where they are published, and looks data sets over.
+
+    python tools/data.py list                              what there is, where it comes from, whether it is here
+    python tools/data.py fetch voc2011 sbd vgg16           download, verify, unpack, convert, put in place
+    python tools/data.py fetch seg11valid --dir VOC_DIR    the papers' list of validation images, into PASCAL VOC
+    python tools/data.py check voc2011                     look at every image and label
+    python tools/data.py check --dir data/mine             … of any folder in PASCAL VOC's layout
+    python tools/data.py check --images photos --labels masks --classes classes.txt
+
+`fetch` goes on with a download that broke off, checks what it got, and writes nothing that is not complete; running it
+again changes nothing. Whoever fetches accepts the terms that it prints. `check` reports label values and their
+encoding, sizes, missing and unreadable files, how frequent each class is, images of one list that are in another, and
+duplicates; the exit status is 1 if something must be corrected before training.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fcn_caffe import home, names, program
+from fcn_caffe.atomic import write_json
+from fcn_caffe.datasets import layouts, lint, seg11valid
+from fcn_caffe.datasets.download import download
+from fcn_caffe.datasets.install import install, mirrored
+from fcn_caffe.datasets.sources import SOURCES, Source
+from fcn_caffe.datasets.weights import WEIGHTS, Weights
+
+DOWNLOADS = Path("data/downloads")
+LIST = "seg11valid"
+
+
+def fetch(name: str, folder: Path | None, downloads: Path, mirror: str) -> None:
+    """Fetch one thing, by its name."""
+    if name == LIST:
+        voc_dir = folder or Path(SOURCES["voc2011"].target)
+        done = seg11valid.install(voc_dir)
+        print(f"{voc_dir}: the list {LIST}, 736 images, is {'written' if done else 'there already'}")
+    elif name in WEIGHTS:
+        weights = WEIGHTS[name]
+        target = folder / Path(weights.target).name if folder else Path(weights.target)
+        _announce(name, weights, target, bool(weights.file.checksum))
+        file = mirrored(weights.file, mirror)
+        print(f"{download(file, target.parent)}: complete. {weights.then}")
+    elif name in SOURCES:
+        source = SOURCES[name]
+        target = folder or Path(source.target)
+        _announce(name, source, target, all(part.file.checksum for part in source.parts))
+        done = install(source, target, downloads, mirror)
+        state = "complete" if done else "there already"
+        print(f"{target} is {state}. Look it over: python tools/data.py check {name}")
+        if done:
+            print(f"What it was made of stays in {downloads}; delete it where room is short.")
+        for other in source.needs:
+            print(f"It needs {other}, too: python tools/data.py fetch {other}")
+    else:
+        listed = "`python tools/data.py list` shows what there is."
+        raise names.unknown(name, "data set or weights", [*SOURCES, LIST, *WEIGHTS], listed)
+
+
+def _announce(name: str, what: Source | Weights, target: Path, verified: bool) -> None:
+    how = "publicly stated" if verified else "not stated by anybody for every file; that of the first download is kept"
+    print(
+        f"{name}: {what.title}\n  from       {what.page}\n  terms      {what.terms}\n  size       {what.size}\n"
+        f"  checksums  {how}\n  to         {target}",
+        flush=True,
+    )
+
+
+def overview() -> str:
+    """A line for everything that can be fetched."""
+    everything = {**SOURCES, **WEIGHTS}
+    lines = [f"{'name':24} {'size':16} {'here':5} where it belongs                          what it is"]
+    for name, what in everything.items():
+        here = "yes" if Path(what.target).exists() else "no"
+        lines.append(f"{name:24} {what.size:16} {here:5} {what.target:41} {what.title}")
+    lines.append(f"{LIST:24} {'9 KB':16} {'yes':5} {'in PASCAL VOC':41} the papers' 736 validation images (bundled)")
+    return "\n".join(lines)
+
+
+def _classes(typed: str) -> str:
+    """A number as it is, and else the path of a file."""
+    return typed if typed.isdecimal() else home.text(typed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = program.parser(__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="what there is")
+    fetching = commands.add_parser("fetch", help="download, verify, unpack, convert")
+    fetching.add_argument("names", nargs="+", metavar="NAME", help="see list")
+    fetching.add_argument("--dir", type=home.path, help="where it is put (default: where the nets look for it)")
+    fetching.add_argument(
+        "--downloads", type=home.path, default=DOWNLOADS, help="where archives are kept, or are already"
+    )
+    fetching.add_argument("--mirror", default="", help="an address to try first, which has the archives by their names")
+    checking = commands.add_parser("check", help="look a data set over")
+    checking.add_argument("name", nargs="?", help="see list")
+    checking.add_argument("--dir", type=home.path, help="a folder in PASCAL VOC's layout, or the data set's own")
+    checking.add_argument("--images", type=home.path, help="instead: a folder of images, and with --labels …")
+    checking.add_argument("--labels", type=home.path, help="… a folder of label images with the same names")
+    checking.add_argument(
+        "--classes", type=_classes, help="number of classes, or a file with their names (and colours)"
+    )
+    checking.add_argument("--as-stored", action="store_true", help="do not turn photos as their EXIF orientation says")
+    checking.add_argument("--allow-absent", action="store_true", help="classes that nothing is learned of are no error")
+    checking.add_argument("--json", type=home.path, help="write what was found there")
+    return parser
+
+
+@program.command
+def main(arguments: list[str]) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "list":
+        print(overview())
+        return 0
+    if options.command == "fetch":
+        if options.dir and len(options.names) > 1:
+            parser.error("--dir with several names: give one name")
+        for name in options.names:
+            fetch(name, options.dir, options.downloads, options.mirror)
+        return 0
+    if bool(options.images) != bool(options.labels) or not (options.name or options.dir or options.images):
+        parser.error("give a name, --dir, or --images and --labels")
+    layout = layouts.find(options.name, options.dir, options.images, options.labels, options.classes)
+    layout.upright, layout.allow_absent = not options.as_stored, options.allow_absent
+    found = lint.look_over(layout)
+    print(found.report())
+    if options.json:
+        write_json(options.json, found.as_dict())
+    return 1 if found.errors else 0

@@ -1,0 +1,14 @@
+"""Lists the nets there are: what each starts from, learns from and is scored on, own and published mean IU."""
+
+from __future__ import annotations
+
+from fcn_caffe import program
+from fcn_caffe.commands import solve
+from fcn_caffe.variants.customise import everything
+
+
+@program.command
+def main(arguments: list[str]) -> int:
+    program.parser(__doc__).parse_args(arguments)
+    print(solve.listing(everything().rows))
+    return 0

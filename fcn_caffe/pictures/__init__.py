@@ -1,0 +1,1 @@
+"""Labels as pictures, and pictures as files."""

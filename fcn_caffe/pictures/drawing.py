@@ -1,0 +1,73 @@
+"""Labels as pictures: VOC's palette, overlays, and grids for comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from fcn_caffe.pictures.outputs import save_picture
+
+
+def palette(size: int = 256) -> np.ndarray:
+    """VOC's colours, size×3: the bits of the class number spread over red, green and blue."""
+    colours = np.zeros((size, 3), np.uint8)
+    for number in range(size):
+        rest = number
+        for shift in range(7, -1, -1):
+            for channel in range(3):
+                colours[number, channel] |= (rest >> channel & 1) << shift
+            rest >>= 3
+    return colours
+
+
+def label_image(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.Image:
+    """A map of class numbers (height×width) as a palette image; `colours` are VOC's unless given, 256×3."""
+    image = Image.fromarray(labels.astype(np.uint8), mode="P")
+    image.putpalette((palette() if colours is None else colours).tobytes())
+    return image
+
+
+def save_labels(labels: np.ndarray, path: Path, colours: np.ndarray | None = None) -> None:
+    """Write class numbers as a palette PNG; the folder is made."""
+    save_picture(label_image(labels, colours), path)
+
+
+def overlay(
+    image: Image.Image,
+    labels: np.ndarray,
+    colours: np.ndarray | None = None,
+    strength: float = 0.6,
+    background: int | None = 0,
+) -> Image.Image:
+    """The image with its classes coloured, but for the one that is its background."""
+    painted = np.asarray(label_image(labels, colours).convert("RGB"), np.float32)
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    seen = np.full(labels.shape, True) if background is None else labels != background
+    mix = np.where(seen[..., None], (1 - strength) * pixels + strength * painted, pixels)
+    return Image.fromarray(mix.astype(np.uint8))
+
+
+def grid(rows: list[list[Image.Image]], titles: list[str], height: int = 120) -> Image.Image:
+    """Pictures in rows under column titles, all of one height."""
+    margin, top = 6, 20
+    scaled = [[_to_height(picture, height) for picture in row] for row in rows]
+    widths = [max(row[column].width for row in scaled) for column in range(len(titles))]
+    canvas = Image.new(
+        "RGB", (sum(widths) + margin * (len(widths) + 1), top + (height + margin) * len(rows) + margin), "white"
+    )
+    draw = ImageDraw.Draw(canvas)
+    left = margin
+    for column, title in enumerate(titles):
+        draw.text((left, 4), title, fill="black")
+        for index, row in enumerate(scaled):
+            canvas.paste(row[column], (left, top + index * (height + margin)))
+        left += widths[column] + margin
+    return canvas
+
+
+def _to_height(picture: Image.Image, height: int) -> Image.Image:
+    width = max(1, round(picture.width * height / picture.height))
+    resample = Image.NEAREST if picture.mode == "P" else Image.BILINEAR
+    return picture.resize((width, height), resample).convert("RGB")

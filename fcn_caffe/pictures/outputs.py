@@ -1,0 +1,65 @@
+"""Pictures that tools write: never over an input, another output, or anything that no tool has written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from fcn_caffe.atomic import open_atomic
+
+SOFTWARE = "fcn-caffe"
+"""What stands in the pictures under `Software`, so that they are known again."""
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write a PNG that says who wrote it, whole or not at all; its folder is made."""
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    with open_atomic(path) as file:
+        image.save(file, "PNG", pnginfo=mark)
+
+
+def save_array(values: np.ndarray, path: Path) -> None:
+    """Write a .npy file, whole or not at all; its folder is made."""
+    with open_atomic(path) as file:
+        np.save(file, values)
+
+
+def check(outputs: Iterable[Path], inputs: Iterable[Path], remedy: str) -> None:
+    """Raises ValueError if an output is an input, another output, or there already and not a tool's.
+
+    remedy: what to do then. A .npy file counts as a tool's if the .png beside it is one.
+    """
+    read = {_key(path): path for path in inputs}
+    written: set[str] = set()
+    for path in outputs:
+        if _key(path) in read:
+            raise ValueError(f"'{path}' is to be written, and is an input, too. {remedy}")
+        if _key(path) in written:
+            raise ValueError(f"'{path}' would be written twice, for two of the images. {remedy}")
+        written.add(_key(path))
+        if path.exists():
+            same = next((file for file in read.values() if file.exists() and os.path.samefile(path, file)), None)
+            if same:
+                raise ValueError(f"'{path}' is to be written, and is the input '{same}' under another name. {remedy}")
+            if not _is_ours(path):
+                raise ValueError(f"'{path}' is there already, and no output of this project: it stays. {remedy}")
+
+
+def _key(path: Path) -> str:
+    """The same for two paths that one file system or another takes for one."""
+    return str(path.resolve()).casefold()
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with Image.open(path.with_suffix(".png"), formats=("PNG",)) as image:
+            image.load()
+            return image.info.get("Software") == SOFTWARE
+    except (OSError, SyntaxError, ValueError):
+        return False

@@ -1,0 +1,1 @@
+"""Training a stage: what it starts from, what is recorded of it, and what is kept."""

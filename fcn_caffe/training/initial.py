@@ -1,0 +1,62 @@
+"""What a net's training starts from: the weights of the stage before, and bilinear kernels in every deconvolution that
+has none from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fcn_caffe import surgery
+from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.nets import Classifier, Variant
+from fcn_caffe.variants.build import published
+
+
+def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[Path], allow_zero: bool = False) -> None:
+    """Fill a train net. `rows` holds the variants by name.
+
+    Raises ValueError for weights of the wrong stage: those that leave layers at zero which the stage before has; unless
+    `allow_zero`.
+    """
+    fused = row.late and len(row.starts) > 1
+    if fused and len(weights) != len(row.starts):
+        raise ValueError(
+            f"{row.name}: {len(weights)} weight file(s), expected one for each of {', '.join(row.starts)}, in order"
+        )
+    if fused:
+        for start, path, suffix in zip(row.starts, weights, row.data.inputs):
+            surgery.transplant(net, published(start, "deploy", str(path)), suffix)
+    else:
+        for path in weights:
+            net.copy_from(str(path))
+    if row.data.first and isinstance(ROWS.get(row.starts[0]), Classifier):
+        _widen_first_convolution(net, row, weights[0])
+    if not allow_zero:
+        _check_stage(net, row, rows, weights)
+    surgery.interp(net, [name for name in net.params if "up" in name and not net.params[name][0].data.any()])
+
+
+def _check_stage(net: Any, row: Variant, rows: dict[str, Variant], weights: list[Path]) -> None:
+    suffixes = list(row.data.inputs) if row.late and len(row.starts) > 1 else [""]
+    before: dict[str, str] = {}
+    for start, suffix in zip(row.starts, suffixes):
+        message = rows[start].net("deploy") if start in rows else ROWS[start].net("conv")
+        before.update((layer.name + suffix, start) for layer in message.layer)
+    zero = [name for name in net.params if name in before and "up" not in name and not net.params[name][0].data.any()]
+    if zero:
+        starts = " and ".join(dict.fromkeys(before[name] for name in zero))
+        raise ValueError(
+            f"{row.name}: {', '.join(map(str, weights))} gives no weights to {', '.join(zero)}, expected those of "
+            f"{starts}, the stage before. Train that first (--chain does), or give --allow-zero-init to train all the "
+            "same."
+        )
+
+
+def _widen_first_convolution(net: Any, row: Variant, weights: Path) -> None:
+    """Give input channels that the trunk was not trained on the mean of the kernels it has."""
+    source = published(row.starts[0], "conv", str(weights))
+    name = next(iter(source.params))
+    kernels, target = source.params[name][0].data, net.params[name + row.data.first]
+    target[0].data[:, : kernels.shape[1]] = kernels
+    target[0].data[:, kernels.shape[1] :] = kernels.mean(axis=1, keepdims=True)
+    target[1].data[...] = source.params[name][1].data

@@ -1,0 +1,184 @@
+"""What is written beside the snapshots of a training, what is said of it, and how a signal ends it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcn_caffe.atomic import open_atomic, read_json
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.training.forecast import span
+
+
+class Stopped(Exception):
+    """A signal asked for the end of the training."""
+
+
+class Recorder:
+    """Writes the loss of every iteration to loss.csv, prints a line each display interval, and stops the training
+    before the iteration after a signal.
+
+    begun: called at the first iteration. Nothing in the folder is touched before it has been computed. Then what is
+    there of iterations to come (again) goes; `restart`: the snapshots, too. A second signal interrupts at once.
+    """
+
+    def __init__(
+        self,
+        solver: Any,
+        row: Variant,
+        folder: Path,
+        iterations: int,
+        restart: bool = False,
+        allow_nan: bool = False,
+        begun: Callable[[], None] = lambda: None,
+    ):
+        self.solver, self.row, self.folder, self.iterations = solver, row, folder, iterations
+        self.restart, self.allow_nan, self.begun, self.stop = restart, allow_nan, begun, False
+        self.losses = [head.loss for head in row.data.heads]
+        self.labels = [head.label for head in row.data.heads]
+        self.normalized = row.recipe.normalize
+        self.display = _setting(solver, "display", row.solver().display)
+        self.snapshot = _setting(solver, "snapshot", row.recipe.snapshot)
+        self.after_iteration: Callable[..., None] = lambda text="": None
+        self.after_snapshot: Callable[[], None] = lambda: None
+        self.file: Any = None
+        self.shown: list[list[float]] = []
+        """Of the iterations since the last line: for each head, the loss per pixel."""
+        self.since = time.monotonic()
+        solver.add_callback(self.on_start, self.on_gradients)
+        self.handlers = {number: signal.signal(number, self.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        if self.stop:
+            raise KeyboardInterrupt
+        self.stop = True
+        print("stopping after this iteration; a second signal interrupts at once", file=sys.stderr, flush=True)
+
+    def on_start(self) -> None:
+        if self.snapshot and self.solver.iter % self.snapshot == 0:
+            self.after_snapshot()
+        if self.stop:
+            raise Stopped
+
+    def on_gradients(self) -> None:
+        if self.file is None:
+            self._open()
+        blobs = self.solver.net.blobs
+        losses = [float(blobs[name].data) for name in self.losses]
+        pixels = [1 if self.normalized else int(np.count_nonzero(blobs[name].data != 255)) for name in self.labels]
+        total = 1 if self.normalized else sum(pixels)
+        csv.writer(self.file).writerow([self.solver.iter, *losses, sum(losses) / max(total, 1)])
+        if not self.allow_nan and not np.isfinite(losses).all():  # BVLC Caffe itself would go on
+            raise RuntimeError(
+                f"{self.row.name}: iteration {self.solver.iter}: the loss is {sum(losses):g}. Go on from the last "
+                "snapshot, or start again, with a smaller base_lr. To go on all the same: --allow-nan."
+            )
+        self.shown.append([loss / max(count, 1) for loss, count in zip(losses, pixels)])
+        self.after_iteration(f"loss {np.mean(self.shown[-1]):.4f}")
+        if self.display and self.solver.iter % self.display == 0:
+            print(self._line(), flush=True)
+
+    def _line(self) -> str:
+        """The loss per pixel, the mean since the last line, beside that of a net that says the same of every class."""
+        heads = zip(self.row.data.heads, np.mean(self.shown, axis=0))
+        losses = ", ".join(
+            f"{head.label + ' ' if len(self.labels) > 1 else ''}{loss:.4f} (ln {head.classes} = "
+            f"{math.log(head.classes):.4f})"
+            for head, loss in heads
+        )
+        rate = len(self.shown) / max(time.monotonic() - self.since, 1e-9)
+        left = self.iterations - self.solver.iter - 1
+        self.new_interval()
+        return (
+            f"{self.row.name}: iteration {self.solver.iter} of {self.iterations}, loss per pixel {losses}, rate "
+            f"{getattr(self.solver, 'lr', self.row.recipe.base_lr):g}, {rate:.3g} it/s, {span(left / rate)} left"
+        )
+
+    def new_interval(self) -> None:
+        """Begin another mean and another measurement of time."""
+        self.shown, self.since = [], time.monotonic()
+
+    def is_finite(self) -> bool:
+        """Whether the last losses are numbers."""
+        return all(np.isfinite(self.solver.net.blobs[name].data).all() for name in self.losses)
+
+    def _open(self) -> None:
+        if self.restart:
+            for old in self.folder.glob("train_iter_*"):
+                old.unlink()
+        self.begun()
+        path, header = self.folder / "loss.csv", ["iteration", *self.losses, "loss_per_pixel"]
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if path.exists() else []
+        rows = [line.split(",") for line in lines]
+        kept = [row for row in rows if len(row) == len(header) and row[0].isdigit() and int(row[0]) < self.solver.iter]
+        scores = [entry for entry in read_scores(self.folder) if entry["iteration"] <= self.solver.iter]
+        write_scores(self.folder, scores)
+        with open_atomic(path) as file:
+            file.write("".join(",".join(row) + "\r\n" for row in [header, *kept]).encode())
+        self.file = open(path, "a", newline="", buffering=1, encoding="utf-8")  # noqa: SIM115  (closed by close)
+
+    def close(self) -> None:
+        """Nothing more is recorded; the solver, whose callbacks hold the recorder, is let go."""
+        self.solver = None
+        if self.file is not None:
+            self.file.close()
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+
+def _setting(solver: Any, name: str, otherwise: int) -> int:
+    """A solver's setting; BVLC Caffe does not show all of them."""
+    return int(getattr(getattr(solver, "param", None), name, otherwise))
+
+
+def read_scores(folder: Path) -> list[dict[str, Any]]:
+    """Every scoring of a training, first to last: its iteration, and the metrics by the name of the labels.
+
+    Raises ValueError for a file that is damaged.
+    """
+    path = folder / "scores.json"
+    try:
+        scores = read_json(path) if path.exists() else []
+    except ValueError as error:
+        raise ValueError(_damaged(path, str(error))) from error
+    if not isinstance(scores, list) or not all(map(_is_scoring, scores)):
+        raise ValueError(_damaged(path, "it is something else"))
+    return scores
+
+
+def _is_scoring(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("iteration"), int):
+        return False
+    metrics = [values for key, values in entry.items() if key != "iteration"]
+    return all(isinstance(each, dict) and isinstance(each.get("mean_iu"), (int, float)) for each in metrics)
+
+
+def _damaged(path: Path, found: str) -> str:
+    return (
+        f"'{path}' holds no list of scorings ({found}): it was cut off or edited. Remove it: only the scores so far "
+        "are lost, which tools/score.py computes again."
+    )
+
+
+def write_scores(folder: Path, scores: list[dict[str, Any]]) -> None:
+    with open_atomic(folder / "scores.json") as file:
+        file.write((json.dumps(scores, indent=1) + "\n").encode())
+
+
+def is_scored(folder: Path, iteration: int) -> bool:
+    return any(entry["iteration"] == iteration for entry in read_scores(folder))
+
+
+def best_scored(folder: Path, label: str) -> int | None:
+    """The iteration with the highest mean IU on these labels; None where nothing is scored."""
+    scored = [entry for entry in read_scores(folder) if label in entry]
+    return max(scored, key=lambda entry: entry[label]["mean_iu"])["iteration"] if scored else None
