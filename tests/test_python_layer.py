@@ -6,6 +6,7 @@ import pytest
 
 import caffe
 from caffe.errors import CaffeError, NetError
+from caffe.layer_types.helpers import python_modules
 
 LAYER = """
 import caffe
@@ -114,6 +115,63 @@ def test_a_missing_module_says_where_it_was_looked_for(build, tmp_path):
     assert "layer 'mine' (Python): No module named 'absent_layers'. Put its folder on PYTHONPATH" in text
     assert f"working directory {tmp_path}" in text
     assert all(f"\n    {path or '.'}" in text for path in sys.path)
+
+
+def package(folder, name):
+    """An installed package that has a module for `far_layers`."""
+    (folder / f"{name}-1.0.dist-info").mkdir(parents=True)
+    (folder / f"{name}-1.0.dist-info/METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    points = f"[caffe.python_layers]\nfar_layers = {name}.inner_layers\n"
+    (folder / f"{name}-1.0.dist-info/entry_points.txt").write_text(points)
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").touch()
+    (folder / name / "inner_layers.py").write_text(LAYER)
+
+
+def test_an_installed_package_says_which_module_stands_for_a_name(build, tmp_path, monkeypatch):
+    package(tmp_path / "site", "a_package")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    layer = build(module="far_layers").layers[0]
+    assert type(layer) is sys.modules["a_package.inner_layers"].Plain
+
+
+def test_a_module_on_the_path_comes_before_an_installed_package(build, tmp_path, monkeypatch):
+    package(tmp_path / "site", "b_package")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    (tmp_path / "far_layers.py").write_text(LAYER)
+    assert type(build(module="far_layers").layers[0]).__module__ == "far_layers"
+
+
+def test_two_installed_packages_with_the_same_name_are_both_told(build, tmp_path, monkeypatch):
+    for name in ("c_package", "d_package"):
+        package(tmp_path / "site", name)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    with pytest.raises(NetError, match=r"c_package\.inner_layers, d_package\.inner_layers\. Name one"):
+        build(module="far_layers")
+
+
+@pytest.fixture
+def near(tmp_path, monkeypatch):
+    """The path of Python, which is restored, with modules looked for in the folders below the working directory."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    python_modules.look_near([str(tmp_path)])
+    yield tmp_path
+    python_modules.look_near([])
+
+
+def test_the_command_finds_a_module_in_a_folder_below_where_it_is_called(build, near):
+    (near / "layers").mkdir()
+    (near / "layers/far_layers.py").write_text("from beside_layers import Plain\n")
+    (near / "layers/beside_layers.py").write_text(LAYER)
+    assert type(build(module="far_layers").layers[0]).__module__ == "beside_layers"
+
+
+def test_a_module_in_two_folders_below_is_told_and_neither_is_taken(build, near):
+    for folder in ("old", "new"):
+        (near / folder).mkdir()
+        (near / folder / "far_layers.py").write_text(LAYER)
+    with pytest.raises(NetError, match=f"'far_layers' in {near}/new and in {near}/old. Add one of them to PYTHONPATH"):
+        build(module="far_layers")
 
 
 @pytest.mark.parametrize("file", ["near/far_layers.py", "near/far_layers/__init__.py", "../far_layers.py"])

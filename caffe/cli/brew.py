@@ -10,6 +10,7 @@ import torch
 
 from caffe import device
 from caffe.errors import UsageError
+from caffe.layer_types.helpers import python_modules
 from caffe.log import GlogFormatter, init_log, log
 
 
@@ -115,9 +116,11 @@ def stages(text: str) -> list[str]:
 
 
 def find_python_layers(*prototxts: str) -> None:
-    """Let Python layers be imported from the working directory, and from each prototxt's folder and the one above."""
+    """Let Python layers be imported from the working directory, and from each prototxt's folder and the one above; and,
+    where no other module has their name, from the folders directly below these."""
     folders = [os.getcwd()]
     for path in filter(None, prototxts):
         folder = os.path.dirname(os.path.abspath(path))
         folders += [folder, os.path.dirname(folder)]
     sys.path[:0] = [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
+    python_modules.look_near(folders)

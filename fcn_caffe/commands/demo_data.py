@@ -9,13 +9,13 @@ same classes (0: ground alone). The same seed and library versions give the same
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from fcn_caffe import home, program
 from fcn_caffe.demo.tidepool.creatures import CLASSES
 from fcn_caffe.demo.tidepool.scene import portrait, scene
 from fcn_caffe.pictures import drawing
@@ -59,10 +59,11 @@ def write_classification(root: Path, seed: int, counts: dict[str, int]) -> None:
         (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
 
 
+@program.command
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program.parser(__doc__)
     parser.add_argument(
-        "--out", type=Path, default=Path("out/demo/data"), help="folder to write to (default: %(default)s)"
+        "--out", type=home.path, default=Path("out/demo/data"), help="folder to write to (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, help="other seed, other pictures (default: %(default)s)")
     options = parser.parse_args(arguments)

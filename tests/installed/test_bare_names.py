@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.data_layers.conftest import voc  # noqa: F401 - a fixture
 from tests.tools.conftest import ROOT
 
 PACKAGES = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
@@ -35,10 +36,10 @@ assert surgery.kernels is sys.modules["fcn_caffe.surgery.kernels"]
 """
 
 
-def python(code, *paths, cwd):
+def python(code, *paths, cwd, arguments=()):
     """Run a program with the packages of this environment and what `paths` name on PYTHONPATH, and nothing else."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([*map(str, paths), *PACKAGES])}
-    line = [sys.executable, "-S", "-c", code]
+    line = [sys.executable, "-S", "-c", code, *arguments]
     return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
@@ -67,6 +68,31 @@ def test_a_module_of_the_users_own_with_such_a_name_comes_first(tmp_path):
 def test_a_part_that_there_is_not_is_told_by_the_name_that_was_asked_for():
     done = python("import surgery, surgery.absent", cwd=ROOT)
     assert "No module named 'surgery.absent'" in done.stderr
+
+
+NET = """
+layer {{ name: "data" type: "Python" top: "data" top: "label" python_param {{ module: "voc_layers"
+  layer: "VOCSegDataLayer" param_str: "{{'voc_dir': '{voc}', 'split': 'train', 'mean': (1, 2, 3), 'seed': 1}}" }} }}
+"""
+TRAIN = """
+from importlib import metadata
+metadata.entry_points = lambda **named: ()  # nothing is installed
+import sys
+from caffe import cli
+status = cli.main(["train", "-solver", sys.argv[1]])
+import fcn_caffe.data_layers.voc_layers
+assert sys.modules["voc_layers"] is fcn_caffe.data_layers.voc_layers
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("paths", [(), ("data_layers",)])
+def test_caffe_train_finds_the_data_layers_of_a_bare_checkout(paths, voc, tmp_path):  # noqa: F811
+    (tmp_path / "net.prototxt").write_text(NET.format(voc=voc))
+    solver = f'net: "{tmp_path}/net.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1 snapshot_prefix: "{tmp_path}/x"'
+    (tmp_path / "solver.prototxt").write_text(solver)
+    done = python(TRAIN, *(ROOT / path for path in paths), cwd=ROOT, arguments=[str(tmp_path / "solver.prototxt")])
+    assert done.returncode == 0, done.stderr
 
 
 def test_net_spec_runs_as_a_module():

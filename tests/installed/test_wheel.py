@@ -21,7 +21,7 @@ from tests.tools.test_new_task import random_squeezenet  # noqa: F401 - a fixtur
 PARTS = ("caffe", "fcn_caffe", "net_spec", "surgery", "data_layers", "splits")
 NET = """
 layer {{ name: "data" type: "Python" top: "data" top: "label" python_param {{ module: "voc_layers"
-  layer: "VOCSegDataLayer" param_str: "{{'voc_dir': '{voc}', 'split': 'train', 'seed': 1}}" }} }}
+  layer: "VOCSegDataLayer" param_str: "{{'voc_dir': '{voc}', 'split': 'train', 'mean': (1, 2, 3), 'seed': 1}}" }} }}
 layer {{ name: "score" type: "Convolution" bottom: "data" top: "score"
   convolution_param {{ num_output: 21 kernel_size: 1 weight_filler {{ type: "gaussian" std: 1e-4 }} }} }}
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"

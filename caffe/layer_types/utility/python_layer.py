@@ -2,15 +2,13 @@
 
 import functools
 import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from caffe.blob import Blob
 from caffe.errors import NetError
 from caffe.layer_types.base import Layer, NativeLayer, layer_type
+from caffe.layer_types.helpers import python_modules
 from caffe.log import log
 
 LONGEST_NAME = 200
@@ -23,7 +21,7 @@ class Python(NativeLayer):
 
     bottom: as the class says
     top: as the class says
-    parameters: module: imported from sys.path; layer: a class in it; param_str: its settings, as text
+    parameters: module: imported from sys.path, or by entry point; layer: a class in it; param_str: its settings
     source: include/caffe/layers/python_layer.hpp
     """
 
@@ -100,30 +98,4 @@ def _module(name: str, owner: str) -> Any:
             f"{owner}: python_param's module is {shown!r}, expected the name of a module as `import` takes it, without "
             "folder and ending. Correct `module`, and put its folder on PYTHONPATH."
         )
-    try:
-        return _naming(owner, f"import {name}", importlib.import_module)(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if name != missing and not name.startswith(missing + "."):
-            raise
-        raise NetError(_not_found(name, owner)) from error
-
-
-def _not_found(name: str, owner: str) -> str:
-    searched = "".join(f"\n    {path or '.'}" for path in sys.path)
-    folders = list(dict.fromkeys(_folders_with(name)))
-    if folders:
-        remedy = f"It is in {folders[0]}: add that to PYTHONPATH, as in `PYTHONPATH={folders[0]} ...`."
-    else:
-        remedy = "Put its folder on PYTHONPATH, or correct `module`."
-    return f"{owner}: No module named '{name}'. {remedy} Searched were (working directory {os.getcwd()}):{searched}"
-
-
-def _folders_with(name: str) -> Iterator[str]:
-    """Folders near the working directory and sys.path that hold the module, though Python does not look there."""
-    first = name.split(".")[0]
-    here = Path.cwd()
-    for base in dict.fromkeys([here, *here.parents[:2], *(Path(path).resolve() for path in sys.path)]):
-        for pattern in (f"{first}.py", f"*/{first}.py", f"{first}/__init__.py", f"*/{first}/__init__.py"):
-            for found in sorted(base.glob(pattern)):
-                yield str(found.parent.parent if found.name == "__init__.py" else found.parent)
+    return python_modules.load(name, owner, _naming(owner, f"import {name}", importlib.import_module))
