@@ -93,6 +93,8 @@ class ImageData(PrefetchingLayer):
         "image_data_param.mean_file": _IN_TRANSFORM_PARAM,
         "image_data_param.crop_size": _IN_TRANSFORM_PARAM,
         "image_data_param.mirror": _IN_TRANSFORM_PARAM,
+        "transform_param.force_color": "the layer reads image_data_param.is_color",
+        "transform_param.force_gray": "the layer reads image_data_param.is_color",
     }
 
     def open(self, transformer: DataTransformer) -> Source:

@@ -37,6 +37,7 @@ def _mats() -> list[Input]:
             buffer = io.BytesIO()
             values = {"GTcls": {"Segmentation": _MAP.astype(dtype), "Boundaries": {"a": 1}}, "other": "text"}
             savemat(buffer, values, do_compression=compressed)
+            buffer.getbuffer()[:116] = b"MATLAB 5.0 MAT-file".ljust(116)  # no time of day
             found.append({"label.mat": buffer.getvalue()})
     return found
 
