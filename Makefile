@@ -11,8 +11,11 @@ export VGG16_CAFFEMODEL
 VARIANTS := $(filter-out demo-classifier,$(basename $(notdir $(wildcard solvers/*.prototxt))))
 TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 
+# A process for each core that this one may use; whoever is done takes tests from the end of another's list.
+WORKERS  := -q -n auto --dist worksteal
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test test-all fast faults test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +37,14 @@ demo analyses $(VARIANTS) $(TASKS): export FCN_CAFFE_ROOT := $(CURDIR)
 demo: $(STAMP) ## Run the whole job on an embedded data set: classifier, surgery, 32s, 16s, 8s, scores, pictures
 	$(PY) tools/demo.py
 
-test: $(STAMP) ## Run the tests
-	$(PY) -m pytest -q
+test: $(STAMP) ## Run the tests, a process for each core (ARGS='-k softmax')
+	$(PY) -m pytest $(WORKERS) -m "not slow" $(ARGS)
+
+test-all: test ## Run the tests, and then those that take long, too
+	$(PY) -m pytest $(WORKERS) -m slow $(ARGS)
+
+fast: $(STAMP) ## Run what tells most in a minute: every layer's numbers, the plan, formats, data layers, surgery
+	$(PY) -m pytest $(WORKERS) -m "not slow and not thorough" $(ARGS)
 
 faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (Linux; ARGS='--inputs 500 --only hdf5-data')
 	$(PY) -m tests.faults $(ARGS)
@@ -44,7 +53,7 @@ test-oldest: ## Run the tests with the oldest packages that are supported, in .v
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1' setuptools
 	$(VENV)-oldest/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . --group test
-	$(VENV)-oldest/bin/python -m pytest -q
+	$(VENV)-oldest/bin/python -m pytest $(WORKERS)
 
 check: $(STAMP) ## Lint, types, and whether the generated files are up to date (writes nothing)
 	$(VENV)/bin/ruff check

@@ -1,5 +1,43 @@
-"""No test works in the home of the project of whoever runs it."""
+"""No test works in the home of the project of whoever runs it; processes that share the cores have one thread each.
+
+What tells most in a minute (`make fast`) is all but the slow tests and those of whole commands and trainings.
+"""
 
 import os
+from pathlib import Path
+
+import pytest
+
+from caffe import cpus
+
+HERE = Path(__file__).parent
+THOROUGH = {
+    "analyses": "trainings and scorings in small",
+    "benchmarks": "measuring programs run in small",
+    "cli": "whole commands, many in processes of their own",
+    "faults": "a process for each way to fail",
+    "gpu": "every case once more on a pretended GPU",
+    "parallel": "trainings in several processes",
+    "tools": "whole commands, many in processes of their own",
+}
+"""The folders of tests that `make fast` leaves out, and why."""
 
 os.environ.pop("FCN_CAFFE_ROOT", None)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """As many as the affinity and the CPU quota of this process allow."""
+    return cpus.available(cpus.quota())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in (*item.iter_markers("slow"), *item.iter_markers("thorough")):
+            if set(marker.kwargs) != {"reason"} or not marker.kwargs["reason"]:
+                raise pytest.UsageError(f'{item.nodeid}: say why, {marker.name}(reason="...")')
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in THOROUGH:
+            item.add_marker(pytest.mark.thorough(reason=THOROUGH[folder]))

@@ -18,6 +18,9 @@ from caffe.data.prefetch import Prefetcher, in_order
 from caffe.errors import CaffeError, DataError
 from tests.cases.data_files import datum, encoded_lmdb, hdf5_files, image_list, pixels, raw_lmdb, windows, write_lmdb
 
+PATIENCE = 120
+"""Seconds after which what is waited for is given up; no measure of how fast it comes."""
+
 
 @pytest.fixture
 def net(tmp_path, monkeypatch):
@@ -78,7 +81,7 @@ class TestPrefetching:
         del made
         gc.collect()
         assert layer() is None
-        worker.join(timeout=10)
+        worker.join(timeout=PATIENCE)
         assert not worker.is_alive()
 
     def test_an_error_is_raised_by_every_forward_from_then_on(self, net):
@@ -117,7 +120,7 @@ class TestDecodingInThreads:
         assert [next(made) for _ in range(50)] == list(range(50))
 
     def test_several_at_the_same_time(self):
-        together = threading.Barrier(min(os.cpu_count(), 2), timeout=30)
+        together = threading.Barrier(min(os.cpu_count(), 2), timeout=PATIENCE)
         made = in_order(lambda number: together.wait() >= 0, itertools.count(), threads=True)
         assert next(made)
         together.abort()
@@ -149,7 +152,7 @@ class TestDecodingInThreads:
         del made
         gc.collect()
         for thread in started:
-            thread.join(timeout=10)
+            thread.join(timeout=PATIENCE)
             assert not thread.is_alive()
 
 

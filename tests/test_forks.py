@@ -12,6 +12,7 @@ from tests.cases.data_files import encoded_lmdb
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+slow = pytest.mark.slow(reason="processes of their own, for what seldom changes; one test of each kind is not slow")
 
 BEGIN = """
 import os, signal, sys, threading
@@ -87,10 +88,12 @@ def test_a_child_computes_what_its_parent_computed(run):
     assert ended == "ended with 0"
 
 
+@slow
 def test_a_child_of_a_parent_that_has_computed_has_one_thread(run):
     assert run("passes(big()); child(torch.get_num_threads)") == ["child: 1", "ended with 0"]
 
 
+@slow
 def test_a_child_of_a_parent_that_has_only_imported_has_its_threads(run):
     assert run("caffe.Net; child(lambda: passes(big()) > 0 and torch.get_num_threads())") == [
         "child: 2",
@@ -98,6 +101,7 @@ def test_a_child_of_a_parent_that_has_only_imported_has_its_threads(run):
     ]
 
 
+@slow
 def test_a_childs_own_threads_compute(run):
     script = """
 net = big()
@@ -158,6 +162,7 @@ def test_data_that_a_thread_of_the_parent_reads_is_refused_in_words(text, words,
     assert (ended, there.split(": ")[0]) == ("ended with 0", "parent")
 
 
+@slow
 @pytest.mark.parametrize(
     ("text", "begin"),
     [

@@ -128,6 +128,7 @@ def outcomes(tmp_path_factory):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow(reason="a thousand nets, some of which take seconds to be refused")
 @pytest.mark.parametrize("layer_type", TYPES)
 def test_no_whole_number_of_a_setting_ends_the_process_or_in_words_that_are_not_ours(outcomes, layer_type):
     of_type = [line for line in outcomes if line["type"] == layer_type]

@@ -1,7 +1,6 @@
 """Whatever a program has switched on in torch around Caffe's code, nets compute and train as ever."""
 
 from contextlib import ExitStack, contextmanager, nullcontext
-from functools import cache
 
 import numpy as np
 import pytest
@@ -9,11 +8,11 @@ import torch
 
 import caffe
 from caffe.errors import DataError
-from tests.cases import families
 from tests.cases import run as runner
 from tests.cases.compare import differences
 from tests.plan.nets import build, diffs, fill, values
 from tests.solver.conftest import make  # noqa: F401 - a fixture
+from tests.test_layers import accepted, each, result
 
 
 @contextmanager
@@ -35,7 +34,6 @@ MODES = {
     "default device": lambda: torch.device("meta"),  # whose tensors hold nothing, and say so
 }
 TOGETHER = (("inference_mode", "autocast", "default bfloat16"), ("no_grad", "default float64", "default device"))
-CASES = [case for cases in families().values() for case in cases if case.refused is None]
 NET = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 9 } } }
 layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } }
@@ -47,21 +45,14 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
 """
 
 
-@cache
-def usual(case_id):
-    case = next(case for case in CASES if case.id == case_id)
-    with runner.folder_of(case):
-        return runner.run_case(case)
-
-
 @pytest.mark.parametrize("modes", TOGETHER, ids=[", ".join(each) for each in TOGETHER])
-@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+@each(accepted, seldom="modes are left in one place, whatever a layer's settings")
 def test_every_layer_computes_as_without_them(case, modes):
     with runner.folder_of(case), ExitStack() as stack:
         for mode in modes:
             stack.enter_context(MODES[mode]())
         found = runner.run_case(case)
-    assert not differences(found, usual(case.id), case)
+    assert not differences(found, result(case.id), case)
 
 
 def labelled(net):

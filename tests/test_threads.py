@@ -30,7 +30,7 @@ layer { name: "more" type: "Convolution" bottom: "conv" top: "more"
   convolution_param { num_output: 16 kernel_size: 1 } }
 layer { name: "score" type: "Pooling" bottom: "more" top: "score" pooling_param { pool: AVE global_pooling: true } }
 """
-PATIENCE = 30
+PATIENCE = 120
 """Seconds that a test waits for a thread that should long have come."""
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from fcn_caffe.data_layers.segdata.feed import Feed
 
+PATIENCE = 120
+"""Seconds after which what is waited for is given up; no measure of how fast it comes."""
+
 
 def workers() -> int:
     return sum(thread.name.startswith("segdata") for thread in threading.enumerate())
@@ -17,7 +20,7 @@ def workers() -> int:
 
 def none_but_ours() -> None:
     """Waits for the threads of other tests' feeds to end."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while workers() and time.monotonic() < deadline:
         gc.collect()
         time.sleep(0.001)
@@ -30,7 +33,7 @@ def test_items_are_loaded_while_the_current_one_is_used() -> None:
     assert (feed.current(), loaded) == (0, [0])
     feed.advance()
     assert feed.current() == 1
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while len(loaded) < 3 and time.monotonic() < deadline:
         time.sleep(0.001)
     assert loaded == [0, 1, 2]
@@ -64,7 +67,7 @@ def test_thread_does_not_hold_up_the_exit() -> None:
         env={"PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)

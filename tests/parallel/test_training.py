@@ -5,6 +5,7 @@ import signal
 
 import lmdb
 import numpy as np
+import pytest
 
 from tests.cli.test_train import SLEEPER, SLOW_NET, SLOW_SOLVER
 from tests.data_layers.conftest import voc  # noqa: F401 - a fixture
@@ -58,6 +59,7 @@ def test_several_devices(folder, finish, alone):
         assert err.count(line) == 1 + (line == "Snapshotting solver state")
 
 
+@pytest.mark.slow(reason="three processes that load torch; torchrun starts what several devices start, too")
 def test_torchrun_and_a_python_data_layer(folder, finish, alone, voc):  # noqa: F811
     params = {"voc_dir": str(voc), "split": "train", "mean": MEAN, "seed": 1337}
     (folder / "net.prototxt").write_text(SEGMENTATION.replace("PARAMS", str(params)))
@@ -70,6 +72,7 @@ def test_torchrun_and_a_python_data_layer(folder, finish, alone, voc):  # noqa: 
     np.testing.assert_allclose(found, alone(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow(reason="two processes that load torch, for what the command does, too")
 def test_pycaffe(folder, finish, alone):
     (folder / "train.py").write_text(PYCAFFE)
     status, err = finish("train.py")
@@ -90,6 +93,7 @@ def test_an_error_of_one_ends_all(folder, finish):
     assert "of 2 failed; all have been ended." in err.splitlines()[-1]
 
 
+@pytest.mark.slow(reason="three processes that load torch; one that fails ends them in the same way")
 def test_sigint_stops_all_with_a_snapshot(folder, start):
     (folder / "nets/slow").mkdir(parents=True)
     (folder / "nets/slow/net.prototxt").write_text(SLOW_NET)

@@ -89,6 +89,7 @@ def classes_of_the_tutorial():
     return "".join(f"{line.strip()}\n" for line in block.splitlines())
 
 
+@pytest.mark.slow(reason="trains and scores small nets by every command of two documents")
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_console_line_runs_in_a_fresh_shell(document, checkout):
     lines = [INSTEAD.get(line, line) for line in console_lines(document)]
