@@ -17,6 +17,7 @@ THOROUGH = {
     "cli": "whole commands, many in processes of their own",
     "faults": "a process for each way to fail",
     "gpu": "every case once more on a pretended GPU",
+    "installed": "the package installed into an environment of its own",
     "parallel": "trainings in several processes",
     "tools": "whole commands, many in processes of their own",
 }

@@ -124,7 +124,11 @@ def test_an_interruption_before_the_solver_is_built_is_no_traceback(run, monkeyp
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("caffe.cli.train.read_solver", interrupted)
-    status, _, err = run("train -solver solver.prototxt")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        status, _, err = run("train -solver solver.prototxt")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert status == 130
     assert "Traceback" not in err
 
