@@ -20,7 +20,7 @@ import caffe
 from caffe.errors import CaffeError
 from caffe.formats import prototxt
 from caffe.formats.upgrade import upgrade_net
-from caffe.proto import caffe_pb2
+from caffe.proto import bvlc_fields, caffe_pb2
 from tests import layer_catalogue
 from tests.cases import all_cases
 
@@ -38,7 +38,7 @@ def nets(layer_type):
         name for name, _ in itertools.groupby(layer_catalogue.settings_of(caffe.layer_types.base.REGISTRY[layer_type]))
     ]
     for name in messages:
-        fields = caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name[name].message_type.fields
+        fields = bvlc_fields(caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name[name].message_type)
         for field in (field for field in fields if field.cpp_type in (1, 2, 3, 4)):
             case = _case_with(cases, name, field.name)
             for value in VALUES:

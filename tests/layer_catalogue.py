@@ -20,7 +20,7 @@ from google.protobuf import text_format
 from caffe import layer_types
 from caffe.formats import prototxt
 from caffe.layer_types.base import REGISTRY, NativeLayer
-from caffe.proto import caffe_pb2
+from caffe.proto import bvlc_fields, bvlc_values, caffe_pb2
 from tests.cases import all_cases
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,7 +132,7 @@ def _section(cls: type[NativeLayer], example: str | None) -> Iterator[str]:
     fields = caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
     for name in settings_of(cls):
         descriptor = fields[name].message_type
-        reasons = {field.name: ignored(cls, name, field.name) for field in descriptor.fields}
+        reasons = {field.name: ignored(cls, name, field.name) for field in bvlc_fields(descriptor)}
         yield from ("", *_table(descriptor, reasons, title=f"`{name}`"))
     if example:
         yield from ("", "```protobuf", *example.splitlines(), "```")
@@ -166,7 +166,7 @@ def _table(descriptor: Any, reasons: dict[str, str | None], title: str = "field"
     note = any(reasons.values())
     yield f"| {title} | type | default |" + (" ignored, because |" if note else "")
     yield "| --- | --- | --- |" + (" --- |" if note else "")
-    for field in sorted(descriptor.fields, key=lambda each: each.number):
+    for field in sorted(bvlc_fields(descriptor), key=lambda each: each.number):
         row = f"| {field.name} | {_type(field)} | {_default(field)} |"
         yield row + (f" {reasons[field.name] or ''} |" if note else "")
 
@@ -174,7 +174,7 @@ def _table(descriptor: Any, reasons: dict[str, str | None], title: str = "field"
 def _type(field: Any) -> str:
     words = {field.TYPE_FLOAT: "number", field.TYPE_BOOL: "true or false", field.TYPE_STRING: "text"}
     if field.enum_type:
-        name = ", ".join(value.name for value in field.enum_type.values)
+        name = ", ".join(value.name for value in bvlc_values(field.enum_type))
     elif field.message_type:
         name = f"[{field.message_type.name}](#{field.message_type.name.lower()})"
     else:
@@ -203,7 +203,8 @@ def _messages_within() -> list[Any]:
     waiting = [fields[name].message_type for cls in REGISTRY.values() for name in settings_of(cls)]
     found: dict[str, Any] = {}
     while waiting:
-        within = {field.message_type.name: field.message_type for field in waiting.pop().fields if field.message_type}
+        inner = (field.message_type for field in bvlc_fields(waiting.pop()))
+        within = {message.name: message for message in inner if message}
         waiting += [message for name, message in within.items() if name not in found]
         found.update(within)
     return [found[name] for name in sorted(found)]

@@ -6,7 +6,7 @@ import pytest
 
 import caffe
 from caffe.layer_types.base import REGISTRY
-from caffe.proto import caffe_pb2
+from caffe.proto import bvlc_fields, caffe_pb2
 from tests import layer_catalogue
 from tests.test_layers import BVLC_TYPES
 
@@ -20,7 +20,7 @@ def fields_of(cls) -> list[tuple[str, str]]:
     return [
         (field.name, message)
         for message in layer_catalogue.settings_of(cls)
-        for field in messages[message].message_type.fields
+        for field in bvlc_fields(messages[message].message_type)
     ]
 
 

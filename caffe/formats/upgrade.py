@@ -5,7 +5,8 @@
     3. V1 (2014): `layers { type: RELU blobs_lr: 1 … }`     → V2: `layer { type: "ReLU" param { lr_mult: 1 } … }`
     4. `input`, `input_dim`, `input_shape` of the net       → an Input layer, the first one
     5. BatchNorm layers that declare three params           → lr_mult and decay_mult 0 for each
-    6. solver_type of a solver (an enum)                    → type (a string)
+    6. `hole` of a convolution, DeepLab's word              → dilation
+    7. solver_type of a solver (an enum)                    → type (a string)
 
 Each step does nothing to a file that is up to date. Where Caffe aborts, FormatError is raised with Caffe's words.
 """
@@ -56,6 +57,32 @@ LAYER_TYPES = {
     "TANH": "TanH",
     "THRESHOLD": "Threshold",
     "WINDOW_DATA": "WindowData",
+    # of forks
+    "BN": "BN",
+    "CONVOLUTION3D": "Convolution3D",
+    "CROP": "Crop",
+    "DENSE_CRF": "DenseCRF",
+    "DENSE_IMAGE_DATA": "DenseImageData",
+    "DOWN_SAMPLING": "DownSampling",
+    "IMAGE_LABELMAP_DATA": "ImageLabelmapData",
+    "IMAGE_SEG_DATA": "ImageSegData",
+    "INTERP": "Interp",
+    "LOCAL": "Local",
+    "MAT_READ": "MatRead",
+    "MAT_WRITE": "MatWrite",
+    "MULTI_STAGE_MEANFIELD": "MultiStageMeanfield",
+    "NORMALIZE": "Normalize",
+    "PADDING": "Padding",
+    "POOLING3D": "Pooling3D",
+    "PRELU": "PReLU",
+    "PYTHON": "Python",
+    "RESHAPE": "Reshape",
+    "ROI_POOLING": "ROIPooling",
+    "SEG_ACCURACY": "SegAccuracy",
+    "SMOOTH_L1_LOSS": "SmoothL1Loss",
+    "UNPOOLING": "Unpooling",
+    "UPSAMPLE": "Upsample",
+    "VIDEO_DATA": "VideoData",
 }
 SOLVER_TYPES = {
     "SGD": "SGD",
@@ -117,6 +144,9 @@ def upgrade_net(net: caffe_pb2.NetParameter, source: str) -> bool:
         log.info("Attempting to upgrade batch norm layers using deprecated params: %s", source)
         _upgrade_batch_norms(net)
         log.info("Successfully upgraded batch norm layers using deprecated params.")
+    for layer in net.layer:
+        if layer.HasField("convolution_param"):
+            _upgrade_holes(layer, source)
     return lossless
 
 
@@ -151,9 +181,11 @@ def _upgrade_v1_layer(old: caffe_pb2.V1LayerParameter, new: caffe_pb2.LayerParam
         new.type = LAYER_TYPES[_enum_name(old, "type")]
     for field in ("bottom", "top", "loss_weight", "include", "exclude", "blobs"):
         getattr(new, field).MergeFrom(getattr(old, field))
-    for field, _ in old.ListFields():
+    for field, value in old.ListFields():
         if field.name.endswith("_param"):
-            getattr(new, field.name).CopyFrom(getattr(old, field.name))
+            getattr(new, field.name).CopyFrom(value)
+    if old.unknown_fields:
+        new.unknown_fields = old.unknown_fields
     columns = {
         "name": old.param,
         "share_mode": old.blob_share_mode,
@@ -185,6 +217,22 @@ def _upgrade_inputs(net: caffe_pb2.NetParameter, source: str) -> None:
         net.layer.insert(0, layer)
     for field in ("input", "input_shape", "input_dim"):
         net.ClearField(field)
+
+
+def _upgrade_holes(layer: caffe_pb2.LayerParameter, source: str) -> None:
+    """DeepLab's dilated convolutions say hole, or hole_h and hole_w, for what BVLC Caffe calls dilation."""
+    param = layer.convolution_param
+    sides = [getattr(param, name) for name in ("hole_h", "hole_w") if param.HasField(name)]
+    if not param.hole and not sides:
+        return
+    if len(sides) == 1 or (param.hole and sides) or param.dilation:
+        raise FormatError(
+            f"{source}: layer '{layer.name}': found hole {list(param.hole)}, hole_h and hole_w {sides}, dilation "
+            f"{list(param.dilation)}, expected hole, or both hole_h and hole_w, or dilation. Keep one of them."
+        )
+    param.dilation.extend(param.hole or sides)
+    for field in ("hole", "hole_h", "hole_w"):
+        param.ClearField(field)
 
 
 def _old_batch_norms(net: caffe_pb2.NetParameter) -> list[caffe_pb2.LayerParameter]:

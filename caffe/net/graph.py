@@ -10,7 +10,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import NativeLayer, create
 from caffe.log import log
-from caffe.net import gradients
+from caffe.net import dialects, gradients
 from caffe.proto import caffe_pb2
 
 
@@ -73,6 +73,7 @@ class Graph:
         self._available: set[str] = set()
         self._number_of: dict[str, int] = {}
         layer_types.load()
+        dialects.check(param)
         for layer_param in param.layer:
             self._add_layer(layer_param, param.state.phase)
         self.output_ids = [self._number_of[name] for name in sorted(self._available)]

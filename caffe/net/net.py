@@ -31,7 +31,8 @@ class Net(NotCopied):
     """A net built from a prototxt.
 
     Net(network_file, phase, level=0, stages=None, weights=None); the old order Net(network_file, weights, phase) is
-    taken too. Raises FormatError for a file that cannot be read, NetError for a net that cannot be built.
+    taken too. allow_unknown: fields that no Caffe knows are kept aside, for Python layers to read, instead of refused.
+    Raises FormatError for a file that cannot be read, NetError for a net that cannot be built.
     """
 
     instead = (
@@ -50,6 +51,7 @@ class Net(NotCopied):
         level: int = 0,
         stages: Sequence[str] | None = None,
         weights: str | None = None,
+        allow_unknown: bool | None = None,
     ):
         if args and isinstance(args[0], (str, Path)):
             weights, args = str(args[0]), args[1:]
@@ -64,7 +66,7 @@ class Net(NotCopied):
         phase = given.get("phase", phase)
         if phase is None:
             raise UsageError(f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST")
-        param = prototxt.read_net(network_file)
+        param = prototxt.read_net(network_file, allow_unknown=allow_unknown)
         param.state.phase = phase
         param.state.level = given.get("level", level)
         param.state.stage.extend(given.get("stages", stages) or ())

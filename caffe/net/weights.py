@@ -35,6 +35,7 @@ def copy_from(net: "Net", file: str) -> None:
         if node is None:
             log.info("Ignoring source layer %s", source.name)
             continue
+        source = _adapted(source, node.layer)
         if len(source.blobs) > len(node.layer.blobs):
             problems.append(_incompatible(source, node.layer))
             continue
@@ -53,6 +54,11 @@ def copy_from(net: "Net", file: str) -> None:
     else:
         _copy((blob.data, values) for blob, values, _ in copies)
         _copy((blob.diff, diff) for blob, _, diff in copies if diff is not None)
+
+
+def _adapted(source: LayerWeights, layer: NativeLayer) -> LayerWeights:
+    blobs, diffs = (list(layer.adapted(side)) for side in (source.blobs, source.diffs))
+    return LayerWeights(source.name, source.type, blobs, diffs)
 
 
 def _on_device(values: np.ndarray, blob: Blob) -> torch.Tensor:
@@ -94,9 +100,12 @@ def _matched(node: Node, source: LayerWeights, problems: list[str]) -> list[tupl
 
 
 def _incompatible(source: LayerWeights, layer: NativeLayer) -> str:
+    remedy = ""
+    if layer.type == "BatchNorm" and (len(source.blobs), len(layer.blobs)) == (5, 3):
+        remedy = " (NVIDIA Caffe's, with scale and bias: write batch_norm_param { scale_bias: true } in the net)"
     return (
         f"Incompatible number of blobs for layer {source.name}: the file has {len(source.blobs)}, "
-        f"the net {len(layer.blobs)}"
+        f"the net {len(layer.blobs)}{remedy}"
     )
 
 

@@ -1,4 +1,8 @@
-"""Writes caffe_pb2.py from caffe.proto: `python -m caffe.proto.generate [--check]` (needs grpcio-tools)."""
+"""Writes caffe_pb2.py from caffe.proto and forks.proto: `python -m caffe.proto.generate [--check]`.
+
+caffe.proto is the schema of BVLC Caffe; forks.proto holds what forks add to its messages, and messages of their own.
+Needs grpcio-tools.
+"""
 
 import argparse
 import difflib
@@ -7,13 +11,16 @@ import tempfile
 import textwrap
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 from zlib import compress
 
 HERE = Path(__file__).parent
 MODULE = HERE / "caffe_pb2.py"
 
 TEMPLATE = '''\
-"""Caffe's protobuf messages. Generated from caffe.proto by `python -m caffe.proto.generate`: do not edit.
+"""Caffe's protobuf messages.
+
+Generated from caffe.proto and forks.proto by `python -m caffe.proto.generate`: do not edit.
 
 The schema lives in a private descriptor pool, so that this module can share a process with OpenCV, BVLC Caffe or
 any other library that brings its own caffe.proto, and works with every protobuf release from 3.20 on.
@@ -29,6 +36,13 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 _SCHEMA = """
 {schema}
 """
+
+FORKS = frozenset(
+    """
+{forks}
+""".split()
+)
+"""What BVLC Caffe does not know: messages, fields as Message.field, values of enums as Message.Enum.VALUE."""
 
 
 def _message_classes() -> tuple[Any, dict[str, Any]]:
@@ -62,16 +76,57 @@ __all__ = sorted(_names)
 
 def render() -> str:
     """The text of caffe_pb2.py."""
+    bvlc, forks = _descriptors("caffe.proto", "forks.proto")
+    added = merge(bvlc, forks)
+    text = b64encode(compress(bvlc.SerializeToString(), 9)).decode()
+    return TEMPLATE.format(
+        schema="\n".join(textwrap.wrap(text, 118)),
+        forks=textwrap.indent(textwrap.fill(" ".join(sorted(added)), 110, break_on_hyphens=False), " " * 4),
+    )
+
+
+def _descriptors(*names: str) -> Any:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
     from grpc_tools import protoc
 
     with tempfile.TemporaryDirectory() as folder:
         descriptors = Path(folder) / "caffe.desc"
-        if protoc.main(["protoc", f"-I{HERE}", f"--descriptor_set_out={descriptors}", str(HERE / "caffe.proto")]):
-            raise SystemExit("caffe.proto: protoc refuses it (see above)")
-        (schema,) = FileDescriptorSet.FromString(descriptors.read_bytes()).file
-    text = b64encode(compress(schema.SerializeToString(), 9)).decode()
-    return TEMPLATE.format(schema="\n".join(textwrap.wrap(text, 118)))
+        if protoc.main(["protoc", f"-I{HERE}", f"--descriptor_set_out={descriptors}", *(str(HERE / n) for n in names)]):
+            raise SystemExit(f"{', '.join(names)}: protoc refuses it (see above)")
+        return FileDescriptorSet.FromString(descriptors.read_bytes()).file
+
+
+def merge(bvlc: Any, forks: Any) -> list[str]:
+    """Add what forks have to the schema of BVLC Caffe, in place; the names of what was added.
+
+    Raises SystemExit for what would change a field of BVLC's, or is not optional.
+    """
+    messages = {message.name: message for message in bvlc.message_type}
+    own = {message.name for message in forks.message_type} - set(messages)
+    added = sorted(own)
+    for message in forks.message_type:
+        target = messages.get(message.name) or bvlc.message_type.add(name=message.name)
+        added += _merge_enums(message, target, report=message.name not in own)
+        numbers = {field.number for field in target.field} | {field.name for field in target.field}
+        for field in message.field:
+            if numbers & {field.number, field.name} or field.label == field.LABEL_REQUIRED:
+                raise SystemExit(f"forks.proto: {message.name}.{field.name} is taken in caffe.proto, or is required")
+            if field.type_name:
+                field.type_name = field.type_name.replace(".caffe.forks.", ".caffe.")
+            target.field.add().CopyFrom(field)
+            if message.name not in own:
+                added.append(f"{message.name}.{field.name}")
+    return added
+
+
+def _merge_enums(message: Any, target: Any, *, report: bool) -> list[str]:
+    added = []
+    enums = {enum.name: enum for enum in target.enum_type}
+    for enum in message.enum_type:
+        into = enums.get(enum.name) or target.enum_type.add(name=enum.name)
+        into.value.extend(enum.value)
+        added += [f"{message.name}.{enum.name}.{value.name}" for value in enum.value]
+    return added if report else []
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from caffe.blob import Blob
 from caffe.copying import NotCopied
 from caffe.errors import NotFiniteError, UsageError
 from caffe.log import log
-from caffe.net import Net, outputs
+from caffe.net import Net, dialects, outputs
 from caffe.net.guard import Guard, guarded
 from caffe.solver import can_learn, finite, nets, settings, snapshot, snapshot_lock, update_rules
 from caffe.solver.learning_rate import check_policy, learning_rate
@@ -80,6 +80,7 @@ class Solver(NotCopied):
         log.info("Initializing solver from parameters: \n%s", param)
         self.param = param
         settings.check(param, self.type)
+        dialects.check_solver(param)
         for warning in settings.warnings(param):
             log.warning("%s", warning)
         snapshot.check_prefix(param)

@@ -10,14 +10,16 @@ registry.py     the classes by the names that prototxts give them
 
 from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.native import Count, NativeLayer, Shape
-from caffe.layer_types.base.registry import REGISTRY, create, layer_type
+from caffe.layer_types.base.registry import ADDED, REGISTRY, L, create, known_types, layer_class, layer_type
 from caffe.layer_types.base.torch_layer import TorchLayer
 from caffe.layer_types.base.traits import Handling, Precision, Traits
 
 __all__ = [
+    "ADDED",
     "REGISTRY",
     "Count",
     "Handling",
+    "L",
     "Layer",
     "NativeLayer",
     "Precision",
@@ -25,5 +27,7 @@ __all__ = [
     "TorchLayer",
     "Traits",
     "create",
+    "known_types",
+    "layer_class",
     "layer_type",
 ]

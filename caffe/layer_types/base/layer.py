@@ -28,6 +28,8 @@ class Layer(NotCopied):
     def __init__(self, layer_param: Any):
         self._type: str = layer_param.type
         self.param_str: str = layer_param.python_param.param_str
+        self.unknown_fields: str = layer_param.unknown_fields
+        """The text of the layer's fields that nobody knows, where `allow_unknown` keeps them."""
         self.phase: int = layer_param.phase
         self.blobs = BlobVec()
         for proto in layer_param.blobs:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from caffe.blob import Blob
 from caffe.errors import NetError
+from caffe.formats import own_settings
 from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.traits import Handling, Traits
 from caffe.plan.border import Reach
@@ -51,6 +52,12 @@ class NativeLayer(Layer):
     def name(self) -> str:
         return self.layer_param.name
 
+    @property
+    def message(self) -> Any:
+        """The settings that the prototxt gives the layer: the message that `settings` names."""
+        assert isinstance(self.settings, str)
+        return own_settings.of_layer(self.layer_param, self.settings)
+
     def __str__(self) -> str:
         return f"layer '{self.name}' ({self.type})"
 
@@ -81,6 +88,10 @@ class NativeLayer(Layer):
                 f"{self}: {len(bottom)} bottom and {len(top)} top blobs, but {self.type} Layer produces one top blob "
                 "as output for each bottom blob input."
             )
+
+    def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:
+        """The blobs of this layer in a file (arrays, or None), in the order and of the shapes of its parameters."""
+        return stored
 
     def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
         """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""

@@ -8,6 +8,9 @@ from caffe.layer_types.base.native import NativeLayer
 L = TypeVar("L", bound=type[NativeLayer])
 
 REGISTRY: dict[str, type[NativeLayer]] = {}
+"""BVLC Caffe's types, by name."""
+ADDED: dict[str, type[NativeLayer]] = {}
+"""Types of forks, and those that programs register."""
 
 
 def layer_type(cls: L) -> L:
@@ -16,12 +19,21 @@ def layer_type(cls: L) -> L:
     return cls
 
 
+def layer_class(name: str) -> type[NativeLayer] | None:
+    """The class of a layer type, BVLC's or added."""
+    return REGISTRY.get(name) or ADDED.get(name)
+
+
+def known_types() -> list[str]:
+    return sorted({*REGISTRY, *ADDED})
+
+
 def create(layer_param: Any) -> NativeLayer:
     """The layer that a LayerParameter names; an unknown type is refused with the known ones (LayerRegistry)."""
-    cls = REGISTRY.get(layer_param.type)
+    cls = layer_class(layer_param.type)
     if cls is None:
         raise NetError(
             f"layer '{layer_param.name}': Unknown layer type: {layer_param.type} (known types: "
-            f"{', '.join(sorted(REGISTRY))}). Correct `type`, or write it as a Python layer."
+            f"{', '.join(known_types())}). Correct `type`, or write it as a Python layer."
         )
     return cls(layer_param)

@@ -105,17 +105,22 @@ class Dropout(Elementwise):
         if not 0 <= self.ratio <= 1:
             raise NetError(f"{self}: dropout_ratio is {self.ratio:g}, expected a probability, 0 to 1. Correct it.")
         self.drops = self.phase == caffe_pb2.TRAIN
+        self.scales_train = self.layer_param.dropout_param.scale_train
         self.mask: torch.Tensor | None = None
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         if self.drops:
             keep = torch.empty(bottom[0].shape, dtype=torch.float32, device=device.current())
             keep.bernoulli_(1 - self.ratio, generator=device.generator())
-            self.mask = keep.mul_(1 / (1 - self.ratio) if self.ratio < 1 else math.inf)
+            scale = 1 / (1 - self.ratio) if self.ratio < 1 else math.inf
+            self.mask = keep.mul_(scale) if self.scales_train else keep
         super().forward(bottom, top)
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        return x if self.mask is None else x * self.mask.to(x.dtype)
+        """Fast R-CNN's scale_train: false scales in TEST instead."""
+        if self.mask is None:
+            return x if self.scales_train or self.drops else x * (1 - self.ratio)
+        return x * self.mask.to(x.dtype)
 
 
 @layer_type

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,8 @@ from caffe.layer_types.base import Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import check_image
 from caffe.proto import caffe_pb2
+
+NVIDIA_LEAST_EPS = 1e-5
 
 
 @layer_type
@@ -150,9 +152,32 @@ class BatchNorm(TorchLayer):
         in_test = self.phase == caffe_pb2.TEST
         self.use_global_stats = param.use_global_stats if param.HasField("use_global_stats") else in_test
         self.channels = bottom[0].shape[canonical(1, bottom[0].shape, self)]
+        self.scales = param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
+        if self.scales:
+            self._set_up_as_nvidia_does(param)
+            return
         for shape in ((self.channels,), (self.channels,), (1,)):
             self.add_param(shape, caffe_pb2.FillerParameter())
         self._keep_solver_off()
+
+    def _set_up_as_nvidia_does(self, param: Any) -> None:
+        """Five blobs, mean, variance, 1, scale and bias: NVIDIA Caffe, from 0.16 on, scales and shifts here.
+
+        After its src/caffe/layers/batch_norm_layer.cpp: mean and variance are averages, not sums.
+        """
+        self.traits = replace(self.traits, replayable=False)
+        self.use_global_stats = self.phase == caffe_pb2.TEST
+        self.eps = max(self.eps, NVIDIA_LEAST_EPS)
+        self.updates = 0
+        one = caffe_pb2.FillerParameter(value=1)
+        fillers = [None, None, one, param.scale_filler if param.HasField("scale_filler") else one, param.bias_filler]
+        for index, filler in enumerate(fillers):
+            self.add_param((1,) if index == 2 else (self.channels,), filler or caffe_pb2.FillerParameter())
+        specs = self.layer_param.param
+        for index in range(len(specs), len(self.blobs)):
+            specs.add(lr_mult=float(index > 2), decay_mult=float(index > 2))
+        for spec in specs[:3]:
+            spec.lr_mult = spec.decay_mult = 0
 
     def _keep_solver_off(self) -> None:
         """The statistics are no weights: the solver must not touch them."""
@@ -180,6 +205,12 @@ class BatchNorm(TorchLayer):
 
     def _update_statistics(self, x: torch.Tensor) -> None:
         variance, mean = torch.var_mean(x, dim=_all_but_channels(x), correction=0)
+        if self.scales:
+            kept = self.fraction if self.updates > 1 else 0
+            self.updates += 1
+            for blob, value in zip(self.blobs, (mean, variance), strict=False):
+                blob.tensor.mul_(kept).add_(value, alpha=1 - kept)
+            return
         count = math.prod(x.shape) // self.channels
         unbiased = variance * (count / (count - 1) if count > 1 else 1)
         for blob, value in zip(self.blobs, (mean, unbiased, torch.ones_like(self.blobs[2].tensor)), strict=True):
@@ -187,17 +218,30 @@ class BatchNorm(TorchLayer):
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         """Unlike torch.batch_norm, subtracts the mean before it multiplies: a constant channel becomes exactly 0."""
+        per_channel = (-1, *[1] * (x.dim() - 2))
         if self.use_global_stats:
-            mean_sum, variance_sum, batches = (blob.detach() for blob in self.tensors)
-            share = torch.where(batches == 0, 0, 1 / batches)
-            per_channel = (-1, *[1] * (x.dim() - 2))
+            mean_sum, variance_sum, batches = (blob.detach() for blob in self.tensors[:3])
+            share = torch.ones_like(batches) if self.scales else torch.where(batches == 0, 0, 1 / batches)
             mean, variance = ((total * share).reshape(per_channel) for total in (mean_sum, variance_sum))
         else:
             variance, mean = torch.var_mean(x, dim=_all_but_channels(x), correction=0, keepdim=True)
-        return (x - mean) * (variance + self.eps).rsqrt()
+        y = (x - mean) * (variance + self.eps).rsqrt()
+        if self.scales:
+            scale, bias = (each.reshape(per_channel) for each in self.tensors[3:])
+            y = y * scale + bias
+        return y
+
+    def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:
+        """NVIDIA Caffe 0.15 wrote scale, bias, mean, variance and a number; from 0.16 on the number is the third."""
+        if self.scales and len(stored) == 5 and all(each is not None for each in stored):
+            counts = [each.size for each in stored]
+            if counts[4] == 1 and counts[2] == self.channels != 1:
+                return [stored[2], stored[3], stored[4], stored[0], stored[1]]
+        return stored
 
     def zero_at_zero(self) -> bool:
-        return not (self.use_global_stats and self.blobs[0].tensor.any())
+        shifted = self.scales and self.blobs[4].tensor.any()
+        return not (shifted or (self.use_global_stats and self.blobs[0].tensor.any()))
 
     def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
         return 2 * top[0].count

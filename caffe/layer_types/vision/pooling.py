@@ -135,7 +135,7 @@ class Pooling(_Pools):
             kernel=_pair(param, "kernel_size"),
             stride=_pair(param, "stride"),
             pad=_pair(param, "pad"),
-            floor=param.round_mode == caffe_pb2.PoolingParameter.FLOOR,
+            floor=param.round_mode == caffe_pb2.PoolingParameter.FLOOR or not param.ceil_mode or param.torch_pooling,
         )
         self.covers_map = param.global_pooling
         if self.covers_map and (self.window.pad != (0, 0) or self.window.stride != (1, 1)):

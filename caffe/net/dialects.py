@@ -1,0 +1,126 @@
+"""What a net says in the dialect of a fork: looked over before it is built, so that everything is told at once.
+
+A field of a fork is read by the layer type that it is for (READ), or changes nothing here (HARMLESS), or would change
+results and is refused. A value that is the field's default changes nothing, whatever the field.
+"""
+
+from typing import Any
+
+from caffe.errors import NetError
+from caffe.formats.closest import closest
+from caffe.layer_types.base import REGISTRY, known_types, layer_class
+from caffe.log import log
+from caffe.net.fork_names import TYPES
+from caffe.proto import caffe_pb2
+
+READ = {
+    "BatchNormParameter": ("scale_filler", "bias_filler", "scale_bias"),
+    "DropoutParameter": ("scale_train",),
+    "LayerParameter": ("unknown_fields",),
+    "PoolingParameter": ("ceil_mode", "torch_pooling"),
+}
+HARMLESS = {
+    "BatchNormParameter": ("engine",),
+    "ConcatParameter": ("engine",),
+    "ConvolutionParameter": ("cudnn_convolution_algo_seeker", "cudnn_math_override", "conv_algos_override"),
+    "DataParameter": ("threads", "parser_threads", "cache", "show_data", "verbose"),
+    "DropoutParameter": ("engine",),
+    "EltwiseParameter": ("engine",),
+    "InnerProductParameter": ("engine",),
+    "LayerParameter": (
+        *("forward_type", "backward_type", "forward_math", "backward_math", "debug", "cudnn_math_override", "engine"),
+    ),
+    "NetParameter": (
+        *("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"),
+        *("global_grad_scale", "global_grad_scale_adaptive", "default_cudnn_math_override"),
+        *("default_conv_algos_override", "reduce_buckets", "engine"),
+    ),
+    "SolverParameter": ("global_grad_scale", "show_per_class_result"),
+    "TransformationParameter": ("use_gpu_transform", "random_seed"),
+}
+"""Which precision, which algorithm, how many threads: the same numbers up to rounding."""
+_SHARED = ("transform_param", "loss_param")
+"""Messages that more than one type reads."""
+
+
+def check(net: Any) -> None:
+    """Raise NetError for layer types that nobody has, and for fields that change results and are not read."""
+    harmless: dict[str, None] = {}
+    problems = list(_fields(net, "the net", harmless))
+    unknown = []
+    for layer in net.layer:
+        cls = layer_class(layer.type)
+        owner = f"layer '{layer.name}' ({layer.type})"
+        if cls is None:
+            unknown.append(layer)
+            continue
+        problems += _fields(layer, owner, harmless)
+        read = (cls.settings,) if isinstance(cls.settings, str) else cls.settings
+        for name in dict.fromkeys([*read, *_SHARED]):
+            if name in layer.DESCRIPTOR.fields_by_name and layer.HasField(name):
+                problems += _fields(getattr(layer, name), owner, harmless, f"{name}.")
+    if unknown:
+        problems.append(_unknown_types(unknown))
+    if problems:
+        raise NetError("\n".join(problems))
+    if harmless:
+        log.info("Fields of Caffe's forks that change nothing here: %s", ", ".join(harmless))
+
+
+def check_solver(solver: Any) -> None:
+    """Raise NetError for fields of a fork's solver that change results and are not read."""
+    harmless: dict[str, None] = {}
+    if problems := list(_fields(solver, "solver", harmless)):
+        raise NetError("\n".join(problems))
+    if harmless:
+        log.info("Fields of Caffe's forks that change nothing here: %s", ", ".join(harmless))
+
+
+def _fields(message: Any, owner: str, harmless: dict[str, None], place: str = "") -> list[str]:
+    """What is wrong with a message's own fields; those that change nothing are added to `harmless`."""
+    problems = []
+    kind = message.DESCRIPTOR.name
+    for field, value in message.ListFields():
+        if f"{kind}.{field.name}" not in caffe_pb2.FORKS:
+            wrong = _foreign_value(message, field, value)
+        elif field.name.endswith("_param") and kind == "LayerParameter" or field.name in READ.get(kind, ()):
+            continue
+        elif field.name in HARMLESS.get(kind, ()) or _is_default(field, value):
+            harmless[place + field.name] = None
+            continue
+        else:
+            wrong = " ".join(str(value).split())[:60] or "set"
+        if wrong:
+            problems.append(
+                f"{owner}: {place}{field.name} is {wrong}: a fork of Caffe computes otherwise with it, which is not "
+                "implemented here. Remove it if the results may differ, or run the net with that fork."
+            )
+    return problems
+
+
+def _foreign_value(message: Any, field: Any, value: Any) -> str | None:
+    """The value of an enum, where only a fork has it and it is no engine."""
+    if field.enum_type is None or field.name == "engine" or hasattr(value, "extend"):
+        return None
+    name: str = field.enum_type.values_by_number[value].name
+    return name if f"{message.DESCRIPTOR.name}.{field.enum_type.name}.{name}" in caffe_pb2.FORKS else None
+
+
+def _is_default(field: Any, value: Any) -> bool:
+    return field.message_type is None and not hasattr(value, "extend") and value == field.default_value
+
+
+def _unknown_types(layers: list[Any]) -> str:
+    """All layers whose type nobody has: the fork that has it, or the closest name."""
+    lines = []
+    for layer in layers:
+        words = f"layer '{layer.name}': Unknown layer type: {layer.type}"
+        if layer.type in TYPES:
+            words += f" (of {TYPES[layer.type]}; not implemented here)"
+        elif near := closest(layer.type, [*known_types(), *TYPES]):
+            words += f". Did you mean '{near}'?"
+        lines.append(words)
+    return (
+        "\n".join(lines) + f"\n(known types: {', '.join(sorted(REGISTRY))}; and those of docs/fork-layers.md). Correct "
+        "`type`, write it as a Python layer, or add it: docs/adding-a-layer.md."
+    )
