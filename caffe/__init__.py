@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from caffe.log import init_log, log
 
 if TYPE_CHECKING:
-    from caffe import _caffe, classifier, coord_map, detector, draw, io, net_spec, proto, pycaffe
+    from caffe import _caffe, classifier, coord_map, detector, draw, io, net_spec, proto, pycaffe, testing
     from caffe.classifier import Classifier
     from caffe.detector import Detector
     from caffe.device import precision, set_device, set_mode_cpu, set_mode_gpu, set_precision, set_random_seed
     from caffe.layer_types import layer_type_list
-    from caffe.layer_types.base import Layer
+    from caffe.layer_types.added import filler, register_layer
+    from caffe.layer_types.base import Layer, TorchLayer
     from caffe.net import Net
     from caffe.net_spec import NetSpec, layers, params, to_proto
     from caffe.plan.threads import set_threads
@@ -44,13 +45,14 @@ if TYPE_CHECKING:
 __version__ = "1.0.0"
 TRAIN, TEST = 0, 1
 
-_MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto", "pycaffe")
+_MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "io", "net_spec", "proto", "pycaffe", "testing")
 _NAMES = {
     "classifier": ["Classifier"],
     "detector": ["Detector"],
     "device": ["precision", "set_device", "set_mode_cpu", "set_mode_gpu", "set_precision", "set_random_seed"],
     "layer_types": ["layer_type_list"],
-    "layer_types.base": ["Layer"],
+    "layer_types.added": ["filler", "register_layer"],
+    "layer_types.base": ["Layer", "TorchLayer"],
     "net": ["Net"],
     "net_spec": ["NetSpec", "layers", "params", "to_proto"],
     "ranks": ["set_multiprocess", "set_solver_count", "set_solver_rank", "solver_count", "solver_rank"],

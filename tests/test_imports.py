@@ -21,12 +21,13 @@ GENERATED = "caffe/proto/caffe_pb2.py"
 RANKS = """
     __main__
     cli
-    classifier detector
+    classifier detector testing
     pycaffe
     _caffe
     solver
     net
     timer
+    forks
     layer_types
     data
     blob
@@ -35,7 +36,7 @@ RANKS = """
     process
     plan
     coord_map draw io
-    net_spec copying limits modes
+    net_spec copying limits modes registration
     formats
     cpus errors log proto
 """

@@ -19,6 +19,7 @@ from importlib import import_module, metadata
 from typing import NoReturn
 
 import caffe
+from caffe import registration
 from caffe.errors import CaffeError
 from caffe.log import log
 from caffe.process import tune_process
@@ -94,8 +95,16 @@ def _main(argv: Sequence[str] | None) -> int:
     )
     module.add_arguments(parser)
     parser.add_argument("-help", action="help", help=argparse.SUPPRESS)
+    parser.add_argument(
+        *("-layers", "--layers"),
+        metavar="MODULE",
+        help="optional; import these modules, separated by ',', which register layer types of their own",
+    )
     try:
-        return int(module.run(parser.parse_args(rest, argparse.Namespace(command_line=[command, *rest]))))
+        arguments = parser.parse_args(rest, argparse.Namespace(command_line=[command, *rest]))
+        registration.layers_flag(arguments.layers or "")
+        registration.load_added()
+        return int(module.run(arguments))
     except BrokenPipeError:
         raise
     except (CaffeError, OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 import pkgutil
 from importlib import import_module
 
-from caffe.layer_types.base import REGISTRY
+from caffe.layer_types.base import REGISTRY, known_types
 
 
 def load() -> None:
@@ -12,7 +12,10 @@ def load() -> None:
         import_module(module.name)
 
 
-def layer_type_list() -> list[str]:
-    """The names of all layer types."""
+def layer_type_list(added: bool = False) -> list[str]:
+    """The names of BVLC Caffe's layer types; with `added` also those of forks, and those that programs registered."""
     load()
-    return sorted(REGISTRY)
+    if not added:
+        return sorted(REGISTRY)
+    import_module("caffe.forks").load()
+    return known_types()

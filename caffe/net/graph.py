@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from caffe import layer_types, limits, plan
+from caffe import forks, layer_types, limits, plan, registration
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import NativeLayer, create
@@ -73,6 +73,8 @@ class Graph:
         self._available: set[str] = set()
         self._number_of: dict[str, int] = {}
         layer_types.load()
+        forks.load()
+        registration.load_added()
         dialects.check(param)
         for layer_param in param.layer:
             self._add_layer(layer_param, param.state.phase)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from caffe import registration
 from caffe.blob import Blob, BlobVec
 from caffe.copying import NotCopied
 from caffe.errors import NetError, UsageError
@@ -66,6 +67,7 @@ class Net(NotCopied):
         phase = given.get("phase", phase)
         if phase is None:
             raise UsageError(f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST")
+        registration.load_added()
         param = prototxt.read_net(network_file, allow_unknown=allow_unknown)
         param.state.phase = phase
         param.state.level = given.get("level", level)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from caffe import registration
 from caffe.errors import NetError
 from caffe.formats import prototxt
 from caffe.log import log
@@ -30,6 +31,7 @@ def train_net(param: Any) -> Any:
 
     Raises NetError unless exactly one field names a training net.
     """
+    registration.load_added()
     given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
     if not given:
         raise NetError(f"solver: SolverParameter must specify a train net using one of these fields: {_NAMES}")

@@ -27,6 +27,8 @@ class NativeLayer(Layer):
     """Indices of the bottoms that have no gradient, such as labels."""
     settings: ClassVar[str | tuple[str, ...]] = ()
     """The message (or messages) of LayerParameter that this type reads."""
+    defaults: ClassVar[dict[str, Any]] = {}
+    """What stands in the message `settings`, where that is a program's own: name → default."""
     ignored: ClassVar[dict[str, str]] = {}
     """Fields of it that are not read, and why."""
     traits: Traits = Traits()
