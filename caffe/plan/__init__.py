@@ -3,7 +3,7 @@
 capabilities.py which of these ways work on this machine, with this torch
 border.py       maps that leave out the rows and columns of a wide border, which are all alike
 elision.py      which layers of a net compute on such maps
-convolution.py  which way to convolve is the fastest, of
+ways.py         the ways to convolve, in one table: torch's own, and
     matrix.py       products of matrices, where there are few positions
     pointwise.py    products of matrices, for 1 × 1 kernels
     winograd.py     a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers
@@ -11,7 +11,8 @@ convolution.py  which way to convolve is the fastest, of
     strips.py       the gradients of large maps, a strip of rows at a time
     gradients.py    what winograd.py and strips.py share
     packed.py       weights laid out once, as oneDNN multiplies them
-pooling.py      max pooling a few rows at a time
+pooling.py      max pooling a few rows at a time, or by slices
+neighbours.py   sums over neighbouring channels by slices
 parameter.py    what they ask of a layer's parameter
 rows.py         the bands of rows that all these take
 relu.py         the gradient of a ReLU in one pass

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe import plan
 from caffe.plan.capabilities import Pairs, Way, drawn
 
 Sizes = tuple[int, ...]
@@ -27,14 +26,14 @@ AT_ONCE = 512
 
 def by_onednn(x: torch.Tensor) -> bool:
     """Whether the plan may have this tensor multiplied, as float32 matrices, by oneDNN."""
-    return not plan.PLAIN and x.is_cpu and x.dtype == torch.float32 and ONEDNN.works
+    return x.is_cpu and x.dtype == torch.float32 and ONEDNN.works
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
     """Whether this is the faster way: weights (O, C, h, w) that outweigh what they are multiplied with."""
     wide = weight[0].numel() >= FEWEST_INPUTS
     few = len(x) * math.prod(positions(x, windows)) <= len(weight)
-    return not plan.PLAIN and x.is_cpu and wide and few and WAY.works
+    return x.is_cpu and wide and few and WAY.works
 
 
 def convolve(

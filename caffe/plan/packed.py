@@ -11,7 +11,6 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from caffe import plan
 from caffe.plan import matrix as products
 from caffe.plan.capabilities import BFLOAT16, FLOAT32, Pairs, Way, drawn
 
@@ -25,12 +24,12 @@ def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
     """Whether weights should be packed as kernels to be multiplied with this, if it is for many passes."""
     small = x[:, 0].numel() <= MOST_PIXELS and weight.numel() <= MOST_TWICE
     worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and small)
-    return not plan.PLAIN and x.is_cpu and worth and KERNELS[x.dtype].works
+    return x.is_cpu and worth and KERNELS[x.dtype].works
 
 
 def pays_as_matrix(x: torch.Tensor) -> bool:
     """Whether weights that are a matrix (see matrix.py) should be packed as one: in bfloat16."""
-    return not plan.PLAIN and x.is_cpu and x.dtype == torch.bfloat16 and MATRIX.works
+    return x.is_cpu and x.dtype == torch.bfloat16 and MATRIX.works
 
 
 def kernels(

@@ -1,4 +1,4 @@
-"""Max pooling a few rows at a time.
+"""Max pooling a few rows at a time, and, where there will be no gradient, by slices.
 
 torch compares many channels at once where they lie side by side, and one number after the other where, as in a blob,
 they lie map by map: that takes three times as long. So a few rows, no more than the cache holds, are laid out that way,
@@ -37,6 +37,39 @@ def max_pool(
 ) -> torch.Tensor:
     """As F.max_pool2d, of (N, C, H, W)."""
     return _MaxPool.apply(x, tuple(kernel_size), tuple(stride), tuple(pad), ceil_mode)
+
+
+def pays_by_slices(x: torch.Tensor) -> bool:
+    """Whether `largest_of_slices` is the faster way where nobody asks for gradients: of maps that lie one by one."""
+    return not plan.PLAIN and x.is_cpu and not x.is_contiguous(memory_format=torch.channels_last)
+
+
+def largest_of_slices(
+    x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], positions: Sequence[int]
+) -> torch.Tensor:
+    """Max pooling of (N, C, H, W): on a CPU ten times as fast as torch's, but it does not tell where.
+
+    positions: rows and columns of the top.
+    """
+    (rows, columns), (height, width), (down, right), (above, left) = positions, kernel, stride, pad
+    if above or left:
+        x = F.pad(x, (left, left, above, above), value=-math.inf)
+    x = _elementwise_max(
+        [x[:, :, start : start + (rows - 1) * down + 1 : down] for start in range(min(height, x.shape[2]))], axis=2
+    )
+    return _elementwise_max(
+        [x[..., start : start + (columns - 1) * right + 1 : right] for start in range(min(width, x.shape[3]))], axis=3
+    )
+
+
+def _elementwise_max(parts: list[torch.Tensor], axis: int) -> torch.Tensor:
+    """Of slices of which the later ones may be shorter by one."""
+    largest = parts[0]
+    for part in parts[1:]:
+        count, missing = part.shape[axis], largest.shape[axis] - part.shape[axis]
+        larger = torch.maximum(largest.narrow(axis, 0, count), part)
+        largest = torch.cat([larger, largest.narrow(axis, count, missing)], dim=axis) if missing else larger
+    return largest
 
 
 class _MaxPool(torch.autograd.Function):

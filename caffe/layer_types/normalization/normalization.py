@@ -14,6 +14,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import check_image
+from caffe.plan import neighbours
 from caffe.proto import caffe_pb2
 
 NVIDIA_LEAST_EPS = 1e-5
@@ -54,18 +55,8 @@ class LRN(TorchLayer):
         return [x]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        energy = self._across(x * x) if self.across_channels else self._within(x * x)
+        energy = neighbours.mean(x * x, self.size) if self.across_channels else self._within(x * x)
         return x * (self.k + self.alpha * energy).pow(-self.beta)
-
-    def _across(self, squares: torch.Tensor) -> torch.Tensor:
-        """Sums of slices: several times faster than torch's average pooling along the channels."""
-        channels = squares.shape[1]
-        half = min(self.size // 2, channels)  # what is further away is beyond the first and the last channel
-        padded = F.pad(squares, (0, 0, 0, 0, half, half))
-        total = padded.narrow(dim=1, start=0, length=channels)
-        for start in range(1, 2 * half + 1):
-            total = total + padded.narrow(dim=1, start=start, length=channels)
-        return total / self.size
 
     def _within(self, squares: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(squares, kernel_size=self.size, stride=1, padding=self.size // 2)

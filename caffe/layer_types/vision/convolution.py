@@ -14,7 +14,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Handling, Precision, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
-from caffe.plan import convolution, upsampling
+from caffe.plan import upsampling, ways
 from caffe.plan.border import Reach
 
 ONE_IMPLEMENTATION = {"engine": "one implementation", "force_nd_im2col": "one implementation for any number of axes"}
@@ -174,7 +174,7 @@ class Convolution(_Convolving):
         stride, pad, dilation = windows.stride, windows.pad, windows.dilation
         if direct is F.conv2d and fits:
             bias = params[1].to(x.dtype) if len(params) > 1 else None
-            return convolution.convolve(x, self.parameter(0), bias, stride, pad, dilation, self.group)
+            return ways.convolve(x, self.parameter(0), bias, stride, pad, dilation, self.group)
         weight, bias = _weight_and_bias(x, params)
         if direct is None or not fits:
             return _with_bias(_multiply_patches(x, weight, windows, self.group), bias)
