@@ -43,7 +43,7 @@ test: $(STAMP) ## Run the tests, a process for each core (ARGS='-k softmax')
 test-all: test ## Run the tests, and then those that take long, too
 	$(PY) -m pytest $(WORKERS) -m slow $(ARGS)
 
-fast: $(STAMP) ## Run what tells most in a minute: every layer's numbers, the plan, formats, data layers, surgery
+fast: $(STAMP) ## Run what tells most in a minute: every layer's numbers, formats, data layers, surgery
 	$(PY) -m pytest $(WORKERS) -m "not slow and not thorough" $(ARGS)
 
 faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (Linux; ARGS='--inputs 500 --only hdf5-data')

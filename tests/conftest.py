@@ -1,6 +1,6 @@
 """No test works in the home of the project of whoever runs it; processes that share the cores have one thread each.
 
-What tells most in a minute (`make fast`) is all but the slow tests and those of whole commands and trainings.
+What tells most in a minute (`make fast`) is all but the slow tests and the thorough ones, most of them in THOROUGH.
 """
 
 import os
@@ -15,13 +15,23 @@ THOROUGH = {
     "analyses": "trainings and scorings in small",
     "benchmarks": "measuring programs run in small",
     "cli": "whole commands, many in processes of their own",
+    "data_layers/test_published_nets.py": "whole nets",
     "faults": "a process for each way to fail",
     "gpu": "every case once more on a pretended GPU",
     "installed": "the package installed into an environment of its own",
+    "net_spec": "every file of every net made anew",
     "parallel": "trainings in several processes",
+    "plan": "each way of the plan in detail; the cases of layers go through all of them",
+    "solver/test_snapshot_lock.py": "processes that are killed",
+    "solver/test_trajectories.py": "hundreds of trainings",
+    "test_database.py": "damage at every byte",
+    "test_forks.py": "processes of their own",
+    "test_metrics.py": "the official labels of a whole data set, where they are",
+    "test_names.py": "processes of their own",
+    "test_process.py": "processes of their own",
     "tools": "whole commands, many in processes of their own",
 }
-"""The folders of tests that `make fast` leaves out, and why."""
+"""The folders and files of tests that `make fast` leaves out, and why."""
 
 os.environ.pop("FCN_CAFFE_ROOT", None)
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -39,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in (*item.iter_markers("slow"), *item.iter_markers("thorough")):
             if set(marker.kwargs) != {"reason"} or not marker.kwargs["reason"]:
                 raise pytest.UsageError(f'{item.nodeid}: say why, {marker.name}(reason="...")')
-        folder = item.path.relative_to(HERE).parts[0]
-        if folder in THOROUGH:
-            item.add_marker(pytest.mark.thorough(reason=THOROUGH[folder]))
+        place = item.path.relative_to(HERE)
+        for path in (place, *place.parents):
+            if reason := THOROUGH.get(path.as_posix()):
+                item.add_marker(pytest.mark.thorough(reason=reason))

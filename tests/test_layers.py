@@ -53,6 +53,7 @@ NO_AUTOGRAD = {"Python", "Silence"}
 FEW = 64
 """Numbers in bottoms and parameters together, up to which each has its finite difference."""
 
+AGAIN = pytest.mark.thorough(reason="most cases once more")
 FAMILIES = families()
 FAMILY = {case.id: family for family, cases in FAMILIES.items() for case in cases}
 
@@ -134,6 +135,7 @@ def test_gradients_are_real_caffes(case):
     assert not lines
 
 
+@AGAIN
 @each(accepted)
 def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
     monkeypatch.setattr(plan, "PLAIN", True)
@@ -323,6 +325,7 @@ def test_in_place_is_the_same_as_out_of_place(case):
             assert difference(blob.diff, expected[f"grad/layer/{index}"], 1e-5) is None
 
 
+@AGAIN
 @each(lambda case: same_every_time(case) and not case.in_place and case.shapes and not changes_parameters(case))
 def test_forward_twice_is_the_same_as_once(case):
     expected = result(case.id)
@@ -333,6 +336,7 @@ def test_forward_twice_is_the_same_as_once(case):
     assert all(np.array_equal(again[name], expected[name], equal_nan=True) for name in again)
 
 
+@AGAIN
 @each(lambda case: same_every_time(case) and not case.in_place and case.backward and case.type and case.shapes)
 def test_backward_twice_sets_bottom_diffs_and_adds_up_parameter_diffs(case):
     with runner.folder_of(case):
