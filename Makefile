@@ -61,10 +61,10 @@ check: $(STAMP) ## Lint, types, and whether the generated files are up to date (
 	$(VENV)/bin/mypy
 	$(PY) -m caffe.proto.generate --check
 	$(PY) -m net_spec --check
-	$(PY) -m tests.layer_catalogue --check
+	$(PY) -m docs.generate --check
 
-docs: $(STAMP) ## Write docs/layers.md from the layer classes
-	$(PY) -m tests.layer_catalogue
+docs: $(STAMP) ## Write docs/layers.md, cli.md, environment.md and api.md from the sources
+	$(PY) -m docs.generate
 
 nets: $(STAMP) ## Write nets/ and solvers/ from net_spec/
 	$(PY) -m net_spec

@@ -11,12 +11,33 @@
     └── UsageError                a wrong call, option or flag
 
 A message has one shape: who, what was found, what was expected, what to do. Where Caffe has words that scripts match,
-those words stand in the message.
+those words stand in the message. For programs, an error's parts are its attributes, too: `layer`, `found`, `expected`
+and `remedy`.
 """
+
+from typing import Any
 
 
 class CaffeError(RuntimeError):
-    """Base of all errors of this package."""
+    """Base of all errors of this package; its parts are attributes, None where the error has no such part.
+
+    layer: the name of the layer that it is about; an error that a layer of a net raises always has it.
+    found, expected: the values themselves, such as shapes or names. remedy: a sentence.
+    """
+
+    def __init__(
+        self,
+        *message: object,
+        layer: str | None = None,
+        found: Any = None,
+        expected: Any = None,
+        remedy: str | None = None,
+    ):
+        super().__init__(*message)
+        self.layer = layer
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
 
 
 class FormatError(CaffeError):
@@ -44,10 +65,13 @@ class DataError(CaffeError):
 
 
 class LabelError(DataError):
-    """Labels of a batch that a layer cannot take: `items` are their places along the first axis of the blob `blob`."""
+    """Labels of a batch that a layer cannot take: `items` are their places along the first axis of the blob `blob`.
 
-    def __init__(self, message: str, blob: str, items: list[int]):
-        super().__init__(message)
+    found: the wrong values, ascending.
+    """
+
+    def __init__(self, message: str, blob: str, items: list[int], **parts: Any):
+        super().__init__(message, **parts)
         self.blob = blob
         self.items = items
 

@@ -17,6 +17,7 @@ from caffe.errors import DataError, UsageError
 from caffe.formats.binaryproto import array_to_blobproto, blobproto_to_array
 from caffe.formats.pictures import FORMATS, UNREADABLE
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 __all__ = [
     "Transformer",
@@ -66,7 +67,8 @@ def array_to_datum(arr: np.ndarray, label: int | None = None) -> Any:
     """
     if arr.ndim != 3:
         raise ValueError(
-            f"array_to_datum: Incorrect array shape. It is {arr.shape}, expected (channels, height, width). Reshape it."
+            f"array_to_datum: Incorrect array shape. It is {shape_text(arr.shape)}, expected channels×height×width. "
+            "Reshape it."
         )
     channels, height, width = arr.shape
     datum = caffe_pb2.Datum(channels=channels, height=height, width=width)
@@ -93,7 +95,8 @@ def datum_to_array(datum: Any) -> np.ndarray:
     shape = (datum.channels, datum.height, datum.width)
     if values.size != np.prod(shape):
         raise DataError(
-            f"datum_to_array: the Datum has {values.size} values, expected {shape} = {np.prod(shape)}. Write it again."
+            f"datum_to_array: the Datum has {values.size} values, expected {shape_text(shape)} = {np.prod(shape)}. "
+            "Write it again."
         )
     return values.reshape(shape)
 
@@ -158,8 +161,8 @@ def check_image(image: np.ndarray, who: str, channels: int | None = None) -> Non
     """Raises UsageError unless an array is an image, height × width × channels; of so many channels, if they count."""
     if image.ndim != 3 or not image.size:
         raise UsageError(
-            f"{who}: found an array of shape {image.shape}, expected an image, height × width × channels. Load it with "
-            "caffe.io.load_image; of one image in an array, make a list: [image]."
+            f"{who}: found an array of shape {shape_text(image.shape)}, expected an image, height × width × channels. "
+            "Load it with caffe.io.load_image; of one image in an array, make a list: [image]."
         )
     if channels is not None and image.shape[2] != channels:
         raise UsageError(
@@ -171,7 +174,7 @@ def check_image(image: np.ndarray, who: str, channels: int | None = None) -> Non
 def image_input(net: Any, who: str) -> str:
     """The name of a net's first input. Raises UsageError if it has none, or one that takes no images."""
     if not net.inputs or len(net.blobs[net.inputs[0]].shape) != 4 or not net.outputs:
-        found = ", ".join(f"{name} {tuple(net.blobs[name].shape)}" for name in net.inputs) or "no input"
+        found = ", ".join(f"{name} {shape_text(net.blobs[name].shape)}" for name in net.inputs) or "no input"
         raise UsageError(
             f"{who}: the net has {found} and {len(net.outputs)} output(s), expected an input of batch × channels × "
             "height × width, and an output. Give a deploy prototxt, whose first layer is of type Input."
@@ -292,7 +295,7 @@ class Transformer:
             mean = mean[np.newaxis]
         if mean.ndim != 3:
             raise ValueError(
-                f"Transformer: Mean shape invalid. It is {mean.shape}, the input {shape}. "
+                f"Transformer: Mean shape invalid. It is {shape_text(mean.shape)}, the input {shape_text(shape)}. "
                 "Give one number a channel, or channels × height × width."
             )
         if mean.shape[0] != shape[0]:

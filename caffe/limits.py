@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from caffe.errors import CaffeError, NetError, ShapeError
 from caffe.formats.blobproto import MAX_COUNT
+from caffe.shapes import shape_text
 
 _WHOLE = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32}
 _WHOLE |= {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
@@ -46,24 +47,28 @@ def check_count(shape: Sequence[int], what: str, owner: str, fields: str) -> Non
     """Raises ShapeError for more values than a blob holds; `what` has this shape, by the settings named in `fields`."""
     if math.prod(shape) > MAX_COUNT:
         raise ShapeError(
-            f"{owner}: {what} would be {'×'.join(map(str, shape))}, {math.prod(shape):,} values, expected at most "
+            f"{owner}: {what} would be {shape_text(shape)}, {math.prod(shape):,} values, expected at most "
             f"{MAX_COUNT:,} (blob size exceeds INT_MAX). Lower {fields}."
         )
 
 
 @contextmanager
-def named(owner: str) -> Iterator[None]:
-    """Errors of this package inside the block name the layer, and so does what torch says when memory is short."""
+def named(owner: str, layer: str) -> Iterator[None]:
+    """Errors of this package inside the block name the layer, and so does what torch says when memory is short.
+
+    owner: how messages call it; layer: its name alone.
+    """
     try:
         yield
     except CaffeError as error:
         if owner not in str(error):
             error.args = (f"{owner}: {error}", *error.args[1:])
+        error.layer = error.layer or layer
         raise
     except (MemoryError, RuntimeError) as error:
         if not is_memory(error):
             raise
-        raise short_of_memory(error, owner) from error
+        raise short_of_memory(error, owner, layer) from error
 
 
 def is_memory(error: Exception) -> bool:
@@ -71,10 +76,12 @@ def is_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def short_of_memory(error: Exception, owner: str) -> NetError:
+def short_of_memory(error: Exception, owner: str, layer: str) -> NetError:
     """The error of a layer for which there is not the memory."""
     said = str(error).partition("\n")[0] or "no memory"
     return NetError(
         f"{owner}: its blobs and what it computes with take more memory than there is ({said}). Lower the sizes in its "
-        "settings, or give it smaller bottoms."
+        "settings, or give it smaller bottoms.",
+        layer=layer,
+        remedy="Lower the sizes in its settings, or give it smaller bottoms.",
     )

@@ -28,6 +28,7 @@ def solver_rank() -> int:
 
 
 def set_solver_count(count: int) -> None:
+    """How many solvers train together. Raises UsageError for less than 1."""
     global _count
     if count < 1:
         raise UsageError(f"set_solver_count({count}): at least 1 was expected")

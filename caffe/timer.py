@@ -16,15 +16,18 @@ class Timer:
         self._running = False
 
     def start(self) -> None:
+        """Begin to measure; nothing if it is measuring."""
         if not self._running:
             self._started, self._running = _now(), True
 
     def stop(self) -> None:
+        """Stop measuring; nothing if it is not."""
         if self._running:
             self._elapsed, self._running = _now() - self._started, False
 
     @property
     def ms(self) -> float:
+        """Milliseconds from start to stop; stops a running timer."""
         self.stop()
         return self._elapsed * 1000
 

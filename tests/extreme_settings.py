@@ -21,7 +21,7 @@ from caffe.errors import CaffeError
 from caffe.formats import prototxt
 from caffe.formats.upgrade import upgrade_net
 from caffe.proto import bvlc_fields, caffe_pb2
-from tests import layer_catalogue
+from docs.generate import layers
 from tests.cases import all_cases
 
 VALUES = (2**31 - 1, 2**32 - 1, 2**30, 0, -7, -(2**31))
@@ -34,9 +34,7 @@ def nets(layer_type):
     if not cases:
         return
     cases.sort(key=lambda case: case.type != layer_type)
-    messages = [
-        name for name, _ in itertools.groupby(layer_catalogue.settings_of(caffe.layer_types.base.REGISTRY[layer_type]))
-    ]
+    messages = [name for name, _ in itertools.groupby(layers.settings_of(caffe.layer_types.base.REGISTRY[layer_type]))]
     for name in messages:
         fields = bvlc_fields(caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name[name].message_type)
         for field in (field for field in fields if field.cpp_type in (1, 2, 3, 4)):

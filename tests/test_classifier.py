@@ -91,10 +91,10 @@ def test_selective_search_is_a_package_of_its_own(files: tuple[str, str]) -> Non
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        (np.zeros((20, 30, 3)), "input 0: found an array of shape (30, 3), expected an image"),
-        ([np.zeros((20, 30))], "input 0: found an array of shape (20, 30)"),
+        (np.zeros((20, 30, 3)), "input 0: found an array of shape 30×3, expected an image"),
+        ([np.zeros((20, 30))], "input 0: found an array of shape 20×30"),
         ([image(9, 9), np.zeros((20, 30, 1))], "input 1: the image has 1 channels, the net takes 3"),
-        ([np.zeros((0, 30, 3))], "found an array of shape (0, 30, 3)"),
+        ([np.zeros((0, 30, 3))], "found an array of shape 0×30×3"),
         ([], "there is no image"),
     ],
 )
@@ -120,7 +120,7 @@ def test_image_dims_smaller_than_the_crop_are_refused(files: tuple[str, str]) ->
     ("net", "found"),
     [
         ("", "no input"),
-        ('layer { name: "a" type: "Input" top: "a" input_param { shape { dim: [4, 3] } } }', r"a \(4, 3\)"),
+        ('layer { name: "a" type: "Input" top: "a" input_param { shape { dim: [4, 3] } } }', "a 4×3"),
     ],
 )
 def test_a_net_that_takes_no_images_is_refused(

@@ -42,7 +42,7 @@ class TestMessages:
             caffe.io.datum_to_array(caffe_pb2.Datum(encoded=True, data=b"\xff\xd8"))
 
     def test_incomplete_datum_is_refused(self) -> None:
-        with pytest.raises(DataError, match=r"has 2 values, expected \(3, 1, 1\)"):
+        with pytest.raises(DataError, match=r"has 2 values, expected 3×1×1"):
             caffe.io.datum_to_array(caffe_pb2.Datum(channels=3, height=1, width=1, data=b"ab"))
 
     def test_blobprotovector(self) -> None:

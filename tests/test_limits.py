@@ -67,14 +67,14 @@ def build(tmp_path, layer):
             r"InnerProduct\): inner_product_param.bias_filler.value is inf",
         ),
         ('type: "ReLU" param { lr_mult: nan }', r"ReLU\): param.lr_mult is nan"),
-        ('type: "ReLU" blobs { shape { dim: 3 } data: 1 }', r"ReLU\): a blob of shape \(3,\) has 1 values of data"),
+        ('type: "ReLU" blobs { shape { dim: 3 } data: 1 }', r"ReLU\): a blob of shape 3 has 1 values of data"),
         ('type: "Python" python_param { module: ".." layer: "X" }', r"Python\): python_param's module is '..'"),
         ('type: "Python" python_param { module: "/etc/x" layer: "X" }', r"Python\): python_param's module is '/etc/x'"),
         (
             f'type: "Python" python_param {{ module: "{"x" * 5000}" layer: "X" }}',
             r"Python\): python_param's module is 'x+… \(5,000 characters\)'",
         ),
-        ('type: "Reshape" reshape_param { shape { dim: -3 dim: -64 } }', r"Reshape\): Blob.reshape: shape \(-3, -64\)"),
+        ('type: "Reshape" reshape_param { shape { dim: -3 dim: -64 } }', r"Reshape\): Blob.reshape: shape -3×-64"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(tmp_path, layer, words):

@@ -17,6 +17,7 @@ from caffe.copying import NotCopied
 from caffe.errors import ShapeError, UsageError
 from caffe.formats.blobproto import MAX_COUNT
 from caffe.plan.border import Shorts, lengthen
+from caffe.shapes import shape_text
 
 MAX_AXES = 32
 LARGE = 2**20
@@ -260,14 +261,17 @@ class Blob(NotCopied):
 
     @property
     def data(self) -> np.ndarray:
+        """The values as a float32 array that may be written to."""
         return self._data.array(self._shape)
 
     @property
     def diff(self) -> np.ndarray:
+        """The gradient of the loss as a float32 array that may be written to."""
         return self._diff.array(self._shape)
 
     @property
     def tensor(self) -> torch.Tensor:
+        """The values as a tensor on the current device; not pycaffe's."""
         return self._data.tensor(self._shape)
 
     @tensor.setter
@@ -312,6 +316,7 @@ class Blob(NotCopied):
 
     @property
     def grad(self) -> torch.Tensor:
+        """The gradient of the loss as a tensor on the current device; not pycaffe's."""
         return self._diff.tensor(self._shape)
 
     @grad.setter
@@ -353,10 +358,12 @@ class Blob(NotCopied):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The sizes of all axes."""
         return self._shape
 
     @property
     def count(self) -> int:
+        """The number of values, the product of the shape."""
         return self._data.count
 
     def reshape(self, *dims: int) -> None:
@@ -370,11 +377,13 @@ class Blob(NotCopied):
         except (TypeError, ValueError) as error:
             raise ShapeError(f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227)") from error
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
-            raise ShapeError(f"Blob.reshape: shape {shape}, expected at most {MAX_AXES} axes, none of them negative")
+            raise ShapeError(
+                f"Blob.reshape: shape {shape_text(shape)}, expected at most {MAX_AXES} axes, none of them negative"
+            )
         if math.prod(shape) > MAX_COUNT:
             raise ShapeError(
-                f"Blob.reshape: shape {shape} has {math.prod(shape):,} values, expected at most {MAX_COUNT:,} "
-                "(blob size exceeds INT_MAX). Correct the sizes."
+                f"Blob.reshape: shape {shape_text(shape)} has {math.prod(shape):,} values, expected at most "
+                f"{MAX_COUNT:,} (blob size exceeds INT_MAX). Correct the sizes."
             )
         self._shape = shape
         self._data.resize(math.prod(shape))
@@ -395,25 +404,29 @@ class Blob(NotCopied):
     def _legacy_dim(self, axis: int) -> int:
         if len(self._shape) > 4:
             raise ShapeError(
-                f"Blob: shape {self._shape}: Cannot use legacy accessors on Blobs with > 4 axes. "
+                f"Blob: shape {shape_text(self._shape)}: Cannot use legacy accessors on Blobs with > 4 axes. "
                 "num, channels, height and width cover 4: use `shape`."
             )
         return self._shape[axis] if axis < len(self._shape) else 1
 
     @property
     def num(self) -> int:
+        """Legacy name of shape[0]; 1 if there is no such axis."""
         return self._legacy_dim(0)
 
     @property
     def channels(self) -> int:
+        """Legacy name of shape[1]; 1 if there is no such axis."""
         return self._legacy_dim(1)
 
     @property
     def height(self) -> int:
+        """Legacy name of shape[2]; 1 if there is no such axis."""
         return self._legacy_dim(2)
 
     @property
     def width(self) -> int:
+        """Legacy name of shape[3]; 1 if there is no such axis."""
         return self._legacy_dim(3)
 
     def __repr__(self) -> str:

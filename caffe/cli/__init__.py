@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import NoReturn
 
 import caffe
@@ -23,6 +23,7 @@ from caffe import registration
 from caffe.errors import CaffeError
 from caffe.log import log
 from caffe.process import tune_process
+from caffe.version import VERSION
 
 COMMANDS = {
     "train": "train or finetune a model",
@@ -125,11 +126,7 @@ def _words(error: Exception, command: str) -> str:
 
 def _version() -> str:
     """The version of Caffe that this is a replacement of, and, on a line of its own, the project's."""
-    try:
-        own = metadata.version(_DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        own = "(not installed: a source tree)"
-    return f"caffe version {caffe.__version__}\n{_DISTRIBUTION} {own}"
+    return f"caffe version {caffe.__version__}\n{_DISTRIBUTION} {VERSION}"
 
 
 def _print_on_any_terminal() -> None:

@@ -1,4 +1,7 @@
-"""Classify images: an image, a folder of images, or a .npy array of them; the probabilities go into a .npy file."""
+"""Classify images: an image, a folder of images, or a .npy array of them; the probabilities go into a .npy file.
+
+caffe classify photo.jpg probabilities.npy --model_def deploy.prototxt --pretrained_model net.caffemodel
+"""
 
 import argparse
 import time
@@ -12,6 +15,7 @@ from caffe.cli import preprocessing
 from caffe.errors import DataError
 from caffe.formats.atomic import open_atomic
 from caffe.log import log
+from caffe.shapes import shape_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +48,8 @@ def _load(path: Path, extension: str) -> list[np.ndarray]:
         array = preprocessing.load_array(str(path))
         if array.ndim not in (3, 4):
             raise DataError(
-                f"'{path}' holds an array of shape {array.shape}, expected one image, height × width × channels, or "
-                "several: images × height × width × channels."
+                f"'{path}' holds an array of shape {shape_text(array.shape)}, expected one image, height × width × "
+                "channels, or several: images × height × width × channels."
             )
         return [array] if array.ndim == 3 else list(array)
     if not path.is_dir():

@@ -17,6 +17,7 @@ from caffe.data.transformer import array_of
 from caffe.errors import DataError
 from caffe.formats import binaryproto
 from caffe.log import log
+from caffe.shapes import shape_text
 
 _REPORT_EVERY = 10000
 
@@ -51,7 +52,8 @@ def mean_image(database: Database) -> np.ndarray:
         total = np.zeros(image.shape) if total is None else total
         if image.shape != total.shape:
             raise DataError(
-                f"{name} is {image.shape}, those before are {total.shape} (channels, height, width): "
+                f"{name} is {shape_text(image.shape)}, those before are {shape_text(total.shape)} "
+                "(channels×height×width): "
                 "Incorrect data field size. Convert the images with -resize_height and -resize_width."
             )
         total += image

@@ -2,6 +2,8 @@
 
 The input is a CSV file with the columns filename, ymin, xmin, ymax, xmax (in any order): a window a line. The output is
 a CSV file of the same columns and one for each class, or an HDF5 file of filename, window and prediction.
+
+    caffe detect windows.csv found.h5 --model_def deploy.prototxt --pretrained_model net.caffemodel
 """
 
 import argparse

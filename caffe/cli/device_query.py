@@ -1,4 +1,7 @@
-"""Show what the GPUs of this machine are."""
+"""Show what the GPUs of this machine are.
+
+caffe device_query -gpu all
+"""
 
 import argparse
 

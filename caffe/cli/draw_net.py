@@ -1,4 +1,7 @@
-"""Draw a net: a picture (png, svg, pdf, …) by Graphviz, or the graph's text (.dot), as the output's ending says."""
+"""Draw a net: a picture (png, svg, pdf, …) by Graphviz, or the graph's text (.dot), as the output's ending says.
+
+caffe draw_net train.prototxt net.png --rankdir TB
+"""
 
 import argparse
 

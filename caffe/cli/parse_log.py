@@ -1,6 +1,8 @@
 """Make tables of a training log: LOG.train and LOG.test, CSV files of the train and test net outputs.
 
 Columns: NumIters, Seconds since training began, LearningRate (the last one logged before), then the outputs by name.
+
+    caffe parse_log train.log tables/
 """
 
 import argparse

@@ -4,6 +4,8 @@
 1 Test accuracy vs. Seconds      5 Train learning rate vs. Seconds
 2 Test loss vs. Iters            6 Train loss vs. Iters
 3 Test loss vs. Seconds          7 Train loss vs. Seconds
+
+    caffe plot_training_log 6 loss.png train.log
 """
 
 import argparse

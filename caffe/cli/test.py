@@ -1,4 +1,7 @@
-"""Score a model: run its TEST net over batches and average what it puts out."""
+"""Score a model: run its TEST net over batches and average what it puts out.
+
+caffe test -model val.prototxt -weights net.caffemodel -iterations 100
+"""
 
 import argparse
 

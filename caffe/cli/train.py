@@ -3,6 +3,9 @@
 On several GPUs: -gpu 0,1 or -gpu all; on several machines: torchrun ... -m caffe train ...
 SIGINT stops after the iteration, with a snapshot; SIGHUP makes a snapshot and goes on. A loss or weights that are NaN
 or infinite end the training with status 1; the snapshots made before stay.
+
+    caffe train -solver solver.prototxt -weights base.caffemodel
+    caffe train -solver solver.prototxt -snapshot train_iter_1000.solverstate -gpu 0,1
 """
 
 import argparse

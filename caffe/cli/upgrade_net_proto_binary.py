@@ -1,4 +1,7 @@
-"""Bring a caffemodel of 2013 or 2014 to today's form."""
+"""Bring a caffemodel of 2013 or 2014 to today's form.
+
+caffe upgrade_net_proto_binary old.caffemodel new.caffemodel
+"""
 
 import argparse
 

@@ -1,4 +1,7 @@
-"""Bring a net's prototxt of 2013 or 2014 to today's form."""
+"""Bring a net's prototxt of 2013 or 2014 to today's form.
+
+caffe upgrade_net_proto_text old.prototxt new.prototxt
+"""
 
 import argparse
 

@@ -1,4 +1,7 @@
-"""Bring a solver's prototxt with solver_type to today's form."""
+"""Bring a solver's prototxt with solver_type to today's form.
+
+caffe upgrade_solver_proto_text old.prototxt new.prototxt
+"""
 
 import argparse
 

@@ -24,6 +24,7 @@ from caffe.formats.blobproto import MAX_COUNT
 from caffe.limits import check_count
 from caffe.log import log
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 Batch = tuple[np.ndarray, np.ndarray, list[str]]
 
@@ -145,8 +146,9 @@ def batched(items: Iterator[tuple[np.ndarray, int, str]], size: int, transformer
                 data = np.empty((size, *values.shape), np.float32)
             if values.shape != data.shape[1:]:
                 raise DataError(
-                    f"{transformer.owner}: {name} is {values.shape}, the first of its batch is {data.shape[1:]} "
-                    "(channels, height, width). Give all images one size, use crop_size, or batch_size: 1."
+                    f"{transformer.owner}: {name} is {shape_text(values.shape)}, the first of its batch is "
+                    f"{shape_text(data.shape[1:])} "
+                    "(channels×height×width). Give all images one size, use crop_size, or batch_size: 1."
                 )
             data[index] = values
         yield data, labels, names

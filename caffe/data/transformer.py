@@ -11,6 +11,7 @@ from caffe.errors import DataError, NetError
 from caffe.formats import binaryproto
 from caffe.log import log
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 Shape = tuple[int, ...]
 
@@ -81,8 +82,8 @@ class DataTransformer:
     def _mean_for(self, image: Shape, name: str) -> np.ndarray | None:
         if self._mean is not None and self._mean.shape != image:
             raise DataError(
-                f"{self.owner}: {name} is {_words(image)} (channels×height×width), the mean in '{self.mean_file}' is "
-                f"{_words(self._mean.shape)}. Make them equal, or use one mean_value per channel."
+                f"{self.owner}: {name} is {shape_text(image)} (channels×height×width), the mean in '{self.mean_file}' "
+                f"is {shape_text(self._mean.shape)}. Make them equal, or use one mean_value per channel."
             )
         if self.mean_values.size not in (0, 1, image[0]):
             raise DataError(
@@ -101,7 +102,7 @@ class DataTransformer:
         middle = self._mean[:, offset : offset + height, offset : offset + width]
         if offset < 0 or middle.shape != crop:
             raise DataError(
-                f"{self.owner}: the mean in '{self.mean_file}' is {_words(self._mean.shape)}, expected {channels} "
+                f"{self.owner}: the mean in '{self.mean_file}' is {shape_text(self._mean.shape)}, expected {channels} "
                 f"channels, and room for a crop of {height}×{width}, {offset} pixels from its corner. "
                 "Compute it from larger images."
             )
@@ -127,10 +128,6 @@ def array_of(datum: caffe_pb2.Datum, name: str) -> np.ndarray:
     if values.size != np.prod(shape, dtype=np.int64) or min(shape) <= 0:
         raise DataError(
             f"{name} holds {values.size} {'bytes' if datum.data else 'float_data values'}, but says that it is "
-            f"{_words(shape)} (channels×height×width). Write the database again."
+            f"{shape_text(shape)} (channels×height×width). Write the database again."
         )
     return values.reshape(shape)
-
-
-def _words(shape: Shape) -> str:
-    return "×".join(map(str, shape))

@@ -10,6 +10,7 @@ from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import PathLike, map_file
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 
 def read(path: PathLike) -> np.ndarray:
@@ -20,7 +21,7 @@ def read(path: PathLike) -> np.ndarray:
         raise wrong_kind(path, found, Kind.BLOB.value)
     array = np.array(blobproto.decode(content, os.fspath(path)).data)
     if not array.size:
-        raise FormatError(f"{path}: holds no values, shape {array.shape}. Copy or download the file again.")
+        raise FormatError(f"{path}: holds no values, shape {shape_text(array.shape)}. Copy or download the file again.")
     return array
 
 

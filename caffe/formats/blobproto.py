@@ -26,6 +26,7 @@ from google.protobuf.message import DecodeError
 from caffe.errors import FormatError
 from caffe.formats import wire
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 _LEGACY = ("num", "channels", "height", "width")
 _FLOATS = {5: "data", 6: "diff"}
@@ -123,7 +124,7 @@ def check_shape(shape: tuple[int, ...], source: str) -> tuple[int, ...]:
     """The shape itself, if a Caffe blob can have it; else FormatError. Nothing is allocated."""
     if len(shape) > MAX_AXES or any(extent < 0 for extent in shape) or math.prod(shape) > MAX_COUNT:
         raise FormatError(
-            f"{source}: found a blob of shape {_text(shape)}, expected at most {MAX_AXES} axes and {MAX_COUNT:,} "
+            f"{source}: found a blob of shape {shape_text(shape)}, expected at most {MAX_AXES} axes and {MAX_COUNT:,} "
             "values, no extent negative. The file is damaged: copy or download it again."
         )
     return shape
@@ -132,14 +133,10 @@ def check_shape(shape: tuple[int, ...], source: str) -> tuple[int, ...]:
 def _shaped(values: np.ndarray, shape: tuple[int, ...], name: str, source: str) -> np.ndarray:
     if values.size != math.prod(shape):
         raise FormatError(
-            f"{source}: a blob of shape {_text(shape)} has {values.size:,} values of {name}, expected "
+            f"{source}: a blob of shape {shape_text(shape)} has {values.size:,} values of {name}, expected "
             f"{math.prod(shape):,}. The file is damaged or truncated: copy or download it again."
         )
     return values.reshape(shape)
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) or "()"
 
 
 def encode(data: np.ndarray, diff: np.ndarray | None = None) -> list[wire.Piece]:

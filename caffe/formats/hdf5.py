@@ -20,6 +20,7 @@ from caffe.formats.caffemodel import LayerWeights
 from caffe.formats.hdf5_file import created, find, opened, read_array, walk
 from caffe.formats.identify import Kind, wrong_kind
 from caffe.formats.mapped import PathLike
+from caffe.shapes import shape_text
 
 MAX_BLOBS_PER_LAYER = 1024
 
@@ -62,8 +63,9 @@ def _check_diffs(
         for index, (values, gradient) in enumerate(zip(blobs, diff.get(name, []), strict=False)):
             if values is not None and gradient is not None and values.shape != gradient.shape:
                 raise FormatError(
-                    f"{source}: layer '{name}': /diff/{name}/{index} has shape {gradient.shape}, expected that of "
-                    f"/data/{name}/{index}, {values.shape}. The file is damaged: copy or download it again."
+                    f"{source}: layer '{name}': /diff/{name}/{index} has shape {shape_text(gradient.shape)}, expected "
+                    "that of "
+                    f"/data/{name}/{index}, {shape_text(values.shape)}. The file is damaged: copy or download it again."
                 )
 
 

@@ -18,6 +18,7 @@ from caffe.formats.atomic import replacing
 from caffe.formats.blobproto import check_shape
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import PathLike, map_file
+from caffe.shapes import shape_text
 
 Node: TypeAlias = h5py.Group | h5py.Dataset
 
@@ -135,7 +136,7 @@ def read_array(dataset: Any, source: str, dtype: type[np.generic] = np.float32) 
     if stored > os.path.getsize(dataset.file.filename):
         raise FormatError(f"{where} is said to take {stored:,} bytes, more than the file has. It is truncated.")
     if dataset.nbytes > max(stored, 1) * MOST_COMPRESSION:
-        raise FormatError(f"{where} declares shape {shape} but stores nearly nothing. The file is damaged.")
+        raise FormatError(f"{where} declares shape {shape_text(shape)} but stores nearly nothing. The file is damaged.")
     if dataset.chunks and stored * MOST_COMPRESSION > LARGE:
         _check_chunks(dataset, where)
     return np.asarray(dataset[()], dtype)

@@ -16,6 +16,7 @@ from caffe.errors import CaffeError
 from caffe.formats import binaryproto, hdf5, hdf5_file, solverstate, weights
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import map_file
+from caffe.shapes import shape_text
 
 
 def summarize(path: str) -> str:
@@ -61,7 +62,7 @@ def _rows(layers: Iterable[tuple[str, str, list[np.ndarray | None]]]) -> Iterato
 def _describe(blob: np.ndarray | None) -> str:
     if blob is None:
         return "shared"
-    shape = "×".join(map(str, blob.shape)) or "scalar"
+    shape = shape_text(blob.shape) if blob.shape else "scalar"
     if not blob.size:
         return shape
     mean = blob.mean(dtype=np.float64)

@@ -11,12 +11,15 @@ SHOWN = 8
 
 def explained(error: Exception, nodes: Sequence[Node], running: int) -> Exception:
     """The error that tells more, or the error itself. running: the number of the layer that raised it."""
-    if isinstance(error, LabelError):
-        names = _images(error, nodes[:running])
-        return DataError(f"{error} They are in the batch's {names}.") if names else error
+    layer = nodes[running].layer
+    if isinstance(error, CaffeError):
+        error.layer = error.layer or layer.name
+    if isinstance(error, LabelError) and (names := _images(error, nodes[:running])):
+        parts = {"layer": error.layer, "found": error.found, "expected": error.expected, "remedy": error.remedy}
+        return DataError(f"{error} They are in the batch's {names}.", **parts)
     if isinstance(error, CaffeError) or not limits.is_memory(error):
         return error
-    return limits.short_of_memory(error, str(nodes[running].layer))
+    return limits.short_of_memory(error, str(layer), layer.name)
 
 
 def _images(error: LabelError, nodes: Sequence[Node]) -> str:

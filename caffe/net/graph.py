@@ -12,6 +12,7 @@ from caffe.layer_types.base import NativeLayer, create
 from caffe.log import log
 from caffe.net import dialects, gradients
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_string, shape_text
 
 
 @dataclass
@@ -112,7 +113,10 @@ class Graph:
         if name not in self._available:
             raise NetError(
                 f"Unknown bottom blob '{name}' (layer '{layer.name}', bottom index {index}). Blobs that layers "
-                f"before it produce and nothing has used yet: {', '.join(sorted(self._available)) or 'none'}."
+                f"before it produce and nothing has used yet: {', '.join(sorted(self._available)) or 'none'}.",
+                layer=layer.name,
+                found=name,
+                expected=sorted(self._available),
             )
         self._available.remove(name)
         log.info("%s <- %s", layer.name, name)
@@ -161,14 +165,14 @@ class Graph:
                 "must be unspecified or specified once per top blob."
             )
         limits.check_settings(layer.layer_param, str(layer))
-        with limits.named(str(layer)):
+        with limits.named(str(layer), layer.name):
             layer.setup(node.bottom, node.top)
             layer.reshape(node.bottom, node.top)
         log.info("Setting up %s", layer.name)
         node.loss_weights = [layer.loss_weight(index) for index in range(len(node.top))]
         reseed_loss(node)
         for blob, weight in zip(node.top, node.loss_weights, strict=True):
-            log.info("Top shape: %s (%d)", " ".join(map(str, blob.shape)), blob.count)
+            log.info("Top shape: %s", shape_string(blob.shape))
             if weight:
                 log.info("    with loss weight %g", weight)
 
@@ -207,8 +211,8 @@ class Graph:
             raise ShapeError(
                 f"Cannot share param '{param.name}' owned by layer '{owner.node.layer.name}' with layer "
                 f"'{param.node.layer.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param "
-                f"shape is {owner.blob.shape}; sharing layer {'shape is' if permissive else 'expects shape'} "
-                f"{param.blob.shape}"
+                f"shape is {shape_text(owner.blob.shape)}; sharing layer "
+                f"{'shape is' if permissive else 'expects shape'} {shape_text(param.blob.shape)}"
             )
         param.owner = owner
         param.blob.share_data(owner.blob)

@@ -23,6 +23,7 @@ from caffe.net.guard import Guard, guarded
 from caffe.net.passes import filter_net, insert_splits
 from caffe.net.run import NetRun
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 Hook = Callable[[int], object]
 Arrays = dict[str, np.ndarray]
@@ -128,14 +129,17 @@ class Net(NotCopied):
 
     @property
     def graph(self) -> Graph:
+        """Layers, blobs and parameters as they are connected; not pycaffe's."""
         return self._graph
 
     @property
     def inputs(self) -> list[str]:
+        """The names of the blobs that Input layers give."""
         return [self._blob_names[index] for index in self._graph.input_ids]
 
     @property
     def outputs(self) -> list[str]:
+        """The names of the blobs that no layer uses."""
         return [self._blob_names[index] for index in self._graph.output_ids]
 
     @property
@@ -154,10 +158,12 @@ class Net(NotCopied):
 
     @property
     def top_names(self) -> "OrderedDict[str, list[str]]":
+        """The names of each layer's tops."""
         return OrderedDict((n.layer.name, [self._blob_names[i] for i in n.top_ids]) for n in self.nodes)
 
     @property
     def bottom_names(self) -> "OrderedDict[str, list[str]]":
+        """The names of each layer's bottoms."""
         return OrderedDict((n.layer.name, [self._blob_names[i] for i in n.bottom_ids]) for n in self.nodes)
 
     @property
@@ -170,6 +176,7 @@ class Net(NotCopied):
 
     @property
     def blob_loss_weights(self) -> "OrderedDict[str, float]":
+        """What each blob counts in the net's loss; 0 for all that are no losses."""
         return OrderedDict(zip(self._blob_names, self._blob_loss_weights, strict=True))
 
     @guarded
@@ -253,15 +260,15 @@ class Net(NotCopied):
             values = np.asarray(values)
             if values.shape[:1] != target.shape[:1]:
                 raise UsageError(
-                    f"net '{self.name}': {what} is not batch sized: '{name}' is {target.shape}, the array "
-                    f"{values.shape}. Reshape the blob (net.blobs[...].reshape) or the array."
+                    f"net '{self.name}': {what} is not batch sized: '{name}' is {shape_text(target.shape)}, the array "
+                    f"{shape_text(values.shape)}. Reshape the blob (net.blobs[...].reshape) or the array."
                 )
             try:
                 target[...] = values
             except ValueError as error:
                 raise UsageError(
-                    f"net '{self.name}': blob '{name}' is {target.shape}, the array given for its {side} is "
-                    f"{values.shape}. Reshape one of them."
+                    f"net '{self.name}': blob '{name}' is {shape_text(target.shape)}, the array given for its {side} "
+                    f"is {shape_text(values.shape)}. Reshape one of them."
                 ) from error
 
     @guarded

@@ -16,12 +16,14 @@ from caffe.formats.caffemodel import LayerWeights
 from caffe.layer_types.base import NativeLayer
 from caffe.log import log
 from caffe.net.graph import Node, Param
+from caffe.shapes import shape_text
 
 if TYPE_CHECKING:
     from caffe.net import Net
 
 PIECE = 1 << 21
 """Values that one thread copies at a time."""
+_REMEDY = "To learn this layer's parameters from scratch rather than copying from a saved net, rename the layer."
 
 
 def copy_from(net: "Net", file: str) -> None:
@@ -42,9 +44,9 @@ def copy_from(net: "Net", file: str) -> None:
         copies += _matched(node, source, problems)
     if problems:
         raise WeightsError(
-            f"weights in '{file}' do not fit net '{net.name}': "
-            + "; ".join(problems)
-            + ". To learn this layer's parameters from scratch rather than copying from a saved net, rename the layer."
+            f"weights in '{file}' do not fit net '{net.name}': " + "; ".join(problems) + f". {_REMEDY}",
+            found=problems,
+            remedy=_REMEDY,
         )
     if device.mode_is_gpu():
         for blob, values, diff in copies:
@@ -94,7 +96,8 @@ def _matched(node: Node, source: LayerWeights, problems: list[str]) -> list[tupl
         else:
             problems.append(
                 f"Cannot copy param {param.index} weights from layer '{source.name}'; shape mismatch.  "
-                f"Source param shape is {_text(values.shape)}; target param shape is {_text(param.blob.shape)}"
+                f"Source param shape is {shape_text(values.shape)}; target param shape is "
+                f"{shape_text(param.blob.shape)}"
             )
     return found
 
@@ -116,9 +119,8 @@ def _same_shape(target: tuple[int, ...], source: tuple[int, ...]) -> bool:
     return target == source
 
 
-def _text(shape: tuple[int, ...]) -> str:
-    """As Blob::shape_string prints it."""
-    return f"{' '.join(map(str, shape))} ({int(np.prod(shape, dtype=np.int64))})"
+def _shapes(blobs: Iterable[Blob]) -> str:
+    return ", ".join(shape_text(blob.shape) for blob in blobs) or "none"
 
 
 def share_with(net: "Net", other: "Net") -> None:
@@ -129,8 +131,8 @@ def share_with(net: "Net", other: "Net") -> None:
             continue
         if [b.shape for b in blobs] != [b.shape for b in net.params[name]]:
             raise WeightsError(
-                f"Cannot share param weights from layer '{name}'; shape mismatch.  Source: {[b.shape for b in blobs]}; "
-                f"target: {[b.shape for b in net.params[name]]}. Rename the layer in one of the nets."
+                f"Cannot share param weights from layer '{name}'; shape mismatch.  Source: {_shapes(blobs)}; "
+                f"target: {_shapes(net.params[name])}. Rename the layer in one of the nets."
             )
         for mine, theirs in zip(net.params[name], blobs, strict=True):
             mine.share_data(theirs)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from caffe.ops.linear_map import apply_linear
+from caffe.shapes import shape_text
 
 NORMALIZATIONS = ("none", "after", "symmetric")
 _CHUNK = 1 << 24  # elements of the matrix of distances that exist at a time
@@ -48,8 +49,9 @@ def check_normalization(normalization: str) -> None:
 def check_features(features: Tensor) -> None:
     """Raise ValueError unless `features` are finite floats of shape (points, dimensions), none of them 0."""
     if features.dim() != 2 or 0 in features.shape or not features.is_floating_point():
-        shape = tuple(features.shape)
-        raise ValueError(f"features are {features.dtype} of shape {shape}; expected floats (points, dimensions)")
+        raise ValueError(
+            f"features are {features.dtype} of shape {shape_text(features.shape)}; expected floats (points, dimensions)"
+        )
     if not features.isfinite().all():
         raise ValueError("features are not all finite; divide finite positions and colours by deviations above 0")
 

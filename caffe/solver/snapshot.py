@@ -16,6 +16,7 @@ from caffe.errors import FormatError, NetError, WeightsError
 from caffe.formats import solverstate
 from caffe.log import log
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 from caffe.solver import layer_state, snapshot_lock
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ def restore(solver: "Solver", path: str) -> None:
     for index, (blob, values) in enumerate(zip(history, state.history, strict=True)):
         if blob.count != values.size:
             raise WeightsError(
-                f"'{path}': history {index} has shape {values.shape}, this net's is {blob.shape}. "
-                "Resume with the net that wrote it."
+                f"'{path}': history {index} has shape {shape_text(values.shape)}, this net's is "
+                f"{shape_text(blob.shape)}. Resume with the net that wrote it.",
+                found=values.shape,
+                expected=blob.shape,
+                remedy="Resume with the net that wrote it.",
             )
     if state.learned_net:
         solver.net.copy_from(_find_weights(state.learned_net, path))

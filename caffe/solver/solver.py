@@ -122,6 +122,7 @@ class Solver(NotCopied):
 
     @property
     def guard(self) -> Guard:
+        """The training net's guard: one thread at a time."""
         return self.net.guard
 
     @property
@@ -131,6 +132,7 @@ class Solver(NotCopied):
 
     @property
     def max_iter(self) -> int:
+        """The iteration at which `solve` ends, as the prototxt says."""
         return self.param.max_iter
 
     @property
@@ -396,26 +398,38 @@ def _is_due(interval: int, iteration: int) -> bool:
 
 
 class SGDSolver(Solver):
+    """Stochastic gradient descent with momentum (src/caffe/solvers/sgd_solver.cpp)."""
+
     type = "SGD"
 
 
 class NesterovSolver(SGDSolver):
+    """Nesterov's accelerated gradient (src/caffe/solvers/nesterov_solver.cpp)."""
+
     type = "Nesterov"
 
 
 class AdaGradSolver(SGDSolver):
+    """AdaGrad (src/caffe/solvers/adagrad_solver.cpp)."""
+
     type = "AdaGrad"
 
 
 class RMSPropSolver(SGDSolver):
+    """RMSProp (src/caffe/solvers/rmsprop_solver.cpp)."""
+
     type = "RMSProp"
 
 
 class AdaDeltaSolver(SGDSolver):
+    """AdaDelta (src/caffe/solvers/adadelta_solver.cpp)."""
+
     type = "AdaDelta"
 
 
 class AdamSolver(SGDSolver):
+    """Adam (src/caffe/solvers/adam_solver.cpp)."""
+
     type = "Adam"
 
 

@@ -132,4 +132,4 @@ def test_the_mean_of_a_database_of_files(capsys, monkeypatch):
 def test_images_of_several_sizes_have_no_mean(capsys):
     run("images/", "all.txt", "db")
     assert cli.main(["compute_image_mean", "db"]) == 1
-    assert "'00000002_2.png' of 'db' is (3, 8, 4), those before are (3, 4, 6)" in capsys.readouterr().err
+    assert "'00000002_2.png' of 'db' is 3×8×4, those before are 3×4×6" in capsys.readouterr().err

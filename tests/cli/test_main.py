@@ -10,6 +10,7 @@ import pytest
 import caffe
 from caffe import cli
 from caffe.errors import CaffeError
+from caffe.version import VERSION
 from tests.parity import bvlc
 
 
@@ -26,7 +27,11 @@ def test_version(run):
     status, out, _ = run("--version")
     caffes, own = out.splitlines()
     assert (status, caffes) == (0, "caffe version 1.0.0")
-    assert own == f"fcn-caffe {metadata.version('fcn-caffe')}"
+    assert own == f"fcn-caffe {VERSION}"
+
+
+def test_the_installed_package_has_the_version_of_version_py():
+    assert metadata.version("fcn-caffe") == VERSION
 
 
 def test_an_unknown_command(run):

@@ -114,7 +114,7 @@ def test_a_wrong_place_to_write(line, wrong, files, run):
         (f"classify a.png o.npy {PREPARED} --images_dim 0,0", "image_dims is (0, 0)"),
         (f"classify a.png o.npy {PREPARED} --channel_swap 0,1,9", "Name every channel"),
         (f"classify a.png o.npy {PREPARED} --mean_file means.npy", "They are 4, the input has 3"),
-        (f"classify means.npy o.npy {PREPARED}", "holds an array of shape (4,), expected one image"),
+        (f"classify means.npy o.npy {PREPARED}", "holds an array of shape 4, expected one image"),
         (f"detect windows.csv o.csv {PREPARED} --mean_file means.npy --context_pad 1", "They are 4, the input has 3"),
         (f"detect windows.csv o.csv {PREPARED} --context_pad 4", "context_pad is 4, expected 0 to 3"),
         ("plot_training_log 6 a.nokind log", "ends in .nokind, expected one of"),

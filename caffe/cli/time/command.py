@@ -1,10 +1,4 @@
-"""Benchmark a model: what each layer's forward and backward take, and how near the net comes to the machine's peak.
-
-After the lines that Caffe logs, a table: for each layer and pass its milliseconds, its share of the whole, its
-operations and the bytes it moves at least (see caffe/net/work.py), and both per second. Layers are timed one by one;
-the last lines time the net as it runs, whole. Operations are those of the formula: a plan that gets by with fewer can
-come to more than the machine's peak.
-"""
+"""`caffe time`: its flags, and the table that it prints."""
 
 import argparse
 

@@ -10,6 +10,7 @@ from caffe.copying import NotCopied
 from caffe.errors import ShapeError
 from caffe.formats.binaryproto import blobproto_to_array
 from caffe.formats.blobproto import check_shape, shape_of
+from caffe.shapes import shape_text
 
 
 class Layer(NotCopied):
@@ -39,6 +40,7 @@ class Layer(NotCopied):
 
     @property
     def type(self) -> str:
+        """The `type` of the prototxt."""
         return self._type
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -49,9 +51,11 @@ class Layer(NotCopied):
         raise NotImplementedError(f"{type(self).__name__} has no reshape(bottom, top); write it")
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Compute the data of the tops from that of the bottoms."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(bottom, top); write it")
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        """Compute the diffs of the bottoms, where propagate_down wants them, and add to those of the parameters."""
         raise NotImplementedError(
             f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
             "or set propagate_down: false"
@@ -63,5 +67,7 @@ def _given(proto: Any, owner: str) -> np.ndarray:
     shape = check_shape(shape_of(proto), f"{owner}: blobs")
     count = len(proto.data) or len(proto.double_data)
     if count != math.prod(shape):
-        raise ShapeError(f"{owner}: a blob of shape {shape} has {count:,} values of data. Correct or remove `blobs`.")
+        raise ShapeError(
+            f"{owner}: a blob of shape {shape_text(shape)} has {count:,} values of data. Correct or remove `blobs`."
+        )
     return blobproto_to_array(proto)

@@ -1,5 +1,6 @@
 """The layer classes by the names that prototxts give them (LayerRegistry, include/caffe/layer_factory.hpp)."""
 
+import difflib
 from typing import Any, TypeVar
 
 from caffe.errors import NetError
@@ -29,11 +30,23 @@ def known_types() -> list[str]:
 
 
 def create(layer_param: Any) -> NativeLayer:
-    """The layer that a LayerParameter names; an unknown type is refused with the known ones (LayerRegistry)."""
+    """The layer that a LayerParameter names (LayerRegistry). NetError, with the closest name, for an unknown type."""
     cls = layer_class(layer_param.type)
     if cls is None:
+        remedy = "Correct `type` (caffe.layer_type_list() has all), or write it as a Python layer."
+        close = _closest(layer_param.type)
         raise NetError(
-            f"layer '{layer_param.name}': Unknown layer type: {layer_param.type} (known types: "
-            f"{', '.join(known_types())}). Correct `type`, or write it as a Python layer."
+            f"layer '{layer_param.name}': Unknown layer type: {layer_param.type}. "
+            f"{f'Did you mean {close}? ' if close else ''}{remedy}",
+            layer=layer_param.name,
+            found=layer_param.type,
+            expected=known_types(),
+            remedy=remedy,
         )
     return cls(layer_param)
+
+
+def _closest(name: str) -> str:
+    """The known type that is spelled most like a name, in whatever case; "" if none is."""
+    known = {each.lower(): each for each in known_types()}
+    return next((known[each] for each in difflib.get_close_matches(name.lower(), known, n=1)), "")

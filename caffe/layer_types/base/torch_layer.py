@@ -18,6 +18,7 @@ from caffe.layer_types.base.parameter import ParameterAtWork
 from caffe.layer_types.base.traits import Precision, Traits
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
+from caffe.shapes import shape_text
 
 
 class TorchLayer(NativeLayer):
@@ -66,7 +67,10 @@ class TorchLayer(NativeLayer):
             if index == 0:
                 log.info("Skipping parameter initialization")
             if self.blobs[index].shape != tuple(shape):
-                raise ShapeError(f"{self}: parameter {index} is {self.blobs[index].shape} in the net, not {shape}")
+                raise ShapeError(
+                    f"{self}: parameter {index} is {shape_text(self.blobs[index].shape)} in the net, not "
+                    f"{shape_text(shape)}"
+                )
             return
         limits.check_count(shape, f"parameter {index}", str(self), f"the sizes in {self.settings}")
         self.blobs.add_blob(*shape)

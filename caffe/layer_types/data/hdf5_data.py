@@ -13,6 +13,7 @@ from caffe.errors import DataError, FormatError, NetError
 from caffe.layer_types.base import Handling, NativeLayer, Traits, layer_type
 from caffe.layer_types.helpers.source_layer import SourceLayer, fill
 from caffe.log import log
+from caffe.shapes import shape_text
 
 
 @layer_type
@@ -91,8 +92,8 @@ class HDF5Data(SourceLayer):
         for name, values, known in zip(self._names, sets, self._sets or sets, strict=True):
             if values.shape[1:] != known.shape[1:]:
                 raise DataError(
-                    f"{self}: rows of '{name}' are {values.shape[1:]} in '{path}', {known.shape[1:]} in the file "
-                    "before. Give all files rows of one shape."
+                    f"{self}: rows of '{name}' are {shape_text(values.shape[1:])} in '{path}', "
+                    f"{shape_text(known.shape[1:])} in the file before. Give all files rows of one shape."
                 )
         return sets
 
@@ -104,7 +105,8 @@ class HDF5Data(SourceLayer):
             )
         if not found.ndim or found.dtype.kind not in "iuf":
             raise DataError(
-                f"{self}: '{name}' in '{path}' is {found.dtype}{found.shape}, expected an array of numbers."
+                f"{self}: '{name}' in '{path}' is {found.dtype} of shape {shape_text(found.shape)}, expected an array "
+                "of numbers."
             )
         return found
 

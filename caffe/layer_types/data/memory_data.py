@@ -7,6 +7,7 @@ from caffe.errors import DataError, NetError
 from caffe.layer_types.base import layer_type
 from caffe.layer_types.helpers.source_layer import SourceLayer, fill
 from caffe.log import log
+from caffe.shapes import shape_text
 
 
 @layer_type
@@ -26,8 +27,8 @@ class MemoryData(SourceLayer):
         self._shape = (param.batch_size, param.channels, param.height, param.width)
         if 0 in self._shape:
             raise NetError(
-                f"{self}: {self._shape} found: batch_size, channels, height, and width must be specified and positive "
-                "in memory_data_param"
+                f"{self}: {shape_text(self._shape)} found: batch_size, channels, height, and width must be specified "
+                "and positive in memory_data_param"
             )
         self._data: np.ndarray | None = None
         self._labels: np.ndarray | None = None
@@ -62,7 +63,7 @@ class MemoryData(SourceLayer):
         if not array.flags.c_contiguous:
             raise DataError(f"{self}: {what} must be C contiguous: use numpy.ascontiguousarray")
         if array.ndim != 4:
-            raise DataError(f"{self}: {what} must be 4-d; it has the shape {array.shape}")
+            raise DataError(f"{self}: {what} must be 4-d; it has the shape {shape_text(array.shape)}")
         if array.dtype != np.float32:
             raise DataError(f"{self}: {what} must be float32; it is {array.dtype}")
         for name, found, wanted in zip(("number of channels", "height", "width"), array.shape[1:], item, strict=True):

@@ -2,6 +2,7 @@
 
 from caffe.errors import ShapeError
 from caffe.layer_types.base import NativeLayer, Shape
+from caffe.shapes import shape_text
 
 
 def canonical(axis: int, shape: Shape, layer: NativeLayer) -> int:
@@ -9,7 +10,7 @@ def canonical(axis: int, shape: Shape, layer: NativeLayer) -> int:
     if not -len(shape) <= axis < len(shape):
         raise ShapeError(
             f"{layer}: axis {axis} out of range for {len(shape)}-D Blob with shape string "
-            f"{' '.join(map(str, shape))}. Axes {-len(shape)} to {len(shape) - 1} exist: correct `axis`."
+            f"{shape_text(shape)}. Axes {-len(shape)} to {len(shape) - 1} exist: correct `axis`."
         )
     return axis % len(shape)
 

@@ -12,6 +12,7 @@ import torch
 from caffe import device
 from caffe.errors import NetError
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 Shape = tuple[int, ...]
 
@@ -88,9 +89,9 @@ def _msra(filler: Any, shape: Shape) -> torch.Tensor:
 def _bilinear(filler: Any, shape: Shape) -> torch.Tensor:
     """The bilinear interpolation kernel in every (output, input) slice: for one input channel per group."""
     if len(shape) != 4:
-        raise ValueError(f"shape {shape}: Blob must be 4 dim.")
+        raise ValueError(f"shape {shape_text(shape)}: Blob must be 4 dim.")
     if shape[2] != shape[3]:
-        raise ValueError(f"shape {shape}: Filter must be square")
+        raise ValueError(f"shape {shape_text(shape)}: Filter must be square")
     size = shape[3]
     factor = math.ceil(size / 2)
     centre = (size - 1) / (2 * factor)

@@ -8,6 +8,7 @@ from caffe.errors import LabelError, ShapeError
 from caffe.layer_types.base import NativeLayer, Shape
 from caffe.layer_types.helpers.axes import canonical
 from caffe.plan import replay
+from caffe.shapes import shape_text
 
 SHOWN = 8
 
@@ -18,8 +19,12 @@ def places(scores: Shape, labels: Shape, axis: int, layer: NativeLayer) -> tuple
     outer, classes, inner = math.prod(scores[:axis]), scores[axis], math.prod(scores[axis + 1 :])
     if outer * inner != math.prod(labels):
         raise ShapeError(
-            f"{layer}: scores {scores} and labels {labels}. Number of labels must match number of predictions: with "
-            f"classes on axis {axis}, {outer * inner} labels, not {math.prod(labels)}. Crop or reshape one of them."
+            f"{layer}: scores {shape_text(scores)} and labels {shape_text(labels)}. Number of labels must match "
+            "number of predictions: with "
+            f"classes on axis {axis}, {outer * inner} labels, not {math.prod(labels)}. Crop or reshape one of them.",
+            found=labels,
+            expected=(*scores[:axis], *scores[axis + 1 :]),
+            remedy="Crop or reshape one of them.",
         )
     return outer, classes, inner
 
@@ -48,12 +53,17 @@ def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, l
     values = wrong.unique().tolist()
     shown = ", ".join(f"{value:g}" for value in values[:SHOWN]) + (", …" if len(values) > SHOWN else "")
     ignored = "" if ignore_label is None else f" or {ignore_label} (the ignore_label)"
-    remedy = "set ignore_label" if ignore_label is None else "change ignore_label"
     names = layer.layer_param.bottom
+    setting = "set ignore_label" if ignore_label is None else "change ignore_label"
+    remedy = f"Correct the labels, {setting}, or give '{names[0]}' as many classes."
     items = (~allowed).nonzero()[:, 0].unique().tolist() if labels.dim() else []
     raise LabelError(
         f"{layer}: {len(wrong)} of {labels.numel()} labels in '{names[1]}' have the values {shown}, expected whole "
-        f"numbers 0 … {classes - 1}{ignored}. Correct the labels, {remedy}, or give '{names[0]}' as many classes.",
+        f"numbers 0 … {classes - 1}{ignored}. {remedy}",
         names[1],
         items,
+        layer=layer.name,
+        found=values,
+        expected=range(classes),
+        remedy=remedy,
     )

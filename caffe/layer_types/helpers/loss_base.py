@@ -11,6 +11,7 @@ from caffe.layer_types.base import Count, NativeLayer, Shape, TorchLayer
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.labels import check_labels
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 Modes = caffe_pb2.LossParameter
 
@@ -71,8 +72,8 @@ def legacy_shape(shape: Shape, layer: NativeLayer) -> tuple[int, int, int, int]:
     """(num, channels, height, width) of a blob of up to 4 axes (Blob::LegacyShape)."""
     if len(shape) > 4:
         raise ShapeError(
-            f"{layer}: bottom is {shape}, expected at most 4 axes: Cannot use legacy accessors on Blobs with > 4 axes. "
-            "Flatten or reshape it."
+            f"{layer}: bottom is {shape_text(shape)}, expected at most 4 axes: Cannot use legacy accessors on Blobs "
+            "with > 4 axes. Flatten or reshape it."
         )
     num, channels, height, width = (*shape, 1, 1, 1, 1)[:4]
     return num, channels, height, width

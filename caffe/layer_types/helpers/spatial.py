@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import NativeLayer, Shape
 from caffe.limits import check_count
+from caffe.shapes import shape_text
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def check_some_fit(layer: NativeLayer, positions: Shape, sizes: Sequence[int]) -
     """Refuse a bottom that is too small for even one window."""
     if min(positions, default=1) < 1:
         raise ShapeError(
-            f"{layer}: bottom is {'×'.join(map(str, sizes))} along its spatial axes, its top would be "
-            f"{'×'.join(map(str, positions))} (shape[i] >= 0, and not empty). Give a larger bottom or more `pad`."
+            f"{layer}: bottom is {shape_text(sizes)} along its spatial axes, its top would be "
+            f"{shape_text(positions)} (shape[i] >= 0, and not empty). Give a larger bottom or more `pad`."
         )
 
 
@@ -118,6 +119,6 @@ def check_image(layer: NativeLayer, shape: Shape) -> None:
     if len(shape) != 4:
         more = " Cannot use legacy accessors on Blobs with > 4 axes." if len(shape) > 4 else ""
         raise ShapeError(
-            f"{layer}: bottom is {shape}. Input must have 4 axes, corresponding to (num, channels, height, width)."
-            f"{more} Reshape it."
+            f"{layer}: bottom is {shape_text(shape)}. Input must have 4 axes, corresponding to (num, channels, "
+            f"height, width).{more} Reshape it."
         )

@@ -21,6 +21,7 @@ from caffe.layer_types.helpers.loss_base import (
     normalizer,
 )
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 LOG_FLT_MIN = math.log(torch.finfo(torch.float32).tiny)
 LOG_THRESHOLD = 1e-20
@@ -154,7 +155,8 @@ class InfogainLoss(SoftmaxLoss):
         found, expected = math.prod(matrix), self.classes**2
         if found != expected:
             raise ShapeError(
-                f"{self}: the infogain matrix is {matrix}, expected {self.classes} × {self.classes}, a row for each "
+                f"{self}: the infogain matrix is {shape_text(matrix)}, expected {self.classes}×{self.classes}, a row "
+                "for each "
                 f"label: infogain->count() == num_labels_*num_labels_ ({found} vs. {expected}). Give it another matrix."
             )
         return shapes

@@ -14,6 +14,7 @@ from caffe.layer_types.helpers.axes import refuse_in_place
 from caffe.plan import relu
 from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 
 class Elementwise(TorchLayer):
@@ -237,7 +238,9 @@ class PReLU(Elementwise):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         if len(bottom[0].shape) < 2:
-            raise ShapeError(f"{self}: bottom is {bottom[0].shape}. Number of axes of bottom blob must be >=2.")
+            raise ShapeError(
+                f"{self}: bottom is {shape_text(bottom[0].shape)}. Number of axes of bottom blob must be >=2."
+            )
         param = self.layer_param.prelu_param
         default = caffe_pb2.FillerParameter(type="constant", value=0.25)
         shape = () if param.channel_shared else (bottom[0].channels,)

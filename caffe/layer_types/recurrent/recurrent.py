@@ -16,6 +16,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
+from caffe.shapes import shape_text
 
 
 class Recurrent(TorchLayer):
@@ -80,8 +81,8 @@ class Recurrent(TorchLayer):
     def _expect(self, condition: str, x: Shape, other: Shape, expected: int, found: int) -> None:
         if found != expected:
             raise ShapeError(
-                f"{self}: bottom 0 is {x} (timesteps, streams, …), another is {other}: {condition} ({expected} vs. "
-                f"{found}). Make them fit."
+                f"{self}: bottom 0 is {shape_text(x)} (timesteps, streams, …), another is {shape_text(other)}: "
+                f"{condition} ({expected} vs. {found}). Make them fit."
             )
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
@@ -91,7 +92,7 @@ class Recurrent(TorchLayer):
         for index, count in inputs:
             if count != self.blobs[index].shape[1]:
                 raise ShapeError(
-                    f"{self}: bottom {index} is {bottoms[index]}, {count} inputs, the weights want "
+                    f"{self}: bottom {index} is {shape_text(bottoms[index])}, {count} inputs, the weights want "
                     f"{self.blobs[index].shape[1]}. Input size incompatible with inner product parameters."
                 )
         hidden = bottoms[2 + self.has_static :]
@@ -99,7 +100,8 @@ class Recurrent(TorchLayer):
             if shape != state:
                 raise ShapeError(
                     f"{self}: an exposed state has another shape: shape mismatch - recur_input_blobs_[{index}]: "
-                    f"{_text(state)} vs. bottom[{2 + self.has_static + index}]: {_text(shape)}. Reshape that bottom."
+                    f"{shape_text(state)} vs. bottom[{2 + self.has_static + index}]: {shape_text(shape)}. Reshape "
+                    "that bottom."
                 )
         return [(*x[:2], self.num_output), *(state for _ in hidden)]
 
@@ -145,10 +147,6 @@ class Recurrent(TorchLayer):
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
         _refuse_indicators(self, propagate_down, 1)
         super().backward(top, propagate_down, bottom)
-
-
-def _text(shape: Shape) -> str:
-    return f"{' '.join(map(str, shape))} ({math.prod(shape)})"
 
 
 def _refuse_indicators(layer: TorchLayer, propagate_down: list[bool], index: int) -> None:
@@ -258,7 +256,7 @@ class LSTMUnit(TorchLayer):
     def _expect(self, condition: str, index: int, shape: Shape, expected: int, found: int) -> None:
         if found != expected:
             raise ShapeError(
-                f"{self}: bottom {index} is {shape}, expected (1, N, D), (1, N, 4 D), (1, N): {condition} "
+                f"{self}: bottom {index} is {shape_text(shape)}, expected (1, N, D), (1, N, 4 D), (1, N): {condition} "
                 f"({expected} vs. {found}). Reshape it."
             )
 

@@ -11,6 +11,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 
 @layer_type
@@ -96,8 +97,11 @@ class Eltwise(TorchLayer):
         for index, shape in enumerate(bottoms):
             if shape != bottoms[0]:
                 raise ShapeError(
-                    f"{self}: bottom 0 is {bottoms[0]}, bottom {index} is {shape}; they must be equal "
-                    "(bottom[0]->shape() == bottom[i]->shape()). Crop or reshape one."
+                    f"{self}: bottom 0 is {shape_text(bottoms[0])}, bottom {index} is {shape_text(shape)}; they must "
+                    "be equal (bottom[0]->shape() == bottom[i]->shape()). Crop or reshape one.",
+                    found=shape,
+                    expected=bottoms[0],
+                    remedy="Crop or reshape one.",
                 )
         return [bottoms[0]]
 

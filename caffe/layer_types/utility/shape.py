@@ -10,6 +10,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Handling, NativeLayer, Precision, Shape, TorchLayer, Traits, layer_type
 from caffe.layer_types.helpers.axes import canonical, refuse_in_place
+from caffe.shapes import shape_text
 
 
 def _one_axis(layer: NativeLayer, name: str, old_name: str) -> int:
@@ -82,11 +83,12 @@ class Concat(TorchLayer):
         for index, shape in enumerate(bottoms):
             if len(shape) != len(first):
                 raise ShapeError(
-                    f"{self}: bottom 0 is {first}, bottom {index} is {shape}. All inputs must have the same #axes."
+                    f"{self}: bottom 0 is {shape_text(first)}, bottom {index} is {shape_text(shape)}. All inputs must "
+                    "have the same #axes."
                 )
             if shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
                 raise ShapeError(
-                    f"{self}: bottom 0 is {first}, bottom {index} is {shape}. "
+                    f"{self}: bottom 0 is {shape_text(first)}, bottom {index} is {shape_text(shape)}. "
                     "All inputs must have the same shape, except at concat_axis."
                 )
         return [(*first[:axis], sum(shape[axis] for shape in bottoms), *first[axis + 1 :])]
@@ -123,13 +125,14 @@ class Filter(TorchLayer):
         *items, selector = bottoms
         if any(dim != 1 for dim in selector[1:]):
             raise ShapeError(
-                f"{self}: Selector blob dimensions must be singletons (1), except the first; it is {selector}."
+                f"{self}: Selector blob dimensions must be singletons (1), except the first; it is "
+                f"{shape_text(selector)}."
             )
         for index, shape in enumerate(items):
             if shape[:1] != selector[:1]:
                 raise ShapeError(
                     f"{self}: Each bottom should have the same 0th dimension as the selector blob: bottom {index} is "
-                    f"{shape}, the selector {selector}."
+                    f"{shape_text(shape)}, the selector {shape_text(selector)}."
                 )
         return [(self.kept, *shape[1:]) for shape in items]
 
@@ -236,12 +239,16 @@ class Reshape(TorchLayer):
             dims[dims.index(-1)] = math.prod(x) // known
         self.shape = (*x[:first], *dims, *x[last:])
         if math.prod(self.shape) != math.prod(x):
-            raise ShapeError(f"{self}: output count must match input count: {x} cannot become {self.shape}.")
+            raise ShapeError(
+                f"{self}: output count must match input count: {shape_text(x)} cannot become {shape_text(self.shape)}."
+            )
         return [self.shape]
 
     def _copied(self, x: Shape, axis: int) -> int:
         if axis >= len(x):
-            raise ShapeError(f"{self}: shape {self.dims} copies axis {axis}, which the bottom {x} does not have.")
+            raise ShapeError(
+                f"{self}: shape {self.dims} copies axis {axis}, which the bottom {shape_text(x)} does not have."
+            )
         return x[axis]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
 from caffe.plan import upsampling, ways
 from caffe.plan.border import Reach
+from caffe.shapes import shape_text
 
 ONE_IMPLEMENTATION = {"engine": "one implementation", "force_nd_im2col": "one implementation for any number of axes"}
 CONVOLVE: dict[int, Callable[..., torch.Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -94,24 +95,28 @@ class _Convolving(TorchLayer):
         for name, found, expected in zip(("weight", "bias"), given, wanted, strict=False):
             if found != expected:
                 raise ShapeError(
-                    f"{self}: Incorrect {name} shape: expected shape {_shape_string(expected)}; instead, shape was "
-                    f"{_shape_string(found)}. Remove `blobs`."
+                    f"{self}: Incorrect {name} shape: expected shape {shape_text(expected)}; instead, shape was "
+                    f"{shape_text(found)}. Remove `blobs`."
                 )
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
         first = bottoms[0]
         if len(first) != self.axes:
-            raise ShapeError(f"{self}: bottom is {first}, it had {self.axes} axes: bottom num_axes may not change.")
+            raise ShapeError(
+                f"{self}: bottom is {shape_text(first)}, it had {self.axes} axes: bottom num_axes may not change."
+            )
         if first[self.axis] != self.channels:
             raise ShapeError(
-                f"{self}: bottom is {first}, {first[self.axis]} channels, the weights want {self.channels}: "
-                "Input size incompatible with convolution kernel."
+                f"{self}: bottom is {shape_text(first)}, {first[self.axis]} channels, the weights want "
+                f"{self.channels}: Input size incompatible with convolution kernel.",
+                found=first[self.axis],
+                expected=self.channels,
             )
         for index, other in enumerate(bottoms):
             if other != first:
                 raise ShapeError(
-                    f"{self}: shape mismatch - bottom[0]: {_shape_string(first)} vs. bottom[{index}]: "
-                    f"{_shape_string(other)}. All bottoms go through the same weights: give them one shape."
+                    f"{self}: shape mismatch - bottom[0]: {shape_text(first)} vs. bottom[{index}]: "
+                    f"{shape_text(other)}. All bottoms go through the same weights: give them one shape."
                 )
         sizes = first[self.axis + 1 :]
         outputs = self.top_sizes(sizes)
@@ -267,8 +272,8 @@ class Im2col(TorchLayer):
         axes = len(shape) - self.axis - 1
         if axes < 1:
             raise ShapeError(
-                f"{self}: bottom is {shape}, no axis after axis {self.axis}; expected num_spatial_axes_ >= 1. "
-                "Correct `axis`."
+                f"{self}: bottom is {shape_text(shape)}, no axis after axis {self.axis}; expected num_spatial_axes_ "
+                ">= 1. Correct `axis`."
             )
         self.windows = read_windows(self, param, axes)
 
@@ -306,7 +311,3 @@ def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: Windows, g
 
 def _with_bias(y: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     return y if bias is None else y + bias.reshape(-1, *[1] * (y.dim() - 2))
-
-
-def _shape_string(shape: Shape) -> str:
-    return f"{' '.join(map(str, shape))} ({math.prod(shape)})"

@@ -1,13 +1,7 @@
-"""Writes docs/layers.md, the catalogue of layer types, from the classes and their docstrings.
-
-python -m tests.layer_catalogue             writes it
-python -m tests.layer_catalogue --check     writes nothing: compares, and fails with a diff if it is out of date
-"""
+"""docs/layers.md, the catalogue of layer types: from the classes, their docstrings, and layer_examples.prototxt."""
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import inspect
 import re
 import sys
@@ -21,20 +15,18 @@ from caffe import layer_types
 from caffe.formats import prototxt
 from caffe.layer_types.base import REGISTRY, NativeLayer
 from caffe.proto import bvlc_fields, bvlc_values, caffe_pb2
-from tests.cases import all_cases
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "layers.md"
-COMMAND = "python -m tests.layer_catalogue"
+PAGE = "docs/layers.md"
+EXAMPLES = Path(__file__).with_name("layer_examples.prototxt")
 
-HEADER = f"""\
-<!-- Generated from the classes in caffe/layer_types by `{COMMAND}`: do not edit. -->
+HEADER = """\
+<!-- Generated from the classes in caffe/layer_types by `python -m docs.generate`: do not edit. -->
 
 # Layer types
 
-The {{count}} layer types of Caffe, by family. N is the number of items in a batch, C of channels or classes, H and W
-are height and width; Σ is a sum, Π a product. A setting that a type ignores may be given, and changes nothing. How the
-engine differs from BVLC Caffe is in [differences.md](differences.md).
+The {count} layer types of Caffe, by BVLC's families. N is the number of items in a batch, C of channels or classes, H
+and W are height and width; Σ is a sum, Π a product. A setting that a type ignores may be given, and changes nothing.
+How the engine differs from BVLC Caffe is in [differences.md](differences.md).
 """
 
 MESSAGES_HEADER = """\
@@ -43,8 +35,8 @@ MESSAGES_HEADER = """\
 A setting whose type is a message is one of these, in braces: `weight_filler { type: "xavier" }`.
 """
 
-WAITS_FOR_ARRAYS = "MemoryDataLayer needs to be initialized"
-"""The refusal of a case whose net is right, but has no numbers yet."""
+FAMILIES = ("vision", "neuron", "common", "normalization", "recurrent", "utility", "loss", "data")
+"""In the order of the page; each is a folder of caffe/layer_types."""
 
 ENTRIES = {"bottom": "Bottoms", "top": "Tops", "blobs": "Parameters learned or kept", "parameters": "Settings"}
 _ENTRY = re.compile(r"(bottom|top|blobs|parameters|restrictions|source): ")
@@ -84,35 +76,35 @@ def ignored(cls: type[NativeLayer], message: str, field: str) -> str | None:
     return cls.ignored.get(f"{message}.{field}", cls.ignored.get(field))
 
 
-def page() -> str:
+def text() -> str:
     """The text of docs/layers.md."""
     layer_types.load()
-    families: dict[str, list[str]] = {}
+    families: dict[str, list[str]] = {family: [] for family in FAMILIES}
     for name, cls in REGISTRY.items():
-        families.setdefault(cls.__module__.rpartition(".")[0], []).append(name)
-    examples = _examples()
+        families[cls.__module__.removeprefix(f"{layer_types.__name__}.").partition(".")[0]].append(name)
+    shown = examples()
     lines = [HEADER.format(count=len(REGISTRY))]
-    lines += [f"- {_title(module)}: {_links(families[module])}" for module in sorted(families)]
-    for module in sorted(families):
-        about, _, _ = (sys.modules[module].__doc__ or "").partition("\n\n")
-        lines += ["", f"## {_title(module)}", "", " ".join(about.split())]
-        for name in sorted(families[module]):
-            lines += ["", *_section(REGISTRY[name], examples.get(name))]
+    lines += [f"- {_title(family)}: {_links(names)}" for family, names in families.items()]
+    for family, names in families.items():
+        about, _, _ = (sys.modules[f"{layer_types.__name__}.{family}"].__doc__ or "").partition("\n\n")
+        lines += ["", f"## {_title(family)}", "", " ".join(about.split())]
+        for name in sorted(names):
+            lines += ["", *_section(REGISTRY[name], text_format.MessageToString(shown[name], as_utf8=True).rstrip())]
     lines += ["", MESSAGES_HEADER.rstrip()]
     for descriptor in _messages_within():
         lines += ["", f"### {descriptor.name}", "", *_table(descriptor, {})]
     return "\n".join(lines) + "\n"
 
 
-def _title(module: str) -> str:
-    return f"{module.rpartition('.')[2].capitalize()} layers"
+def _title(family: str) -> str:
+    return f"{family.capitalize()} layers"
 
 
 def _links(names: list[str]) -> str:
     return ", ".join(f"[{name}](#{name.lower()})" for name in sorted(names))
 
 
-def _section(cls: type[NativeLayer], example: str | None) -> Iterator[str]:
+def _section(cls: type[NativeLayer], example: str) -> Iterator[str]:
     said = documented(cls)
     yield from (f"### {cls.__name__}", "", said["description"])
     if "formula" in said:
@@ -134,8 +126,7 @@ def _section(cls: type[NativeLayer], example: str | None) -> Iterator[str]:
         descriptor = fields[name].message_type
         reasons = {field.name: ignored(cls, name, field.name) for field in bvlc_fields(descriptor)}
         yield from ("", *_table(descriptor, reasons, title=f"`{name}`"))
-    if example:
-        yield from ("", "```protobuf", *example.splitlines(), "```")
+    yield from ("", "```protobuf", *example.splitlines(), "```")
 
 
 def _count(wanted: Any) -> str:
@@ -210,52 +201,7 @@ def _messages_within() -> list[Any]:
     return [found[name] for name in sorted(found)]
 
 
-def _examples() -> dict[str, str]:
-    """For each type a layer from the table of test cases: the first with settings and blobs, if there is one."""
-    chosen: dict[str, Any] = {}
-    for case in all_cases():
-        builds = case.refused is None or case.refused.startswith(WAITS_FOR_ARRAYS)
-        if not builds or re.search(r"\blayers\s*\{", case.text):
-            continue
-        net = prototxt.parse(case.text, caffe_pb2.NetParameter(), case.id)
-        for layer in net.layer:
-            if layer.type in REGISTRY and _shows(layer) > _shows(chosen.get(layer.type)):
-                chosen[layer.type] = layer
-    return {name: _as_text(layer) for name, layer in chosen.items()}
-
-
-def _shows(layer: Any) -> int:
-    if layer is None:
-        return 0
-    return 1 + bool(layer.bottom or layer.top) + any(layer.HasField(name) for name in settings_of(REGISTRY[layer.type]))
-
-
-def _as_text(layer: Any) -> str:
-    layer.name = layer.type.lower()
-    for blobs in (layer.bottom, layer.top):
-        if len(blobs) == 1:
-            blobs[0] = blobs[0].removesuffix("0")
-    net = caffe_pb2.NetParameter(layer=[layer])
-    return text_format.MessageToString(net, as_utf8=True).rstrip()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if it is out of date")
-    check = parser.parse_args(arguments).check
-    new = page()
-    if not check:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(new, encoding="utf-8")
-        return 0
-    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if old != new:
-        name = str(PAGE.relative_to(ROOT))
-        sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), name, "new"))
-        print(f"{name} is out of date: run `{COMMAND}`", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def examples() -> dict[str, Any]:
+    """A net of one layer for each type, from layer_examples.prototxt."""
+    written = prototxt.parse(EXAMPLES.read_text(encoding="utf-8"), caffe_pb2.NetParameter(), str(EXAMPLES))
+    return {layer.type: caffe_pb2.NetParameter(layer=[layer]) for layer in written.layer}

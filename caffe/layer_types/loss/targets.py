@@ -17,6 +17,7 @@ from caffe.layer_types.helpers.loss_base import (
     normalization_of,
     normalizer,
 )
+from caffe.shapes import shape_text
 
 
 @layer_type
@@ -112,14 +113,16 @@ class ContrastiveLoss(LossLayer):
         for axis, name in ((1, "channels"), (2, "height"), (3, "width")):
             self._expect(similar, f"bottom[2]->{name}() == 1", shapes[2][axis], 1)
         if shapes[2][0] < shapes[0][0]:
-            raise ShapeError(f"{self}: bottom 2 is {similar}, expected a number for each of the {a[0]} pairs.")
+            raise ShapeError(
+                f"{self}: bottom 2 is {shape_text(similar)}, expected a number for each of the {a[0]} pairs."
+            )
         return super().top_shapes(a, b)
 
     def _expect(self, shape: Shape, condition: str, found: int, expected: int) -> None:
         if found != expected:
             raise ShapeError(
-                f"{self}: a bottom is {shape}, expected (N, C) twice, then (N): {condition} ({found} vs. {expected}). "
-                "Reshape it."
+                f"{self}: a bottom is {shape_text(shape)}, expected (N, C) twice, then (N): {condition} ({found} vs. "
+                f"{expected}). Reshape it."
             )
 
     def compute(self, a: torch.Tensor, b: torch.Tensor, similar: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,90 @@
+"""Errors spell shapes one way, name what was probably meant, and carry their parts for programs."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caffe
+from caffe.errors import DataError, NetError, ShapeError
+from caffe.shapes import shape_string, shape_text
+
+SOURCES = sorted(Path(caffe.__file__).parent.rglob("*.py"))
+INPUT = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 3, 4, 4] } } }'
+
+
+def net_of(tmp_path, text):
+    path = tmp_path / "net.prototxt"
+    path.write_text(f"{INPUT}\n{text}", encoding="utf-8")
+    return caffe.Net(str(path), caffe.TEST)
+
+
+@pytest.mark.parametrize(("shape", "text"), [((1, 3, 224, 224), "1×3×224×224"), ((7,), "7"), ((), "()")])
+def test_a_shape_is_spelled_with_crosses(shape, text):
+    assert shape_text(shape) == text
+
+
+def test_a_shape_in_caffes_log_has_the_number_of_values():
+    assert shape_string((2, 3)) == "2 3 (6)"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_no_message_spells_a_shape_in_another_way(path):
+    """Nothing called `shape` stands in a text that is raised, other than through shape_text."""
+    for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.Raise) and statement.exc is not None:
+            for shown in ast.walk(statement.exc):
+                if isinstance(shown, ast.FormattedValue):
+                    value = shown.value
+                    name = getattr(value, "attr", getattr(value, "id", ""))
+                    assert name not in ("shape", "_shape"), f"line {shown.lineno}: use shape_text"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("Convolutoin", "Convolution"), ("RELU", "ReLU"), ("softmaxwithloss", "SoftmaxWithLoss")]
+)
+def test_an_unknown_layer_type_is_told_the_closest_name_alone(tmp_path, wrong, meant):
+    with pytest.raises(NetError) as raised:
+        net_of(tmp_path, f'layer {{ name: "a" type: "{wrong}" bottom: "x" top: "y" }}')
+    assert f"Unknown layer type: {wrong}. Did you mean {meant}? " in str(raised.value)
+    assert len(str(raised.value)) < 250
+    assert (raised.value.layer, raised.value.found) == ("a", wrong)
+    assert raised.value.expected == caffe.layer_type_list()
+    assert str(raised.value).endswith(raised.value.remedy)
+
+
+def test_a_layer_type_like_no_other_is_told_where_the_names_are(tmp_path):
+    with pytest.raises(NetError, match=r"Unknown layer type: Qqq\. Correct `type` \(caffe\.layer_type_list\(\)"):
+        net_of(tmp_path, 'layer { name: "a" type: "Qqq" bottom: "x" top: "y" }')
+
+
+def test_an_error_while_a_net_is_built_names_its_layer(tmp_path):
+    text = 'layer { name: "c" type: "Concat" bottom: "x" bottom: "x" top: "y" concat_param { axis: 9 } }'
+    with pytest.raises(ShapeError) as raised:
+        net_of(tmp_path, text)
+    assert raised.value.layer == "c"
+    assert "2×3×4×4" in str(raised.value)
+
+
+def test_an_error_while_a_net_runs_names_its_layer_and_what_was_found_and_expected(tmp_path):
+    text = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "z" top: "y" }'
+    net = net_of(tmp_path, INPUT.replace('"x"', '"z"') + text)
+    net.blobs["z"].reshape(2, 3, 5, 4)
+    with pytest.raises(ShapeError) as raised:
+        net.forward()
+    assert raised.value.layer == "s"
+    assert (raised.value.found, raised.value.expected) == ((2, 3, 5, 4), (2, 3, 4, 4))
+
+
+def test_wrong_labels_are_an_errors_parts(tmp_path):
+    labels = 'layer { name: "l" type: "Input" top: "l" input_param { shape { dim: [2, 1, 4, 4] } } }'
+    net = net_of(
+        tmp_path, labels + 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "l" top: "loss" }'
+    )
+    net.blobs["l"].data[...] = np.arange(32).reshape(2, 1, 4, 4) % 5
+    with pytest.raises(DataError) as raised:
+        net.forward()
+    error = raised.value
+    assert (error.layer, error.found, error.expected) == ("loss", [3, 4], range(3))
+    assert error.remedy in str(error)
