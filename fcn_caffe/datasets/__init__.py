@@ -9,6 +9,7 @@ megabytes.py    progress of the two
 camvid.py       SegNet's CamVid into PASCAL VOC's layout
 git_tree.py     whether a folder has the contents that a public history says
 nyudv2.py       NYUDv2's one large file into the published folders
+own_hdf5.py     HDF5 files from elsewhere, without what they name outside of themselves
 seg11valid.py   the list of images that the papers validate on
 layouts.py      where a data set keeps images, labels and lists
 lint.py         looks at every image and label, and collects what is wrong

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
+from fcn_caffe.datasets import own_hdf5
 from fcn_caffe.progress import progress
 
 FIRST = 5001
@@ -36,7 +37,7 @@ def convert(labeled: Path, class_mapping: Path, out: Path) -> None:
     images, depths, segmentation = folders
     try:
         with h5py.File(labeled, "r") as file:
-            colour, depth, label = (file[name] for name in ("images", "depths", "labels"))
+            colour, depth, label = (own_hdf5.dataset(file, name) for name in ("images", "depths", "labels"))
             _check_shapes(colour.shape, depth.shape, label.shape)
             with progress("converting", "images", len(colour)) as advance:
                 for index in range(len(colour)):
@@ -48,7 +49,7 @@ def convert(labeled: Path, class_mapping: Path, out: Path) -> None:
                     path = str(segmentation / f"{name}.mat")
                     scipy.io.savemat(path, {"segmentation": classes}, do_compression=True)
                     advance()
-    except (KeyError, IndexError) as error:
+    except LookupError as error:
         raise ValueError(f"'{labeled}' is not NYUDv2's labeled data set ({error}). Fetch it again.") from error
 
 
