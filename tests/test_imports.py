@@ -29,6 +29,7 @@ RANKS = """
     timer
     forks
     layer_types
+    ops
     data
     blob
     ranks
