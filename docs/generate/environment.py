@@ -74,7 +74,7 @@ GROUPS = (
             Variable(
                 "CAFFE_ALLOW_UNKNOWN",
                 "`1`",
-                "Reads prototxts with fields that are in no schema here, and does not read those fields.",
+                "Fields of a prototxt that no Caffe knows are kept aside for Python layers, instead of refused.",
             ),
             Variable("CAFFE_TRACEBACK", "`1`", "Commands show where an error was raised, not its message alone."),
             Variable(

@@ -52,6 +52,7 @@ class NativeLayer(Layer):
 
     @property
     def name(self) -> str:
+        """The `name` of the prototxt."""
         return self.layer_param.name
 
     @property

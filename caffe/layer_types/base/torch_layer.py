@@ -77,6 +77,7 @@ class TorchLayer(NativeLayer):
         self.blobs[-1].tensor = fillers.fill(filler, tuple(shape), str(self))
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Give the tops the shapes of `top_shapes`."""
         shapes = [blob.shape for blob in bottom]
         if shapes != self._shaped_for:
             self._shapes, self._shaped_for = self.top_shapes(*shapes), shapes
@@ -97,6 +98,7 @@ class TorchLayer(NativeLayer):
         return [x.to(kind) for x in inputs]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
+        """Give the tops what `compute` makes of the bottoms, recorded for backward where that is wanted."""
         overwrites = self.overwrites and not self.records
         aside = self.in_place and not overwrites
         inputs = [b.tensor.clone() if aside and b.viewed else b.tensor for b in bottom]
@@ -132,6 +134,7 @@ class TorchLayer(NativeLayer):
         return outputs
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
+        """Differentiate `compute`: diffs of bottoms are set, those of parameters added to."""
         for index in self.no_gradient:
             if index < len(propagate_down) and propagate_down[index]:
                 raise NetError(f"{self}: {self.type} Layer cannot backpropagate to label inputs (bottom {index}).")
