@@ -96,7 +96,7 @@ def _drawn(draw: np.random.Generator, labels: np.ndarray) -> np.ndarray:
 def _picture(name: str) -> np.ndarray:
     from PIL import Image
 
-    array = np.array(Image.open(name).convert("RGB"))
+    array = np.array(Image.open(name, formats=("JPEG", "PNG")).convert("RGB"))
     repeats = (-(-HEIGHT // array.shape[0]), -(-WIDTH // array.shape[1]), 1)
     return np.ascontiguousarray(np.tile(array, repeats)[:HEIGHT, :WIDTH])
 
