@@ -8,7 +8,7 @@ from typing import Any
 
 from caffe.errors import NetError
 from caffe.formats.closest import closest
-from caffe.layer_types.base import REGISTRY, known_types, layer_class
+from caffe.layer_types.base import known_types, layer_class
 from caffe.log import log
 from caffe.net.fork_names import TYPES
 from caffe.proto import caffe_pb2
@@ -41,6 +41,10 @@ HARMLESS = {
 """Which precision, which algorithm, how many threads: the same numbers up to rounding."""
 _SHARED = ("transform_param", "loss_param")
 """Messages that more than one type reads."""
+_ADD_IT = (
+    "Correct `type` (caffe.layer_type_list() has BVLC's, docs/fork-layers.md those of forks), write it as a Python "
+    "layer, or add it: docs/adding-a-layer.md."
+)
 
 
 def check(net: Any) -> None:
@@ -62,7 +66,11 @@ def check(net: Any) -> None:
     if unknown:
         problems.append(_unknown_types(unknown))
     if problems:
-        raise NetError("\n".join(problems))
+        parts: dict[str, Any] = {}
+        if unknown:
+            types = [layer.type for layer in unknown]
+            parts = {"layer": unknown[0].name, "found": types, "expected": known_types(), "remedy": _ADD_IT}
+        raise NetError("\n".join(problems), **parts)
     if harmless:
         log.info("Fields of Caffe's forks that change nothing here: %s", ", ".join(harmless))
 
@@ -120,7 +128,4 @@ def _unknown_types(layers: list[Any]) -> str:
         elif near := closest(layer.type, [*known_types(), *TYPES]):
             words += f". Did you mean '{near}'?"
         lines.append(words)
-    return (
-        "\n".join(lines) + f"\n(known types: {', '.join(sorted(REGISTRY))}; and those of docs/fork-layers.md). Correct "
-        "`type`, write it as a Python layer, or add it: docs/adding-a-layer.md."
-    )
+    return "\n".join([*lines, _ADD_IT])

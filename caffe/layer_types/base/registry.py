@@ -1,9 +1,9 @@
 """The layer classes by the names that prototxts give them (LayerRegistry, include/caffe/layer_factory.hpp)."""
 
-import difflib
 from typing import Any, TypeVar
 
 from caffe.errors import NetError
+from caffe.formats.closest import closest
 from caffe.layer_types.base.native import NativeLayer
 
 L = TypeVar("L", bound=type[NativeLayer])
@@ -34,7 +34,7 @@ def create(layer_param: Any) -> NativeLayer:
     cls = layer_class(layer_param.type)
     if cls is None:
         remedy = "Correct `type` (caffe.layer_type_list() has all), or write it as a Python layer."
-        close = _closest(layer_param.type)
+        close = closest(layer_param.type, known_types())
         raise NetError(
             f"layer '{layer_param.name}': Unknown layer type: {layer_param.type}. "
             f"{f'Did you mean {close}? ' if close else ''}{remedy}",
@@ -44,9 +44,3 @@ def create(layer_param: Any) -> NativeLayer:
             remedy=remedy,
         )
     return cls(layer_param)
-
-
-def _closest(name: str) -> str:
-    """The known type that is spelled most like a name, in whatever case; "" if none is."""
-    known = {each.lower(): each for each in known_types()}
-    return next((known[each] for each in difflib.get_close_matches(name.lower(), known, n=1)), "")
