@@ -102,6 +102,14 @@ def test_a_setting_that_cannot_be_is_refused_by_name(tmp_path, layer, words):
             'type: "WindowData" top: "l" transform_param { crop_size: 99999 } window_data_param { batch_size: 1 }',
             r"WindowData\): a batch of windows would be .* Lower batch_size or crop_size",
         ),
+        *(
+            (
+                'type: "WindowData" top: "l" transform_param { crop_size: 4 } '
+                f"window_data_param {{ batch_size: 1 fg_fraction: {fraction} }}",
+                r"WindowData\): window_data_param.fg_fraction is .*, expected a share",
+            )
+            for fraction in ("inf", "-0.1", "1.5")
+        ),
     ],
 )
 def test_a_size_that_cannot_be_is_refused_by_name(tmp_path, layer, words):

@@ -65,6 +65,11 @@ class WindowSource:
                 f"{transformer.owner}: transform_param.crop_size is {self._crop_size}, expected: crop_size > 0, and "
                 f"more than twice the context_pad of {param.context_pad}. Set it."
             )
+        if not 0 <= param.fg_fraction <= 1:
+            raise NetError(
+                f"{transformer.owner}: window_data_param.fg_fraction is {param.fg_fraction:g}, expected a share of the "
+                "batch, from 0 to 1. Correct it."
+            )
         size = (param.batch_size, 3, self._crop_size, self._crop_size)
         check_count(size, "a batch of windows", transformer.owner, "batch_size or crop_size")
         self._random = Random(new_seed())

@@ -19,7 +19,7 @@ from PIL import Image
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 """What is read, whatever a file's name: Pillow would start Ghostscript for an EPS file that is called .jpg."""
 DAMAGED = (
-    *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, RuntimeError),
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, RuntimeError, MemoryError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
 )
 """What Pillow raises for damaged files of one format or another."""
@@ -185,4 +185,4 @@ def _eight_bit(gray: np.ndarray, path: str) -> np.ndarray:
 
 def _reason(error: Exception) -> str:
     """What an error says, of the system's own without number and path."""
-    return getattr(error, "strerror", None) or str(error)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -112,7 +112,7 @@ def test_negative_depth_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [TypeError("3 arguments"), IndexError(), OverflowError(), struct.error(), zlib.error()]
+    "error", [TypeError("3 arguments"), IndexError(), OverflowError(), MemoryError(), struct.error(), zlib.error()]
 )
 @pytest.mark.parametrize("read", [files.read_image, files.read_label, files.read_depth])
 def test_whatever_pillow_raises_on_a_damaged_file_the_file_is_named(tmp_path: Path, monkeypatch, error, read) -> None:
