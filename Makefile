@@ -63,7 +63,7 @@ check: $(STAMP) ## Lint, types, and whether the generated files are up to date (
 	$(PY) -m net_spec --check
 	$(PY) -m docs.generate --check
 
-docs: $(STAMP) ## Write docs/layers.md, cli.md, environment.md and api.md from the sources
+docs: $(STAMP) ## Write docs/layers.md, fork-layers.md, cli.md, environment.md and api.md from the sources
 	$(PY) -m docs.generate
 
 nets: $(STAMP) ## Write nets/ and solvers/ from net_spec/

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 import docs.generate
-from docs.generate import api, cli, environment, layers
+from docs.generate import api, cli, environment, fork_layers, layers
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES: tuple[ModuleType, ...] = (layers, cli, environment, api)
+PAGES: tuple[ModuleType, ...] = (layers, fork_layers, cli, environment, api)
 COMMAND = "python -m docs.generate"
 
 

@@ -50,13 +50,13 @@ def documented(cls: type[NativeLayer]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in cls.__mro__:
         if issubclass(each, NativeLayer) and each.__module__.startswith(layer_types.__name__):
-            for key, text in _entries(inspect.cleandoc(each.__doc__ or "")).items():
+            for key, text in entries(inspect.cleandoc(each.__doc__ or "")).items():
                 if each is cls or key in ("bottom", "top"):
                     found.setdefault(key, text)
     return found
 
 
-def _entries(docstring: str) -> dict[str, str]:
+def entries(docstring: str) -> dict[str, str]:
     description, _, rest = docstring.partition("\n\n")
     found = {"description": " ".join(description.split())}
     for line in re.sub(r"\n +", " ", rest.strip()).splitlines():
