@@ -22,6 +22,7 @@ COMMANDS = {
     "import-weights": "weights of other frameworks",
     "compare": "a picture of what several nets see",
     "curves": "a picture of loss and mean IU over trainings",
+    "crf": "refine saved scores by a dense CRF, and find its parameters",
     "trimap": "scores near the boundaries",
     "submission": "the archive for PASCAL VOC's evaluation server",
     "demo-data": "the demo's data set alone",

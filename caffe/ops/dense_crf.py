@@ -3,10 +3,12 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from caffe.ops.gaussian_filter import ExactSum
+from caffe import device
+from caffe.ops.gaussian_filter import ExactSum, check_normalization
 from caffe.ops.mean_field import mean_field, softmax
 from caffe.ops.permutohedral import Lattice
 
@@ -55,10 +57,32 @@ def dense_crf(scores: Tensor, images: Tensor | None, parameters: Parameters, exa
     exact sum, and little to the lattice, which then lies otherwise. `exact` takes the exact sums, in N² time.
     Differentiable with respect to the scores.
     """
-    _check(scores, images, parameters)
+    check(parameters)
+    _check_shapes(scores, images)
     return torch.stack(
         [_infer(one, None if images is None else images[index], parameters, exact) for index, one in enumerate(scores)]
     )
+
+
+def marginals(scores: np.ndarray, image: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """`dense_crf` of NumPy's arrays: scores (classes, H, W) and an image (H, W, channels) to Q (classes, H, W).
+
+    It is computed where the nets are.
+    """
+    with torch.no_grad():
+        given = torch.from_numpy(np.ascontiguousarray(scores, np.float32)).to(device.current())
+        pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current())
+        return dense_crf(given[None], pixels.permute(2, 0, 1)[None], parameters)[0].cpu().numpy()
+
+
+def check(parameters: Parameters) -> None:
+    """Raise ValueError unless deviations are above 0, and the normalization is known."""
+    check_normalization(parameters.normalization)
+    for kernel in parameters.kernels:
+        for deviation in (kernel.position, kernel.colour):
+            values = deviation if isinstance(deviation, tuple) else (deviation,)
+            if any(value is not None and not value > 0 for value in values):
+                raise ValueError(f"a kernel has the deviation {deviation}; expected numbers above 0")
 
 
 def image_filter(
@@ -128,7 +152,7 @@ def _colours(image: Tensor, deviation: float | tuple[float, ...]) -> Tensor:
     return pixels / torch.tensor(deviation, dtype=torch.get_default_dtype(), device=image.device)
 
 
-def _check(scores: Tensor, images: Tensor | None, parameters: Parameters) -> None:
+def _check_shapes(scores: Tensor, images: Tensor | None) -> None:
     if scores.dim() != 4 or not scores.numel():
         raise ValueError(f"scores have the shape {tuple(scores.shape)}; expected (images, classes, height, width)")
     batch, _, height, width = scores.shape
@@ -137,8 +161,3 @@ def _check(scores: Tensor, images: Tensor | None, parameters: Parameters) -> Non
         raise ValueError(
             f"images have the shape {found}; expected ({batch}, channels, {height}, {width}) as the scores"
         )
-    for kernel in parameters.kernels:
-        for deviation in (kernel.position, kernel.colour):
-            values = deviation if isinstance(deviation, tuple) else (deviation,)
-            if any(value is not None and not value > 0 for value in values):
-                raise ValueError(f"a kernel has the deviation {deviation}; expected numbers above 0")

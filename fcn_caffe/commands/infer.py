@@ -6,7 +6,8 @@
     python tools/infer.py --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
 
 Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
-classes×height×width; and, where the classes have names, legend.png.
+classes×height×width; and, where the classes have names, legend.png. With --crf the labels are those of a dense CRF,
+while scores stay the net's.
 Nothing that is there already is overwritten, but what this tool wrote before.
 An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
 """
@@ -29,6 +30,7 @@ from fcn_caffe.device import add_device_options, use_device
 from fcn_caffe.net_spec.datasets import MEAN
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.pictures.legend import Legend, legend_of
+from fcn_caffe.scoring import crf
 from fcn_caffe.training import trained
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
@@ -116,6 +118,8 @@ def write_segmentation(net: Any, file: str, name: str, found: Found, options: ar
             f"blob {options.score} is {labels.shape[0]}×{labels.shape[1]}, expected the image's {image.height}×"
             f"{image.width}. Name the blob of scores at full size with --score."
         )
+    if options.crf:
+        labels = crf.refined(scores, np.asarray(image.convert("RGB")), options.crf).argmax(0)
     drawing.save_labels(labels, options.out / f"{name}.png", classes.colours)
     painted = drawing.overlay(image, labels, classes.colours, background=classes.background)
     outputs.save_picture(painted, options.out / f"{name}_overlay.png")
@@ -165,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         help="do not turn photos as their EXIF orientation says (default: as in training)",
     )
     parser.add_argument("--scores", action="store_true", help="write the raw scores, too")
+    crf.add_crf_option(parser)
     add_device_options(parser)
     return parser
 
@@ -186,6 +191,7 @@ def main(arguments: list[str]) -> int:
     names = output_names(images, legend)
     read = [*images, found.net_file, found.weights]
     outputs.check(output_files(names, options, legend), map(Path, read), "Name another folder with --out.")
+    options.crf = options.crf and crf.parameters(options.crf)
     program.quiet(caffe)
     use_device(options)
     net = deploy_net(found.net_file, found.weights, options.score)

@@ -25,7 +25,7 @@ from fcn_caffe.datasets import seg11valid
 from fcn_caffe.device import add_device_options, use_device
 from fcn_caffe.pictures import drawing, legend, outputs
 from fcn_caffe.progress import progress
-from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring import crf, metrics
 from fcn_caffe.scoring.class_names import class_names, settings
 from fcn_caffe.scoring.score_table import report
 from fcn_caffe.training import trained
@@ -43,6 +43,7 @@ def confusions(
     save_dir: Path | None = None,
     after_forward: Callable[[int], None] | None = None,
     colours: dict[str, np.ndarray] | None = None,
+    refine: Callable[[np.ndarray, int], np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Run the images of the net's data layer through it, once each, and count pixels: true class × predicted class.
 
@@ -51,6 +52,7 @@ def confusions(
     save_dir: where predicted labels go, NAME.png (of several heads LABEL_NAME.png). Raises ValueError, before anything
         is computed, if there are files of that name that no tool has written.
     colours: of the classes, 256×3, for each blob of labels (default: VOC's).
+    refine: makes the scores of an item of the batch, classes×height×width, those that are counted.
     after_forward: called with the number of images that the net's blobs hold, each time.
     """
     unknown = [blob for pair in heads.items() for blob in pair if blob not in net.blobs]
@@ -76,7 +78,8 @@ def confusions(
             for item in range(batch):
                 name = names[done + item] if names else f"{done + item:06d}"
                 for label, score in heads.items():
-                    predicted = net.blobs[score].data[item].argmax(0)
+                    scores = net.blobs[score].data[item]
+                    predicted = (refine(scores, item) if refine else scores).argmax(0)
                     truth = net.blobs[label].data[item].reshape(predicted.shape).astype(np.int64)
                     hists[label] += metrics.confusion(truth, predicted, len(hists[label]))
                     if save_dir is not None:
@@ -113,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--names", type=home.text, help="the classes' names, one on a line (default: the data set's)")
     parser.add_argument("--json", type=home.path, help="write the metrics and the confusion matrix there")
     parser.add_argument("--save-dir", type=home.path, help="write predicted labels there")
+    crf.add_crf_option(parser)
     add_data_options(parser)
     add_device_options(parser)
     return parser
@@ -142,6 +146,15 @@ def _net(net_file: str, weights: str) -> Any:
         return load(net_file, weights)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}{seg11valid.remedy(error)}") from error
+
+
+def _refinement(net: Any, given: str) -> Callable[[np.ndarray, int], np.ndarray]:
+    """By a dense CRF over the colours that the net sees."""
+    chosen = crf.parameters(given)
+    seen = [top for top in net.top_names[net._layer_names[0]] if net.blobs[top].shape[1:2] == (3,)]
+    if not seen:
+        raise ValueError("score: the data layer gives no blob of three channels, which --crf needs. Leave --crf out.")
+    return lambda scores, item: crf.refined(scores, net.blobs[seen[0]].data[item].transpose(1, 2, 0), chosen)
 
 
 def _names(path: str | None, net: Any, score: str) -> list[str] | None:
@@ -191,7 +204,8 @@ def main(arguments: list[str]) -> int:
     mean_loss = MeanLoss(net, losses if options.loss else {})
     names = {label: _names(options.names, net, score) for label, score in heads.items()}
     colours = {label: _colours(options.names, net) for label in heads}
-    hists = confusions(net, heads, options.images, options.save_dir, mean_loss, colours)
+    refine = _refinement(net, options.crf) if options.crf else None
+    hists = confusions(net, heads, options.images, options.save_dir, mean_loss, colours, refine)
     values = {}
     for label, counted in hists.items():
         hist, loss = metrics.without(counted, options.ignore), mean_loss.of(label)

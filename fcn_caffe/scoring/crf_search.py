@@ -1,0 +1,55 @@
+"""Parameters of a dense CRF by coordinate search, coarse to fine, as DeepLab's were found (Chen et al., ICLR 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Point = tuple[float, ...]
+
+AXES = ((4, 5, 6, 7, 8, 9, 10), (20, 30, 40, 50, 60, 70, 80, 90, 100), (3, 4, 5, 6, 7, 8, 9, 10))
+"""Weight, deviation of positions and deviation of colours of the kernel over colours; the paper's, and below them."""
+START = (5.0, 50.0, 5.0)
+
+
+def coordinate_search(
+    measure: Callable[[Point], float], axes: Sequence[Sequence[float]] = AXES, start: Point = START
+) -> tuple[Point, float]:
+    """The point with the highest measure that is found, and the measure.
+
+    Along one axis after another its values are tried, until none of them is better; then values half a step beside the
+    best. No point is measured twice.
+    """
+    known: dict[Point, float] = {}
+
+    def measured(point: Point) -> float:
+        if point not in known:
+            known[point] = measure(point)
+        return known[point]
+
+    best = _climb(measured, axes, tuple(map(float, start)))
+    halves = [(axis[1] - axis[0]) / 2 for axis in axes]
+    best = _climb(measured, [_around(value, half) for value, half in zip(best, halves)], best)
+    return best, measured(best)
+
+
+def with_kernel(crf: Any, point: Point) -> Any:
+    """A CRF with its last kernel's weight, deviation of positions and deviation of colours set."""
+    weight, position, colour = point
+    kernel = crf.kernels[-1]._replace(weight=weight, position=position, colour=colour)
+    return crf._replace(kernels=(*crf.kernels[:-1], kernel))
+
+
+def _climb(measured: Callable[[Point], float], axes: Sequence[Sequence[float]], best: Point) -> Point:
+    while True:
+        before = best
+        for index, axis in enumerate(axes):
+            for value in axis:
+                point = (*best[:index], float(value), *best[index + 1 :])
+                best = point if measured(point) > measured(best) else best
+        if best == before:
+            return best
+
+
+def _around(value: float, half: float) -> Sequence[float]:
+    return [each for each in (value - half, value, value + half) if each > 0]
