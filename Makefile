@@ -15,7 +15,7 @@ TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 WORKERS  := -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all fast faults test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test test-all fast coverage faults test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ test-all: test ## Run the tests, and then those that take long, too
 
 fast: $(STAMP) ## Run what tells most in a minute: every layer's numbers, formats, data layers, surgery
 	$(PY) -m pytest $(WORKERS) -m "not slow and not thorough" $(ARGS)
+
+coverage: $(STAMP) ## Run the fast tests, and list in out/coverage.txt which lines they do not reach
+	@mkdir -p out
+	$(PY) -m pytest $(WORKERS) -m "not slow and not thorough" --cov --cov-report= $(ARGS)
+	$(PY) -m coverage report --show-missing --skip-covered > out/coverage.txt
+	@tail -n 1 out/coverage.txt
 
 faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (Linux; ARGS='--inputs 500 --only hdf5-data')
 	$(PY) -m tests.faults $(ARGS)
