@@ -3,7 +3,7 @@
     python -m analyses skips                    every variant that has scores
     python -m analyses skips demo voc7          those of some data sets
 
-Ours are the last of snapshot/VARIANT/scores.json, which tools/solve.py writes; `gain` is what mean IU the stage adds to
+Ours are the last of snapshot/VARIANT/scores.json, which fcn solve writes; `gain` is what mean IU the stage adds to
 the one that it started from. The published ones are of VGG16 on PASCAL VOC's seg11valid (PAMI 2016), for the net of the
 same stride: where data or trunk differ, only what skips add can be compared.
 """
@@ -61,7 +61,7 @@ def table(rows: dict[str, Variant], families: list[str]) -> str:
     if len(lines) == 2:
         raise ValueError(
             f"no variant of {', '.join(families) or 'the catalogue'} has scores in '{stages.SNAPSHOTS}', expected at "
-            "least one. Train it: `python tools/solve.py VARIANT`."
+            "least one. Train it: `fcn solve VARIANT`."
         )
     return "\n".join(lines)
 

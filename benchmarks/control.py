@@ -7,7 +7,7 @@
 
 The net (fcn_torch.py) and the training (here and caffe_sgd.py) share nothing with the engine. Only the data layer, the
 settings in solvers/ and nets/, and the metrics are the same. The difference between its score and that of
-tools/solve.py should be within what two seeds of one of them differ by.
+fcn solve should be within what two seeds of one of them differ by.
 """
 
 import argparse
@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("variant", help="a net of the catalogue, on VGG16 or SqueezeNet")
     parser.add_argument("--seed", type=int, default=1, help="of dropout (default 1)")
     parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")
-    parser.add_argument("--weights", nargs="+", type=Path, help="start from these (default: as tools/solve.py does)")
+    parser.add_argument("--weights", nargs="+", type=Path, help="start from these (default: as fcn solve does)")
     parser.add_argument("--resume", action="store_true", help="go on from the newest state, if there is one")
     parser.add_argument("--compare", type=int, metavar="N", help="run N iterations beside the engine's and compare")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -95,7 +95,7 @@ SQUEEZENET_FEWER = {16: online(5e-9, 5000, 3000, 4300), 8: online(1.5e-9, 1000, 
 SMALL_DATA = {stride: heavy(rate, 20000, 20000, 1000) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}
 """The published rates, for VGG16 with all its weights."""
 HEADS = online(3e-8, 800, 500)
-"""For VGG16's fc6 and fc7 where they begin small and at random, as tools/import_weights.py draws them."""
+"""For VGG16's fc6 and fc7 where they begin small and at random, as fcn import-weights draws them."""
 RANDOM_FC = {32: online(1e-9, 5000, 3000, 4300), 16: online(1e-9, 1000, 600), 8: online(1e-10, 1000, 600)}
 """For VGG16 above conv1, after its heads have learned: minutes on a GPU, hours on two cores."""
 RANDOM_FC_FEWER = {32: online(1e-9, 200, 130), 16: online(1e-9, 60, 40), 8: online(1e-10, 60, 40)}

@@ -166,6 +166,15 @@ def test_the_command_finds_a_module_in_a_folder_below_where_it_is_called(build, 
     assert type(build(module="far_layers").layers[0]).__module__ == "beside_layers"
 
 
+def test_where_the_command_is_called_comes_before_what_is_beside_a_prototxt(build, near):
+    for folder in ("work/layers", "elsewhere"):
+        (near / folder).mkdir(parents=True)
+        (near / folder / "far_layers.py").write_text(LAYER)
+    python_modules.look_near([str(near / "work"), str(near)])
+    build(module="far_layers")
+    assert sys.modules["far_layers"].__file__ == str(near / "work/layers/far_layers.py")
+
+
 def test_a_module_in_two_folders_below_is_told_and_neither_is_taken(build, near):
     for folder in ("old", "new"):
         (near / folder).mkdir()

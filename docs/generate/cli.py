@@ -36,8 +36,6 @@ class Program:
     """Each command, and what it does in a line."""
     main: Callable[[list[str]], object]
     about: str
-    command_of: Callable[[str], str] = str
-    """The command that a file of tools/ is, by the file's name."""
 
 
 class _Found(BaseException):
@@ -64,7 +62,7 @@ def programs() -> list[Program]:
     if find_spec("fcn_caffe") is not None:
         fcn = import_module("fcn_caffe.cli")
         about = "The command line of the FCN part. In a checkout, `python tools/COMMAND.py` is the same."
-        found.append(Program("fcn", fcn.COMMANDS, fcn.main, about, fcn.name_of))
+        found.append(Program("fcn", fcn.COMMANDS, fcn.main, about))
     return found
 
 
@@ -97,8 +95,6 @@ def calls(program: Program, command: str, description: str) -> list[str]:
     found = []
     for line in description.splitlines():
         call, _, comment = re.sub(r" {2,}", "\0", line.strip(), count=1).partition("\0")
-        if match := re.fullmatch(r"python tools/(\w+)\.py(.*)", call):
-            call = f"{program.name} {program.command_of(match[1])}{match[2]}"
         if re.match(rf"{re.escape(program.name)} {re.escape(command)}(?![\w-])", call):
             found.append(f"{call}  # {comment.strip(' …')}" if comment else call)
     return found

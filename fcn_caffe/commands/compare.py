@@ -1,6 +1,6 @@
 """A picture of what several nets see: image, truth, and the labels of each, for validation images.
 
-    python tools/compare.py voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
+    fcn compare voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
 
 The nets must be scored on one data set, and the first must see colours. Classes have the data set's own colours.
 """
@@ -66,7 +66,7 @@ def _check(row: Variant, first: Variant) -> None:
         raise ValueError(
             f"{row.name} takes {', '.join(row.data.inputs)} and scores {heads}, "
             "expected a net that takes one image and has one blob of scores. Compare others by their predictions: "
-            f"tools/score.py {row.name} --save-dir DIR."
+            f"fcn score {row.name} --save-dir DIR."
         )
     trained.check_sees_colours(row.name, trained.of(row).sees)
     if (row.data.module, row.data.val) != (first.data.module, first.data.val):

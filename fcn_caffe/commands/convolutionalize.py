@@ -1,7 +1,7 @@
 """Makes the weights of a fully convolutional net out of a classification net's.
 
-    python tools/convolutionalize.py vgg16 VGG_ILSVRC_16_layers.caffemodel        of a base net, by its name
-    python tools/convolutionalize.py --net a.prototxt --weights a.caffemodel --conv-net b.prototxt --out b.caffemodel
+    fcn convolutionalize vgg16 VGG_ILSVRC_16_layers.caffemodel        of a base net, by its name
+    fcn convolutionalize --net a.prototxt --weights a.caffemodel --conv-net b.prototxt --out b.caffemodel
 
 The first writes data/ilsvrc/NET-conv.caffemodel, where the other tools look for it, or --out. Prints which parameters
 were copied, coerced into convolution kernels, dropped, and left as they were.

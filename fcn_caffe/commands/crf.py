@@ -1,9 +1,9 @@
 """Refines saved scores by a dense CRF (Krähenbühl and Koltun, NIPS 2011), and finds its parameters.
 
-    python tools/infer.py voc-fcn8s photos/ --scores --out out/scores
-    python tools/crf.py out/scores --images photos/ --crf deeplab
-    python tools/crf.py out/scores --images photos/ --labels labels/ --crf deeplab     how much better it is
-    python tools/crf.py out/scores --images photos/ --labels labels/ --search          parameters, of training images
+    fcn infer voc-fcn8s photos/ --scores --out out/scores
+    fcn crf out/scores --images photos/ --crf deeplab
+    fcn crf out/scores --images photos/ --labels labels/ --crf deeplab     how much better it is
+    fcn crf out/scores --images photos/ --labels labels/ --search          parameters, of training images
 
 Scores are files NAME.npy, classes×height×width, or folders of them; images and labels are NAME.jpg, NAME.png, … in
 folders. Writes NAME.png (class numbers) and NAME_overlay.png. --search tries weights and deviations of the kernel over
@@ -55,7 +55,7 @@ def find(given: list[Path], images: str, labels: str | None) -> list[Item]:
     found = [file for path in given for file in (sorted(path.glob("*.npy")) if path.is_dir() else [path])]
     if not found:
         raise FileNotFoundError(
-            f"'{given[0]}' has no scores (NAME.npy). Write some: tools/infer.py NET IMAGES --scores --out {given[0]}"
+            f"'{given[0]}' has no scores (NAME.npy). Write some: fcn infer NET IMAGES --scores --out {given[0]}"
         )
     by_name = pairs.by_stem(images, "images")
     truths = pairs.by_stem(labels, "labels") if labels else None
@@ -72,7 +72,7 @@ def read(item: Item, upright: bool) -> Read:
     try:
         scores = np.load(item.scores, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ValueError(f"'{item.scores}' holds no array ({error}), expected scores of tools/infer.py.") from error
+        raise ValueError(f"'{item.scores}' holds no array ({error}), expected scores of fcn infer.") from error
     if scores.ndim != 3 or scores.dtype.kind != "f":
         raise ValueError(
             f"'{item.scores}' holds {scores.dtype} of shape {scores.shape}, expected classes×height×width."

@@ -1,6 +1,6 @@
 """Draws loss and mean IU over the trainings of several stages.
 
-python tools/curves.py voc-fcn32s voc-fcn16s voc-fcn8s --out curves.png
+fcn curves voc-fcn32s voc-fcn16s voc-fcn8s --out curves.png
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Iterations and loss per labelled pixel of a training. Raises FileNotFoundError if there was none."""
     path = stages.SNAPSHOTS / name / "loss.csv"
     if not path.is_file():
-        raise FileNotFoundError(f"'{path}' is missing, expected the losses of a training. Run `tools/solve.py {name}`.")
+        raise FileNotFoundError(f"'{path}' is missing, expected the losses of a training. Run `fcn solve {name}`.")
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         try:
@@ -74,7 +74,7 @@ def draw_curves(names: list[str], path: Path) -> None:
 @program.command
 def main(arguments: list[str]) -> int:
     parser = program.parser(__doc__)
-    parser.add_argument("variants", nargs="+", help="variants that were trained by tools/solve.py, in order")
+    parser.add_argument("variants", nargs="+", help="variants that were trained by fcn solve, in order")
     parser.add_argument("--out", type=home.path, default=Path("out/curves.png"))
     options = parser.parse_args(arguments)
     draw_curves(options.variants, options.out)

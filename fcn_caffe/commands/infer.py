@@ -1,9 +1,9 @@
 """Segments images: any list of files, with any deploy net.
 
-    python tools/infer.py voc-fcn8s photo.jpg …                   the variant's deploy net and its newest snapshot
-    python tools/infer.py my-task photos/                         of a task of your own, all images of a folder
-    python tools/infer.py models/street-fcn8s photo.jpg           a snapshot folder, wherever it was moved
-    python tools/infer.py --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
+    fcn infer voc-fcn8s photo.jpg …                   the variant's deploy net and its newest snapshot
+    fcn infer my-task photos/                         of a task of your own, all images of a folder
+    fcn infer models/street-fcn8s photo.jpg           a snapshot folder, wherever it was moved
+    fcn infer --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
 
 Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
 classes×height×width; and, where the classes have names, legend.png. With --crf the labels are those of a dense CRF,
@@ -87,7 +87,7 @@ def find(name: str, score: str = "score", weights: str | None = None) -> Found:
 def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
     net = trained.read(folder)
     if net is None:
-        raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of tools/solve.py.")
+        raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of fcn solve.")
     trained.check_sees_colours(net.name, net.sees)
     weights = weights or str(stages.trained_weights(str(folder)))
     return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean, net.upright)
@@ -101,7 +101,7 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
         found = ", ".join(f"{name} {'×'.join(map(str, net.blobs[name].shape))}" for name in net.inputs) or "no input"
         raise ValueError(
             f"'{net_file}' takes {found}, expected one image of three channels. Nets with depth or several inputs "
-            "need a script of their own; nets with data layers are for tools/score.py."
+            "need a script of their own; nets with data layers are for fcn score."
         )
     if score not in net.blobs:
         raise ValueError(f"'{net_file}' has no blob {score}; there are {', '.join(net.blobs)}. Name one with --score.")

@@ -1,16 +1,15 @@
 """Nets for data of your own, in one command.
 
-    python tools/new_task.py my-task --images photos/ --labels labels/ --classes classes.txt --backbone squeezenet
+    fcn new my-task --images photos/ --labels labels/ --classes classes.txt --backbone squeezenet
 
 `photos/` and `labels/` have a label image for each image, of the same name but for the ending: class indices 0, 1, 2, …
 and 255 for void, or, if classes.txt gives them, colours. classes.txt has a class on each line: `name`, or
 `name red green blue` (or CSV, or as CamVid and CVAT write it). Everything is checked; then nets, solvers and lists of
 images are written to tasks/my-task/, and all other tools know the task by its name:
 
-    make my-task                                        train all stages
-    python tools/solve.py my-task --chain               the same
-    python tools/score.py my-task
-    python tools/infer.py my-task photo.jpg …
+    fcn solve my-task --chain               train all stages
+    fcn score my-task
+    fcn infer my-task photo.jpg …
 
 The lists are drawn by chance, but the same for the same names and --seed, unless --train and --val name lists. Give
 lists where images resemble each other, such as those of one video: they must not be on both sides. A line of a list is
@@ -40,7 +39,7 @@ from fcn_caffe.variants import missing
 from fcn_caffe.variants.tasks import FILE, TASKS, Task
 
 WHO = "new_task"
-HEADER = "# Written by `python tools/new_task.py`; yours to change.\n"
+HEADER = "# Written by `fcn new`; yours to change.\n"
 
 
 def paired(images: dict[str, str], label_files: dict[str, str]) -> list[str]:
@@ -182,8 +181,6 @@ def main(arguments: list[str]) -> int:
     check(options, lists)
     write(task, options.classes, lists, len(class_list.names))
     lacking = missing.weights(task.stages(len(class_list.names), 0, 0)[0])
-    if lacking:
-        print(f"wrote {task.folder}/: {', '.join(stages)}. Missing before training:\n{lacking}\nThen: make {task.name}")
-    else:
-        print(f"wrote {task.folder}/: {', '.join(stages)}. Next: make {task.name}")
+    print(f"wrote {task.folder}/: {', '.join(stages)}.", end=" ")
+    print(f"Missing before training:\n{lacking}\nThen:" if lacking else "Next:", f"fcn solve {task.name} --chain")
     return 0

@@ -1,11 +1,11 @@
 """Scores a net on labelled images: the four metrics of the papers, every class, and what it is mistaken for.
 
-    python tools/score.py voc-fcn8s                                    the variant's val net, its newest snapshot
-    python tools/score.py --net nets/voc-fcn8s/val.prototxt --weights fcn8s-heavy-pascal.caffemodel
+    fcn score voc-fcn8s                                    the variant's val net, its newest snapshot
+    fcn score --net nets/voc-fcn8s/val.prototxt --weights fcn8s-heavy-pascal.caffemodel
 
 Images are scored at their own size, each once. A net of several heads gets a table for each. Prints tables; --json
 writes the numbers with the confusion matrix (row: true class, column: predicted class), --save-dir the predicted
-labels as palette PNGs, which tools/trimap.py and tools/submission.py take.
+labels as palette PNGs, which fcn trimap and fcn submission take.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Trains a net of the catalogue, or all stages up to it: 32s → 16s → 8s.
 
-    python tools/solve.py voc-fcn8s --chain --resume     every stage that is not done yet, each from the stage before
-    python tools/solve.py voc-fcn16s --gpu 0             one stage
-    python tools/solve.py --list                         variants, what they start from, published and own scores
-    python tools/solve.py my-task --chain                a task of your own (tools/new_task.py)
-    python tools/solve.py voc-fcn8s --chain --voc-dir data/mine --classes 11         your own data in VOC's layout
+    fcn solve voc-fcn8s --chain --resume     every stage that is not done yet, each from the stage before
+    fcn solve voc-fcn16s --gpu 0             one stage
+    fcn solve --list                         variants, what they start from, published and own scores
+    fcn solve my-task --chain                a task of your own (fcn new)
+    fcn solve voc-fcn8s --chain --voc-dir data/mine --classes 11         your own data in VOC's layout
 
 Snapshots, the loss of every iteration (loss.csv), the scores (scores.json) and Caffe's log (train.log) go to
 snapshot/VARIANT/. Of the snapshots that a run writes, the newest two and the best-scored one stay (--keep). SIGINT and
@@ -43,7 +43,7 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], options: argparse.
         return
     with training_log(options.verbose) as log:
         _train(row, nets, weights, options, log, after)
-    print(f"{row.name}: done. To use it: python tools/infer.py {row.name} IMAGE …", flush=True)
+    print(f"{row.name}: done. To use it: fcn infer {row.name} IMAGE …", flush=True)
 
 
 def _train(

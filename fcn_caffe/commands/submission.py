@@ -1,7 +1,7 @@
 """Packs predicted labels for PASCAL VOC's evaluation server, after a check that nothing is missing or wrong.
 
-    python tools/infer.py voc-fcn8s --out out/test data/pascal/VOC2012/JPEGImages/…    (or: tools/score.py --save-dir)
-    python tools/submission.py out/test --voc-dir data/pascal/VOC2012 --out fcn8s.tar.gz
+    fcn infer voc-fcn8s --out out/test data/pascal/VOC2012/JPEGImages/…    (or: fcn score --save-dir)
+    fcn submission out/test --voc-dir data/pascal/VOC2012 --out fcn8s.tar.gz
 
 The archive holds results/VOC2012/Segmentation/comp6_test_cls/NAME.png for every image of the list, and no other file:
 8-bit palette PNGs with VOC's colours. comp6 is for nets that have seen other data than VOC's own, as every net has that

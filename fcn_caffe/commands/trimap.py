@@ -1,7 +1,7 @@
 """Mean IU along the boundaries of objects: how well predicted labels follow them.
 
-    python tools/score.py voc-fcn8s --save-dir out/labels/voc-fcn8s
-    python tools/trimap.py out/labels/voc-fcn8s --voc-dir data/pascal/VOC2011 --split seg11valid --plot trimap.png
+    fcn score voc-fcn8s --save-dir out/labels/voc-fcn8s
+    fcn trimap out/labels/voc-fcn8s --voc-dir data/pascal/VOC2011 --split seg11valid --plot trimap.png
 
 Scores only the pixels that are no farther from a boundary than a width, for each of several widths (Kohli, Ladický and
 Torr, IJCV 2009; the figure of the same name in Chen et al., DeepLab, ICLR 2015). Several folders of predictions are

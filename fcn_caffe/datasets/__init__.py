@@ -1,4 +1,4 @@
-"""Getting data sets and weights, and looking them over: what `tools/data.py` is made of.
+"""Getting data sets and weights, and looking them over: what `fcn data` is made of.
 
 sources.py      where each data set comes from, on which terms, with which checksum
 weights.py      the same of trained weights

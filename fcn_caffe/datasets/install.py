@@ -29,7 +29,7 @@ def install(source: Source, target: Path, downloads: Path, mirror: str = "") -> 
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
         raise FileExistsError(
             f"'{target}' is there already, and was not fetched by this tool: it is left as it is. Look it over with "
-            f"`python tools/data.py check --dir {target}`, or move it away to fetch it."
+            f"`fcn data check --dir {target}`, or move it away to fetch it."
         )
     files = [download(mirrored(part.file, mirror), downloads) for part in source.parts]
     staging = target.parent / f".{target.name}.part"

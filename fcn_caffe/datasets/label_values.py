@@ -74,7 +74,7 @@ def _masks_cure(layout: Layout) -> str:
     first, second = layout.names if len(layout.names) == 2 else ("background", "thing")
     return (
         f"write a list of classes with the lines `{first} 0 0 0` and `{second} {VOID} {VOID} {VOID}`, and make a task "
-        "of it (tools/new_task.py --classes); or save the masks as 0 and 1"
+        "of it (fcn new --classes); or save the masks as 0 and 1"
     )
 
 

@@ -26,7 +26,7 @@ def install(voc_dir: Path) -> bool:
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"'{voc_dir}' has no folder ImageSets/Segmentation, expected PASCAL VOC 2011 or 2012. Name its folder with "
-            "--dir, or fetch it: python tools/data.py fetch voc2011"
+            "--dir, or fetch it: fcn data fetch voc2011"
         )
     if path.exists():
         found = splits.read_names(str(path), LIST)
@@ -48,4 +48,4 @@ def names() -> list[str]:
 
 def remedy(error: Exception) -> str:
     """What to do about an error, if it is that the list is missing; otherwise nothing."""
-    return " Fetch it: python tools/data.py fetch seg11valid --dir VOC_DIR" if BUNDLED.name in str(error) else ""
+    return " Fetch it: fcn data fetch seg11valid --dir VOC_DIR" if BUNDLED.name in str(error) else ""

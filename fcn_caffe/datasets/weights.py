@@ -32,7 +32,7 @@ _IN_PLACE = "It is in place: it is convolutional to the end."
 
 
 def _convolutionalize(net: str, weights: str) -> str:
-    return f"Then: python tools/convolutionalize.py {net} {weights} --out data/ilsvrc/{net}-conv.caffemodel"
+    return f"Then: fcn convolutionalize {net} {weights} --out data/ilsvrc/{net}-conv.caffemodel"
 
 
 def _bvlc(title: str, model: str, sha1: str, target: str, size: str, then: str) -> Weights:
@@ -50,7 +50,7 @@ def _published(variant: str, model: str, checksum: str = "", size: str = "about 
         size,
         f"data/fcn/{name}",
         WebFile(name, (f"{_BERKELEY}/{name}",), checksum),
-        f"Score it: python tools/score.py {variant} --weights data/fcn/{name}",
+        f"Score it: fcn score {variant} --weights data/fcn/{name}",
     )
 
 

@@ -14,7 +14,7 @@ WARNING = (
 )
 ONE_CLASS = (
     "a mean over one class says nothing. The usual cause: masks of 0 and 255, which is void; look the data over with "
-    "`python tools/data.py check`."
+    "`fcn data check`."
 )
 PREDICTED_AS = 3
 """How many of the classes that a class is mistaken for are shown."""

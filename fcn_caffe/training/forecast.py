@@ -19,7 +19,7 @@ SIDE = 768
 def sentence(solver: Any, recipe: Any, iterations: int, options: Any, folder: Path) -> str:
     """How many iterations are left, how long they take, and what snapshots of them will need.
 
-    options: those of tools/solve.py. On a GPU, nothing is said of the time.
+    options: those of fcn solve. On a GPU, nothing is said of the time.
     """
     left = iterations - solver.iter
     scorings = left // options.score_every if options.score_every else 0

@@ -165,7 +165,7 @@ def _is_scoring(entry: Any) -> bool:
 def _damaged(path: Path, found: str) -> str:
     return (
         f"'{path}' holds no list of scorings ({found}): it was cut off or edited. Remove it: only the scores so far "
-        "are lost, which tools/score.py computes again."
+        "are lost, which fcn score computes again."
     )
 
 

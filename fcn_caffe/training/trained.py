@@ -6,7 +6,7 @@ Beside the snapshots, the losses and the scores, snapshot/NAME/ has
     train.prototxt, val.prototxt, solver.prototxt      what it was trained by (val: or whatever its data set calls it)
     trained.json                                       its inputs, mean, classes with their colours, data, and its start
 
-The folder may be moved: `tools/infer.py FOLDER photo.jpg`.
+The folder may be moved: `fcn infer FOLDER photo.jpg`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def check_sees_colours(name: str, sees: Sequence[str]) -> None:
     """Raises ValueError for a net that sees something else than the colours of a photo."""
     if tuple(sees) != ("color",):
         raise ValueError(
-            f"{name} sees {' and '.join(sees)}, expected a net that sees colours. `tools/score.py {name} --save-dir "
+            f"{name} sees {' and '.join(sees)}, expected a net that sees colours. `fcn score {name} --save-dir "
             "DIR` writes what it predicts for the images of its data set."
         )
 
@@ -120,8 +120,8 @@ def read(folder: Path) -> Trained | None:
         )
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(
-            f"'{path}' does not describe a trained net ({error!r}), expected what tools/solve.py writes. Restore it, "
-            "or remove it, and name net and weights: tools/infer.py --net … --weights …"
+            f"'{path}' does not describe a trained net ({error!r}), expected what fcn solve writes. Restore it, "
+            "or remove it, and name net and weights: fcn infer --net … --weights …"
         ) from error
 
 
@@ -214,6 +214,6 @@ def check(row: Variant) -> None:
     if net is not None:
         net.check(
             row,
-            f"To train anew: tools/solve.py {row.name} --restart. To keep it: move the folder; tools/infer.py takes it "
+            f"To train anew: fcn solve {row.name} --restart. To keep it: move the folder; fcn infer takes it "
             "by its path.",
         )

@@ -52,7 +52,7 @@ class Catalogue:
         row = self.rows.get(self.own_names.get(name, name))
         if row is None:
             own = f"Tasks in {Path.cwd()}: {', '.join(tasks.names()) or 'none'}."
-            listed = f"`python tools/solve.py --list` shows all {len(self.rows)} variants. {own}"
+            listed = f"`fcn solve --list` shows all {len(self.rows)} variants. {own}"
             raise names.unknown(name, "variant or task", [*self.own_names, *self.rows], listed)
         return row
 
@@ -67,7 +67,7 @@ class Catalogue:
     def write(self, row: Variant) -> None:
         """Write the row's nets and solver, unless they are there."""
         if row.name in self.writes:
-            write(files((row,), self._root(row)), "python tools/solve.py")
+            write(files((row,), self._root(row)), "fcn solve")
 
     def _root(self, row: Variant) -> str:
         return self.roots.get(row.name, "")

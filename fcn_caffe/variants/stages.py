@@ -64,7 +64,7 @@ def trained_weights(name: str) -> Path:
         return weights[max(weights)]
     if found is None:
         raise FileNotFoundError(
-            f"{name}: no snapshot in '{SNAPSHOTS / name}', expected that of a training. Run `python tools/solve.py "
+            f"{name}: no snapshot in '{SNAPSHOTS / name}', expected that of a training. Run `fcn solve "
             f"{name}`, or name a caffemodel with --weights."
         )
     return found.weights

@@ -1,4 +1,4 @@
-"""Tasks of one's own: what tools/new_task.py writes to tasks/NAME/, and every tool finds by name.
+"""Tasks of one's own: what fcn new writes to tasks/NAME/, and every tool finds by name.
 
 task.json            where images and labels are, and which net is trained on them
 classes.txt          the classes
@@ -75,14 +75,12 @@ class Task:
 
 
 def read(folder: Path) -> Task:
-    """The task in a folder. Raises ValueError if its file is not one that tools/new_task.py writes."""
+    """The task in a folder. Raises ValueError if its file is not one that fcn new writes."""
     path = folder / FILE
     try:
         values = json.loads(text.read(str(path)))
     except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"'{path}' is not JSON ({error}). Remove '{folder}', and run tools/new_task.py again."
-        ) from error
+        raise ValueError(f"'{path}' is not JSON ({error}). Remove '{folder}', and run fcn new again.") from error
     kinds = {field.name: {"str": str, "int": int, "bool": bool}[str(field.type)] for field in fields(Task)}
     if isinstance(values, dict):
         values.setdefault("upright", True)
@@ -90,7 +88,7 @@ def read(folder: Path) -> Task:
     if found != kinds or values["name"] != folder.name:
         raise ValueError(
             f"'{path}' does not describe a task called {folder.name}: expected {', '.join(kinds)}. Remove '{folder}', "
-            "and run tools/new_task.py again."
+            "and run fcn new again."
         )
     return Task(**values)
 

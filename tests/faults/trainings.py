@@ -1,4 +1,4 @@
-"""Small trainings to kill: `caffe train` with binary and with HDF5 snapshots, and tools/solve.py.
+"""Small trainings to kill: `caffe train` with binary and with HDF5 snapshots, and fcn solve.
 
 Each reads images in random order and drops units at random, so that a resumed one goes on as if it had never stopped
 only if everything that counts was saved; and has parameters enough that writing a snapshot takes a while.

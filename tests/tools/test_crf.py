@@ -185,7 +185,7 @@ def test_files_that_hold_no_scores_are_told(saved, capsys, values, message):
 
 def test_a_folder_without_scores_says_how_to_write_some(saved, capsys):
     assert crf.main(["images", "--images", "images"]) == 1
-    assert "'images' has no scores (NAME.npy). Write some: tools/infer.py" in capsys.readouterr().err
+    assert "'images' has no scores (NAME.npy). Write some: fcn infer" in capsys.readouterr().err
 
 
 def test_a_search_without_labels_is_refused(saved, capsys):

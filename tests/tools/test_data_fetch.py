@@ -217,7 +217,7 @@ def test_pascal_context_says_what_else_it_needs(site, tmp_path, monkeypatch, cap
     archive = tar(tmp_path / "x", {"trainval/2008_000002.mat": b"1"}).read_bytes()
     offer(site, monkeypatch, "pascalcontext", {"pascal-context-trainval.tar.gz": archive})
     assert data.main(["fetch", "pascalcontext"]) == 0
-    assert "python tools/data.py fetch voc2010" in capsys.readouterr().out
+    assert "fcn data fetch voc2010" in capsys.readouterr().out
     assert (tmp_path / "data/pascal-context/trainval/2008_000002.mat").is_file()
 
 
@@ -229,9 +229,7 @@ def test_weights_are_verified_and_it_is_said_what_to_do_with_them(site, tmp_path
     capsys.readouterr()
     assert data.main(["fetch", "vgg16", "--mirror", site.address]) == 0
     assert (tmp_path / vgg16.target).read_bytes() == b"weights"
-    assert (
-        "python tools/convolutionalize.py vgg16 data/ilsvrc/VGG_ILSVRC_16_layers.caffemodel" in capsys.readouterr().out
-    )
+    assert "fcn convolutionalize vgg16 data/ilsvrc/VGG_ILSVRC_16_layers.caffemodel" in capsys.readouterr().out
 
 
 def test_the_list_goes_into_pascal_voc_once(tmp_path, capsys):
@@ -281,9 +279,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys):
 def test_a_training_without_the_list_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_voc(tmp_path / "data/pascal/VOC2011")
-    with pytest.raises(FileNotFoundError, match="python tools/data.py fetch seg11valid --dir data/pascal/VOC2011"):
+    with pytest.raises(FileNotFoundError, match="fcn data fetch seg11valid --dir data/pascal/VOC2011"):
         missing.check([ROWS["voc-fcn32s"]], False, [])
     assert data.main(["fetch", "seg11valid"]) == 0
-    with pytest.raises(FileNotFoundError, match="python tools/data.py fetch sbd") as error:
+    with pytest.raises(FileNotFoundError, match="fcn data fetch sbd") as error:
         missing.check([ROWS["voc-fcn32s"]], False, [])
     assert "seg11valid" not in str(error.value)

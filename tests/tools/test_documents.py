@@ -20,7 +20,9 @@ from tests.tools.test_new_task import random_squeezenet  # noqa: F401  (a fixtur
 
 DOCUMENTS = ("README.md", "docs/tutorial.md")
 INSTEAD = {
-    "make demo": "make -n demo",
+    "python3 -m venv .venv": "python3 -m venv --help",
+    "pip install .": "pip --version",
+    "fcn demo": "fcn demo --help",
     "make test": "make -n test",
     "make voc-fcn8s": "make -n voc-fcn8s",
     "make mine": "make mine ARGS='--iterations 1'",
@@ -28,10 +30,9 @@ INSTEAD = {
     "solvers/demo-classifier.prototxt > short.prototxt && caffe train --solver=short.prototxt",
     "caffe time --model=nets/voc-fcn8s/deploy.prototxt": "caffe time --model=nets/demo-fcn8s/deploy.prototxt "
     "-iterations 1",
-    "python tools/data.py fetch squeezenet_v1.1": "python tools/data.py list",
-    "python tools/solve.py street --chain --iterations 1200 --seed 1": "python tools/solve.py street --chain "
-    "--iterations 1 --seed 1",
-    "python tools/solve.py voc-fcn8s --chain --voc-dir data/mine --classes 11 --name mine": "python tools/solve.py "
+    "fcn data fetch squeezenet_v1.1": "fcn data list",
+    "fcn solve street --chain --iterations 1200 --seed 1": "fcn solve street --chain --iterations 1 --seed 1",
+    "fcn solve voc-fcn8s --chain --voc-dir data/mine --classes 11 --name mine": "fcn solve "
     "demo-fcn8s --chain --voc-dir data/mine --classes 11 --name mine --iterations 1",
 }
 """What takes over a minute or a network, and a shorter line of its kind."""

@@ -87,7 +87,7 @@ def test_the_closest_names_are_said_first(empty, capsys):
         assert tool.main(line) == 1
         said = capsys.readouterr().err
         assert "no such variant or task. Did you mean voc-fcn8s" in said
-        assert "`python tools/solve.py --list` shows all" in said
+        assert "`fcn solve --list` shows all" in said
         assert said.count("fcn") < 8
     assert data.main(["fetch", "voc20111"]) == 1
     assert "Did you mean voc2011" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_a_variant_has_its_own_mean_and_must_see_colours(empty):
 
 def test_an_untrained_variant(images, capsys):
     assert infer.main(["voc-fcn8s", "rgb.png"]) == 1
-    assert "solve.py voc-fcn8s" in capsys.readouterr().err
+    assert "fcn solve voc-fcn8s" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -52,10 +52,10 @@ def test_from_folders_to_pictures_by_name(photos, random_squeezenet, monkeypatch
     assert "wrote tasks/pools/: pools-fcn16s, pools-fcn8s. Missing before training:" in said
     assert "squeezenet_v1.1.caffemodel" in said
     assert "SQUEEZENET_V1_1_CAFFEMODEL=" in said
-    assert "Then: make pools" in said
+    assert "Then: fcn solve pools --chain" in said
     monkeypatch.setenv("SQUEEZENET_V1_1_CAFFEMODEL", str(random_squeezenet))
     assert solve.main(["pools", "--chain", "--iterations", "1"]) == 0
-    assert "infer.py pools-fcn8s IMAGE" in capsys.readouterr().out
+    assert "fcn infer pools-fcn8s IMAGE" in capsys.readouterr().out
     assert score.main(["pools", "--json", "out/pools.json"]) == 0
     assert len(json.loads(Path("out/pools.json").read_text())["iu"]) == 3
     assert infer.main(["pools", "mine/JPEGImages/image0.png"]) == 0
@@ -195,10 +195,10 @@ def test_a_damaged_description_is_refused(photos, text, capsys):
     assert make(*FOLDERS) == 0
     Path("tasks/pools/task.json").write_text(text, encoding="latin-1")
     assert solve.main(["pools"]) == 1
-    assert "run tools/new_task.py again" in capsys.readouterr().err
+    assert "run fcn new again" in capsys.readouterr().err
 
 
 def test_weights_that_are_there_are_not_missed(photos, random_squeezenet, monkeypatch, capsys):
     monkeypatch.setenv("SQUEEZENET_V1_1_CAFFEMODEL", str(random_squeezenet))
     assert make(*SQUEEZENET) == 0
-    assert "pools-fcn8s. Next: make pools" in capsys.readouterr().out
+    assert "pools-fcn8s. Next: fcn solve pools --chain" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""fcn_caffe/pictures/drawing.py, tools/curves.py and fcn_caffe/progress.py: what people look at."""
+"""fcn_caffe/pictures/drawing.py, fcn curves and fcn_caffe/progress.py: what people look at."""
 
 import io
 import sys

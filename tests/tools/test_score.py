@@ -167,7 +167,7 @@ def test_a_missing_seg11valid_comes_with_the_remedy(folder, capsys):
     write_net()
     Path("val.prototxt").write_text(Path("val.prototxt").read_text().replace("'val'", "'seg11valid'"))
     assert run() == 1
-    assert "python tools/data.py fetch seg11valid" in capsys.readouterr().err
+    assert "fcn data fetch seg11valid" in capsys.readouterr().err
 
 
 def test_two_heads_get_a_table_each(folder, capsys):
@@ -198,7 +198,7 @@ def test_sift_flow_alone_leaves_absent_classes_out_by_itself():
     [
         ("--net val.prototxt --weights net.caffemodel --score scoer", "no blob scoer; there are data, label,"),
         ("--net nothing.prototxt --weights net.caffemodel", "nothing.prototxt"),
-        ("voc-fcn8s", "solve.py voc-fcn8s"),
+        ("voc-fcn8s", "fcn solve voc-fcn8s"),
         ("voc-fcn9s", "Did you mean voc-fcn8s"),
     ],
 )

@@ -59,7 +59,7 @@ def test_all_that_is_missing_is_said_at_once(empty, capsys):
         assert said.count(part) == 1
     assert "VGG16_CAFFEMODEL=" in said
     assert "--voc-dir" in said
-    assert "convolutionalize.py" in said
+    assert "fcn convolutionalize" in said
 
 
 def test_a_stage_without_the_one_before_names_it(folder, capsys):

@@ -113,7 +113,7 @@ def test_a_task_made_again_with_other_classes_refuses_the_old_training(task, cap
         assert tool.main(line) == 1
         said = capsys.readouterr().err
         assert words in said
-        assert "solve.py pools-fcn16s --restart" in said
+        assert "fcn solve pools-fcn16s --restart" in said
     assert {path.name: path.read_bytes() for path in Path("snapshot/pools-fcn16s").iterdir()} == before
     assert infer.main(["snapshot/pools-fcn16s", PHOTO]) == 0
     assert solve.main(["pools", "--restart", "--iterations", "1"]) == 0

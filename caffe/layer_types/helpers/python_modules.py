@@ -25,7 +25,7 @@ _near: list[str] = []
 
 
 def look_near(folders: Iterable[str]) -> None:
-    """Let a module that is found nowhere else be looked for in the folders directly below these, too."""
+    """Let a module that is found nowhere else be looked for directly below these folders, the first one first."""
     _near[:] = dict.fromkeys(folders)
 
 
@@ -59,7 +59,8 @@ def _registered(name: str, owner: str) -> str | None:
 
 def _add_folder(name: str, owner: str) -> bool:
     """Put the folder nearby that has the module, and its other modules, on sys.path; whether there is one."""
-    folders = list(dict.fromkeys(folder for base in _near for folder in _holders(Path(base), name, ("*/",))))
+    each = (list(dict.fromkeys(_holders(Path(base), name, ("*/",)))) for base in _near)
+    folders = next(filter(None, each), [])
     if len(folders) > 1:
         raise NetError(
             f"{owner}: there is a module '{name}' in {' and in '.join(folders)}. Add one of them to PYTHONPATH, as in "
