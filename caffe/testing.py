@@ -18,6 +18,7 @@ from caffe.formats import prototxt
 from caffe.layer_types.base import TorchLayer
 from caffe.net import Net
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 Arrays = list[np.ndarray]
 Oracle = Callable[..., Any]
@@ -64,7 +65,10 @@ def check_layer(
     promised = [net.blobs[name].data.shape for name in check.tops]
     found = check.forward(net)
     for name, shape, top in zip(check.tops, promised, found, strict=True):
-        _require(top.shape == shape, f"{name} has the shape {top.shape}, before the first pass it had {shape}")
+        _require(
+            top.shape == shape,
+            f"{name} has the shape {shape_text(top.shape)}, before the first pass it had {shape_text(shape)}",
+        )
     if expected is not None:
         wanted = expected(*check.values, *check.param_values(net))
         wanted = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
@@ -244,7 +248,9 @@ def _differences(
 
 
 def _compare(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: str) -> None:
-    _require(found.shape == wanted.shape, f"{what}: shape {found.shape}, expected {wanted.shape}")
+    _require(
+        found.shape == wanted.shape, f"{what}: shape {shape_text(found.shape)}, expected {shape_text(wanted.shape)}"
+    )
     if not found.size:
         return
     scale = max(float(np.nanmax(np.abs(wanted), initial=0)), 1e-6)

@@ -11,6 +11,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer_types.added import filler, register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
+from caffe.shapes import shape_text
 
 NORMFACE_EPS = 1e-6
 SAME_RATIO = 1e-6
@@ -73,7 +74,8 @@ class Normalize(TorchLayer):
             raise NetError(f"{self}: norm_param is SSD's, normalize_param NormFace's. Keep one.")
         if len(bottom[0].shape) < 2 or (self.scales and len(top) > 1):
             raise NetError(
-                f"{self}: bottom is {bottom[0].shape}, with {len(top)} tops; expected (N, C, …) and one top."
+                f"{self}: bottom is {shape_text(bottom[0].shape)}, with {len(top)} tops; expected (N, C, …) and one "
+                "top."
             )
         self.kind = faces.normalize_type
         if not self.scales:
