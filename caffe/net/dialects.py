@@ -50,7 +50,7 @@ _ADD_IT = (
 def check(net: Any) -> None:
     """Raise NetError for layer types that nobody has, and for fields that change results and are not read."""
     harmless: dict[str, None] = {}
-    problems = list(_fields(net, "the net", harmless))
+    problems = list(_fields(net, f"net '{net.name}'", harmless))
     unknown = []
     for layer in net.layer:
         cls = layer_class(layer.type)
