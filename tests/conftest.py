@@ -24,11 +24,15 @@ THOROUGH = {
     "plan": "each way of the plan in detail; the cases of layers go through all of them",
     "solver/test_snapshot_lock.py": "processes that are killed",
     "solver/test_trajectories.py": "hundreds of trainings",
+    "test_adding_a_layer.py": "processes of their own",
+    "test_axes_of_bottoms.py": "every type on bottoms of any number of axes",
     "test_database.py": "damage at every byte",
     "test_forks.py": "processes of their own",
+    "test_generated_docs.py": "every page made anew",
     "test_metrics.py": "the official labels of a whole data set, where they are",
     "test_names.py": "processes of their own",
     "test_process.py": "processes of their own",
+    "test_traits.py": "what types promise the plan, case by case",
     "tools": "whole commands, many in processes of their own",
 }
 """The folders and files of tests that `make fast` leaves out, and why."""
