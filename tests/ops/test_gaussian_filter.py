@@ -50,8 +50,8 @@ def test_an_unknown_normalization_is_told_with_those_that_there_are():
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (torch.zeros(3), r"shape \(3,\); expected floats \(points, dimensions\)"),
-        (torch.zeros(0, 2), r"shape \(0, 2\)"),
+        (torch.zeros(3), r"shape 3; expected floats \(points, dimensions\)"),
+        (torch.zeros(0, 2), "shape 0×2"),
         (torch.zeros(3, 2, dtype=torch.int64), "torch.int64"),
         (torch.full((3, 2), torch.inf), "not all finite"),
     ],
