@@ -54,7 +54,8 @@ def test_environment(value: str, count: int) -> None:
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:
-    classes = [each for each in vars(errors).values() if isinstance(each, type)]
+    members = [each for each in vars(errors).values() if isinstance(each, type)]
+    classes = [each for each in members if each.__module__ == errors.__name__]
     for each in classes:
         assert re.search(rf"\b{each.__name__}\b", errors.__doc__ or "")
         assert issubclass(each, RuntimeError)

@@ -67,7 +67,9 @@ def both(type: str, states: int):
         of(SIZE, tops=2, refused=f"{type} Layer produces 1 top blob(s) as output."),
         of(EXPOSED, X, CONT, refused=f"{type} Layer takes at least {2 + states} bottom blob(s) as input."),
         of(EXPOSED, X, CONT, *hidden, refused=f"{type} Layer produces {1 + states} top blob(s) as output."),
-        exposed(X, CONT, *[(1, 2, 4)] * states, refused="shape mismatch - recur_input_blobs_[0]: 1"),
+        exposed(
+            X, CONT, *[(1, 2, 4)] * states, refused="shape mismatch - recur_input_blobs_[0]: 1 2 3 (6) vs. bottom[2]"
+        ),
         of(
             SIZE + " propagate_down: true propagate_down: true loss_weight: 1",
             refused="Cannot backpropagate to sequence indicators.",

@@ -158,7 +158,7 @@ CONVOLUTIONS = [
         "convolution_param { num_output: 1 kernel_size: 1 bias_term: false } blobs { shape { dim: 4 } "
         "data: 1 data: 2 data: 3 data: 4 }",
         IMAGE,
-        refused="Incorrect weight shape: expected shape 1",
+        refused="Incorrect weight shape: expected shape 1 4 1 1 (4)",
     ),
 ]
 
