@@ -28,7 +28,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY")
 MOST_KERNELS = "4096"
 WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-SPINS = "10000"
+SPINS = "1000"
 GROWTH = 1.5
 """How much more memory than a pass needed is taken before what lies unused is given back."""
 LEAST = 2**30

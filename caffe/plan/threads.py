@@ -1,7 +1,8 @@
 """How many threads a pass of a net takes: by its work, by the processors that are there, and as the user says.
 
-To share an operation among threads takes some microseconds: small nets are faster with one thread, on an idle machine
-too. On a busy one, two threads that wait for each other may take many times as long as one.
+On an idle machine a second thread pays from some milliseconds of work. On a busy one, threads that wait for each other
+awake may take many times as long as one thread: a process whose threads wait awake for long, as OpenMP's do unless it
+is told otherwise (caffe/process.py), shares only work that is worth that risk.
 """
 
 import os
@@ -15,8 +16,11 @@ import torch
 from caffe import cpus, plan
 from caffe.errors import UsageError
 
-OPERATIONS, BYTES = 10**9, 10**8
-"""Of a forward pass: as many as one thread deals with well."""
+OPERATIONS, BYTES = 10**8, 10**7
+"""Of a forward pass: what is worth a thread, where threads that wait go to sleep soon (benchmarks/busy.py)."""
+AWAKE = 10
+"""Times as much, where they wait awake."""
+BRIEF = 10_000  # spins of OpenMP's loop; some 0.1 ms
 SPOKEN = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables by which the user says how many threads there are, whatever the quota."""
 
@@ -46,7 +50,8 @@ def fitting(operations: int, size: int, most: int) -> int:
     """How many threads (at most so many) a net is worth, whose forward pass computes and moves so much."""
     if plan.PLAIN:
         return most
-    return max(1, min(most, max(operations // OPERATIONS, size // BYTES)))
+    worth = 1 if _sleep_soon() else AWAKE
+    return max(1, min(most, max(operations // (worth * OPERATIONS), size // (worth * BYTES))))
 
 
 def allowed(torchs: int) -> int:
@@ -54,6 +59,14 @@ def allowed(torchs: int) -> int:
     if any(os.environ.get(name) for name in SPOKEN):
         return torchs
     return min(torchs, cpus.available(_quota()))
+
+
+@cache
+def _sleep_soon() -> bool:
+    """Whether OpenMP was told, by the time that a net first ran, to let threads that wait sleep soon."""
+    spins = os.environ.get("GOMP_SPINCOUNT", "")
+    passive = os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
+    return int(spins) <= BRIEF if spins.isascii() and spins.isdecimal() else passive
 
 
 @cache

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from caffe.process import MOST_KERNELS, SPINS
 from docs.generate.variables_read import Read, Scan
 
 PAGE = "docs/environment.md"
@@ -123,8 +124,8 @@ GROUPS = (
             Variable(
                 "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
                 "a whole number",
-                "How many compiled kernels oneDNN keeps. `caffe.tune_process` and the commands set 4096, for images "
-                "of many sizes.",
+                "How many compiled kernels oneDNN keeps. `caffe.tune_process` and the commands set "
+                f"{MOST_KERNELS}, for images of many sizes.",
             ),
             Variable(
                 "DNNL_PRIMITIVE_CACHE_CAPACITY", "a whole number", "Its older name: if it is set, the former is not."
@@ -133,7 +134,7 @@ GROUPS = (
                 "GOMP_SPINCOUNT",
                 "a whole number",
                 "How often a thread of OpenMP looks before it sleeps. `caffe.tune_process` and the commands set "
-                "10000 (below a millisecond).",
+                f"{SPINS} (below a millisecond). Where it is small, smaller nets take several threads.",
             ),
             Variable(
                 "OMP_WAIT_POLICY",

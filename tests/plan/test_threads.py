@@ -12,6 +12,8 @@ from caffe.errors import UsageError
 from caffe.plan import threads
 from tests.plan.nets import plainly
 
+sleep_soon = threads._sleep_soon
+"""Before the fixture replaces it."""
 SMALL, LARGE = (10**6, 10**6), (10**12, 10**6)
 
 
@@ -22,6 +24,7 @@ def machine(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
     monkeypatch.setattr(threads, "_quota", lambda: None)
+    monkeypatch.setattr(threads, "_sleep_soon", lambda: False)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     yield
@@ -47,6 +50,35 @@ def inside(net: tuple[int, int]) -> int:
 )
 def test_a_thread_for_so_much_work_up_to_all(operations, size, expected):
     assert threads.fitting(operations, size, 8) == expected
+
+
+@pytest.mark.parametrize(
+    ("operations", "size", "expected"), [(10**8, 0, 1), (2 * 10**8, 0, 2), (0, 2 * 10**7, 2), (10**8, 3 * 10**7, 3)]
+)
+def test_threads_that_sleep_soon_are_worth_less_work(monkeypatch, operations, size, expected):
+    monkeypatch.setattr(threads, "_sleep_soon", lambda: True)
+    assert threads.fitting(operations, size, 8) == expected
+
+
+@pytest.mark.parametrize(
+    ("set_to", "expected"),
+    [
+        ({}, False),
+        ({"GOMP_SPINCOUNT": "1000"}, True),
+        ({"GOMP_SPINCOUNT": "0"}, True),
+        ({"GOMP_SPINCOUNT": "300000"}, False),
+        ({"GOMP_SPINCOUNT": "infinite"}, False),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, True),
+        ({"OMP_WAIT_POLICY": "active"}, False),
+        ({"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "300000"}, False),
+    ],
+)
+def test_openmps_variables_say_how_long_threads_wait_awake(monkeypatch, set_to, expected):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    assert sleep_soon.__wrapped__() == expected
 
 
 def test_a_small_net_takes_one_thread_and_a_large_one_all():
