@@ -39,7 +39,7 @@ RANKS = """
     coord_map draw io
     net_spec copying limits modes registration
     formats
-    cpus errors log proto shapes version
+    cpus errors log proto receptive_field shapes version
 """
 """The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}

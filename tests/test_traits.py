@@ -273,6 +273,55 @@ def test_who_multiplies_bottoms_passes_nothing_by_a_bottom_of_zero(case):
         assert all_zero(found[1 : len(node.bottom)])
 
 
+def changed_positions(node: Node, axis: int, pixel: int) -> torch.Tensor:
+    """Along an axis, where the top changes with a row or column of the bottom."""
+    x = node.bottom[0].tensor.clone()
+    (before,) = run(node)
+    node.bottom[0].tensor = x.index_fill(axis, torch.tensor([pixel]), 1e3)
+    (after,) = run(node)
+    node.bottom[0].tensor = x
+    others = [other for other in range(4) if other != axis]
+    return ((before != after) & ~(before.isnan() & after.isnan())).any(others).nonzero().flatten()
+
+
+def has_receptive_field(case: Case) -> bool:
+    maps = [len(shape) for shape in case.shapes.values()] == [4]
+    return maps and case.type in ("Convolution", "Pooling", "ReLU") and not case.random and not case.kinds
+
+
+@each(has_receptive_field)
+def test_a_position_changes_with_nothing_beyond_its_receptive_field(case):
+    with node_of(case) as node:
+        for axis, field in enumerate(node.layer.traits.receptive_field or (), start=2):
+            for pixel in range(node.bottom[0].shape[axis]):
+                first = field.stride * changed_positions(node, axis, pixel) - field.pad
+                assert ((first <= pixel) & (pixel < first + field.extent)).all()
+
+
+@each(has_receptive_field)
+def test_positions_that_see_the_same_compute_the_same(case):
+    with node_of(case) as node:
+        fields, x = node.layer.traits.receptive_field, node.bottom[0]
+        if fields is not None:
+            x.tensor = torch.ones_like(x.tensor)
+            (y,) = run(node)
+            for axis, field in enumerate(fields, start=2):
+                first = field.stride * torch.arange(y.shape[axis]) - field.pad
+                inside = (first >= 0) & (first + field.extent <= x.shape[axis])
+                same = y.index_select(axis, inside.nonzero().flatten())
+                assert not same.numel() or torch.allclose(same, same.narrow(axis, 0, 1), rtol=1e-5, atol=1e-6)
+
+
+def test_layers_whose_positions_differ_tell_no_receptive_field():
+    with_field, without = set(), set()
+    for case in CASES:
+        if case.type in ("Convolution", "Pooling", "ReLU", "LRN", "Crop"):
+            with node_of(case) as node:
+                (with_field if node.layer.traits.receptive_field else without).add(case.type)
+    assert with_field == {"Convolution", "Pooling", "ReLU"}
+    assert without == {"Convolution", "Pooling", "LRN", "Crop"}
+
+
 def test_a_layer_that_says_nothing_promises_nothing():
     assert Traits() == Traits(
         needs_tops=True,
@@ -281,6 +330,7 @@ def test_a_layer_that_says_nothing_promises_nothing():
         replayable=False,
         precision=Precision.SINGLE,
         handling=Handling.COMPUTED,
+        receptive_field=None,
     )
     assert NativeLayer.traits == Traits()
     assert not TorchLayer.traits.replayable

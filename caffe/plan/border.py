@@ -13,14 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-
-@dataclass(frozen=True)
-class Reach:
-    """What a position of the top sees of the bottom along one axis: `extent` pixels from stride · position − pad on."""
-
-    extent: int = 1
-    stride: int = 1
-    pad: int = 0
+from caffe.receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True)
@@ -35,10 +28,10 @@ class Run:
         """How many rows can be left out, so that one stays."""
         return max(0, self.end - self.start - 1)
 
-    def through(self, reach: Reach) -> "Run":
+    def through(self, field: ReceptiveField) -> "Run":
         """The rows of the top that see nothing but this run."""
-        start = -(-(self.start + reach.pad) // reach.stride)
-        return Run(start, (self.end + reach.pad - reach.extent) // reach.stride + 1)
+        start = -(-(self.start + field.pad) // field.stride)
+        return Run(start, (self.end + field.pad - field.extent) // field.stride + 1)
 
 
 @dataclass(frozen=True)
@@ -63,19 +56,19 @@ class Step:
     pad_less: tuple[int, int] = (0, 0)
 
 
-def plan(reaches: Sequence[Reach], size: int) -> list[Step]:
+def plan(fields: Sequence[ReceptiveField], size: int) -> list[Step]:
     """A step for each layer of a chain on an image of `size` pixels along one axis, up to the first that lacks nothing.
 
     The first layer pads with zeros. Up to the next stride all maps lack the same; only there, where maps are smaller,
     rows come back.
     """
-    runs = [(Run(-reaches[0].pad, 0), Run(size, size + reaches[0].pad))]
-    for reach in reaches:
-        runs.append((runs[-1][0].through(reach), runs[-1][1].through(reach)))
+    runs = [(Run(-fields[0].pad, 0), Run(size, size + fields[0].pad))]
+    for field in fields:
+        runs.append((runs[-1][0].through(field), runs[-1][1].through(field)))
     steps: list[Step] = []
     missing = runs[1][0].surplus, runs[1][1].surplus
-    for first, last in _stages(reaches):
-        stride = reaches[last].stride if last else 1
+    for first, last in _stages(fields):
+        stride = fields[last].stride if last else 1
         low, high = (
             _fewest(count, [run[side] for run in runs[max(first, 1) : last + 1]], runs[last + 1][side], stride)
             for side, count in enumerate(missing)
@@ -88,7 +81,7 @@ def plan(reaches: Sequence[Reach], size: int) -> list[Step]:
             if index:
                 steps.append(Step(Short.of(runs[index], (low, high)), top))
             else:
-                steps.append(Step(None, top, (missing[0] * reaches[0].stride, missing[1] * reaches[0].stride)))
+                steps.append(Step(None, top, (missing[0] * fields[0].stride, missing[1] * fields[0].stride)))
     return steps
 
 
@@ -97,11 +90,11 @@ def _fewest(missing: int, runs: Sequence[Run], top: Run, stride: int) -> int:
     return min(min([missing, *(run.surplus for run in runs)]) // stride, top.surplus) * stride
 
 
-def _stages(reaches: Sequence[Reach]) -> list[tuple[int, int]]:
+def _stages(fields: Sequence[ReceptiveField]) -> list[tuple[int, int]]:
     """First and last layer of each stage: one ends with every stride after the first layer's."""
-    ends = [index for index, reach in enumerate(reaches) if index and reach.stride > 1]
-    if not ends or ends[-1] < len(reaches) - 1:
-        ends.append(len(reaches) - 1)
+    ends = [index for index, field in enumerate(fields) if index and field.stride > 1]
+    if not ends or ends[-1] < len(fields) - 1:
+        ends.append(len(fields) - 1)
     return list(zip([0, *(end + 1 for end in ends)], ends, strict=False))
 
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from caffe import plan
 from caffe.plan import border
-from caffe.plan.border import Reach, Shorts, Step
+from caffe.plan.border import Shorts, Step
+from caffe.receptive_field import ReceptiveField
 
 Steps = tuple[Step, Step]
 """Of one layer: along the rows and along the columns."""
@@ -38,8 +39,8 @@ class Elision:
 
     def _begins(self, node: Any) -> bool:
         """Whether some positions see nothing but the border."""
-        reaches = self._reaches(node)
-        wide = bool(reaches) and all(reach.pad > reach.extent for reach in reaches)
+        fields = self._fields(node)
+        wide = bool(fields) and all(field.pad > field.extent for field in fields)
         return wide and not node.layer.in_place and not (node.runs_backward and node.layer.propagate_down[0])
 
     def _chain(self, begin: int) -> list[int]:
@@ -48,18 +49,18 @@ class Elision:
             node = self._nodes[index]
             if blob not in node.bottom_ids:
                 continue
-            if not self._reaches(node):
+            if not self._fields(node):
                 break
             chain.append(index)
             blob = node.top_ids[0]
         return chain
 
-    def _reaches(self, node: Any) -> tuple[Reach, Reach] | tuple[()]:
+    def _fields(self, node: Any) -> tuple[ReceptiveField, ReceptiveField] | tuple[()]:
         if node.layer.records and (self._keep_diffs or node.layer.in_place):
             return ()
         if len(node.bottom) != 1 or len(node.top) != 1 or len(node.bottom[0].shape) != 4:
             return ()
-        return node.layer.reaches()
+        return node.layer.traits.receptive_field or ()
 
     def forward(self, index: int) -> bool:
         """Run a layer on short maps. False: not this one, or its bottom was made whole meanwhile (somebody saw it)."""
@@ -115,8 +116,8 @@ class Elision:
         height, width = self._nodes[chain[0]].bottom[0].shape[2:]
         key = (chain[0], height, width)
         if key not in self._planned:
-            reaches = [self._reaches(self._nodes[index]) for index in chain]
-            axes = (border.plan([reach[axis] for reach in reaches], size) for axis, size in enumerate(key[1:]))
+            fields = [self._fields(self._nodes[index]) for index in chain]
+            axes = (border.plan([field[axis] for field in fields], size) for axis, size in enumerate(key[1:]))
             self._planned[key] = list(zip(*axes, strict=False))
         steps = self._planned[key]
         return steps[place] if place < len(steps) else None
@@ -124,7 +125,7 @@ class Elision:
     def _bordered(self, node: Any, steps: Steps) -> torch.Tensor:
         """The image with so much of its border as is needed."""
         rows, columns = (
-            [reach.pad - less for less in step.pad_less] for reach, step in zip(self._reaches(node), steps, strict=True)
+            [field.pad - less for less in step.pad_less] for field, step in zip(self._fields(node), steps, strict=True)
         )
         return F.pad(node.bottom[0].tensor, (*columns, *rows))
 

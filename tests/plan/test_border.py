@@ -12,9 +12,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from caffe.layer_types.base import ReceptiveField
 from caffe.layer_types.vision.pooling import Window, average_pool, max_pool
 from caffe.plan import border
-from caffe.plan.border import Reach
 
 Pair = tuple[int, int]
 SIDES = (97, 131, 281, 333, 375, 499, 500)
@@ -30,8 +30,8 @@ class Slider:
     dilation: Pair = (1, 1)
     pool: Callable | None = None
 
-    def reach(self, axis: int) -> Reach:
-        return Reach(self.dilation[axis] * (self.kernel[axis] - 1) + 1, self.stride[axis], self.pad[axis])
+    def field(self, axis: int) -> ReceptiveField:
+        return ReceptiveField(self.dilation[axis] * (self.kernel[axis] - 1) + 1, self.stride[axis], self.pad[axis])
 
     def __call__(self, x: torch.Tensor, weight: torch.Tensor, pad: Pair | None = None) -> torch.Tensor:
         pad = self.pad if pad is None else pad
@@ -65,7 +65,7 @@ def googlenet(pad: int) -> list[Slider]:
 
 
 def plans(chain: list[Slider], image: Pair) -> list[tuple[border.Step, border.Step]]:
-    axes = (border.plan([layer.reach(axis) for layer in chain], size) for axis, size in enumerate(image))
+    axes = (border.plan([layer.field(axis) for layer in chain], size) for axis, size in enumerate(image))
     return list(zip(*axes, strict=False))
 
 
@@ -160,4 +160,4 @@ def test_random_chains(seed):
 
 
 def test_a_narrow_border_is_left_alone():
-    assert border.plan([conv(3, 4).reach(0), SAME.reach(0), pool(2, 2).reach(0)], 20) == []
+    assert border.plan([conv(3, 4).field(0), SAME.field(0), pool(2, 2).field(0)], 20) == []

@@ -13,6 +13,7 @@ from caffe.layer_types.base.native import Count, NativeLayer, Shape
 from caffe.layer_types.base.registry import ADDED, REGISTRY, L, create, known_types, layer_class, layer_type
 from caffe.layer_types.base.torch_layer import TorchLayer
 from caffe.layer_types.base.traits import Handling, Precision, Traits
+from caffe.receptive_field import ReceptiveField
 
 __all__ = [
     "ADDED",
@@ -23,6 +24,7 @@ __all__ = [
     "Layer",
     "NativeLayer",
     "Precision",
+    "ReceptiveField",
     "Shape",
     "TorchLayer",
     "Traits",

@@ -8,7 +8,6 @@ from caffe.errors import NetError
 from caffe.formats import own_settings
 from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.traits import Handling, Traits
-from caffe.plan.border import Reach
 
 Shape = tuple[int, ...]
 Count = int | tuple[int, int | None]
@@ -95,10 +94,6 @@ class NativeLayer(Layer):
     def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:
         """The blobs of this layer in a file (arrays, or None), in the order and of the shapes of its parameters."""
         return stored
-
-    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
-        """What a position of the one top sees of the one bottom's rows and columns; (): no telling."""
-        return ()
 
     def zero_at_zero(self) -> bool:
         """Whether tops are zero where all bottoms are, with the parameters' present values."""

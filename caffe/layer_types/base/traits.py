@@ -7,6 +7,8 @@ tests/test_traits.py compares what the classes say with what their layers do.
 from dataclasses import dataclass
 from enum import Enum
 
+from caffe.receptive_field import ReceptiveField
+
 
 class Precision(Enum):
     """Which type the bottoms have when a TorchLayer's `compute` gets them."""
@@ -52,5 +54,10 @@ class Traits:
     """Tops are products of the bottoms, perhaps with a parameter added."""
     zero_at_zero: bool = False
     """Tops are zero where all bottoms are."""
+    receptive_field: tuple[ReceptiveField, ReceptiveField] | None = None
+    """Along rows and columns, where the layer has one bottom, (N, C, H, W), and one top; None: it does not say.
+
+    All positions compute the same of what they see, and pixels beyond the map count as zeros or not at all.
+    """
     flat_at_zero: bool = False
     """Bottoms that are zero get a gradient of zero, whatever the tops' gradient is."""

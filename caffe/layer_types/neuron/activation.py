@@ -9,10 +9,9 @@ import torch.nn.functional as F
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Precision, TorchLayer, layer_type
+from caffe.layer_types.base import Precision, ReceptiveField, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import refuse_in_place
 from caffe.plan import relu
-from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
@@ -264,7 +263,12 @@ class ReLU(Elementwise):
     """
 
     settings = "relu_param"
-    traits = replace(Elementwise.traits, precision=Precision.ANY, zero_at_zero=True)
+    traits = replace(
+        Elementwise.traits,
+        precision=Precision.ANY,
+        zero_at_zero=True,
+        receptive_field=(ReceptiveField(), ReceptiveField()),
+    )
     ignored = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -277,9 +281,6 @@ class ReLU(Elementwise):
 
     def compute_over(self, x: torch.Tensor) -> torch.Tensor:
         return x.relu_()
-
-    def reaches(self) -> tuple[Reach, Reach]:
-        return Reach(), Reach()
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
         if self.traits.needs_record:

@@ -11,11 +11,10 @@ import torch.nn.functional as F
 from caffe import limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Handling, Precision, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, Precision, ReceptiveField, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
 from caffe.plan import upsampling, ways
-from caffe.plan.border import Reach
 from caffe.shapes import shape_text
 
 ONE_IMPLEMENTATION = {"engine": "one implementation", "force_nd_im2col": "one implementation for any number of axes"}
@@ -149,6 +148,13 @@ class Convolution(_Convolving):
     source: src/caffe/layers/base_conv_layer.cpp, src/caffe/layers/conv_layer.cpp
     """
 
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        super().setup(bottom, top)
+        windows = self.windows
+        if self.axis == 1 and len(windows.kernel) == 2 and 0 not in windows.dilation and len(bottom) == 1:
+            rows, columns = map(ReceptiveField, windows.extent, windows.stride, windows.pad)
+            self.traits = replace(self.traits, receptive_field=(rows, columns))
+
     def weight_rows_and_columns(self) -> tuple[int, int]:
         return self.num_output, self.channels
 
@@ -166,13 +172,6 @@ class Convolution(_Convolving):
 
     def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
         return self._slid(x, self.tensors, replace(self.windows, pad=(0, 0)))
-
-    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
-        windows = self.windows
-        if self.axis != 1 or len(windows.kernel) != 2 or 0 in windows.dilation:
-            return ()
-        rows, columns = map(Reach, windows.extent, windows.stride, windows.pad)
-        return rows, columns
 
     def _slid(self, x: torch.Tensor, params: list[torch.Tensor], windows: Windows) -> torch.Tensor:
         direct, fits = _direct(CONVOLVE, windows), windows.fit(x.shape[2:])

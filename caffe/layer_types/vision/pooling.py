@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Precision, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Precision, ReceptiveField, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.spatial import check_image, check_some_fit
 from caffe.plan import pooling
-from caffe.plan.border import Reach
 from caffe.proto import caffe_pb2
 
 Pair = tuple[int, int]
@@ -143,6 +142,9 @@ class Pooling(_Pools):
                 f"{self}: pad is {self.window.pad}, stride {self.window.stride}. With Global_pooling: true; only "
                 "pad = 0 and stride = 1. Remove them."
             )
+        if not (self.tells_where or self.covers_map or self.method == STOCHASTIC):
+            rows, columns = map(ReceptiveField, self.window.kernel, self.window.stride, self.window.pad)
+            self.traits = replace(self.traits, receptive_field=(rows, columns))
 
     def _check_settings(self, param: Any) -> None:
         def has(*fields: str) -> list[bool]:
@@ -169,12 +171,6 @@ class Pooling(_Pools):
         self.check(x, window)
         shape = (*x[:2], *window.positions(x))
         return [shape, shape] if self.tells_where else [shape]
-
-    def reaches(self) -> tuple[Reach, Reach] | tuple[()]:
-        if self.tells_where or self.covers_map or self.method == STOCHASTIC:
-            return ()
-        rows, columns = map(Reach, self.window.kernel, self.window.stride, self.window.pad)
-        return rows, columns
 
     def compute(self, x: torch.Tensor) -> list[torch.Tensor]:
         if self.tells_where:
