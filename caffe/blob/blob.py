@@ -44,7 +44,9 @@ class Storage:
         self._derived: tuple[object, torch.Tensor] | None = None
         self._host: np.ndarray | None = None
         self._host_is_newest = False
-        self._to_clear = self._given_up = False
+        self._to_clear = False
+        self._given_up = ""
+        """Why there are no values, and how to keep them."""
 
     @property
     def viewed(self) -> bool:
@@ -55,10 +57,7 @@ class Storage:
         """The newest values, on the current device."""
         where = device.current()
         if self._given_up:
-            raise UsageError(
-                "Blob: this diff was not kept, because keep_diffs is False. To see diffs of blobs, set "
-                "net.keep_diffs = True before the net runs backward."
-            )
+            raise UsageError(self._given_up)
         if self._tensor is None:
             self._tensor = modes.ordinary(device.zeros(shape, lasting=self.stable))
         if self._to_clear:
@@ -149,8 +148,8 @@ class Storage:
             self.tensor(values.shape).copy_(values)
         else:
             self._tensor, self._lacks, self._room = modes.ordinary(values), lacks, None
-            self._host_is_newest = False
-            self._to_clear = self._given_up = False
+            self._host_is_newest = self._to_clear = False
+            self._given_up = ""
 
     def holds(self) -> tuple[Any, ...]:
         """What `hold` brings back: memory, not values, unless they are newest on the host."""
@@ -222,20 +221,21 @@ class Storage:
         else:
             self.tensor(values.shape).add_(values)
 
-    def give_up(self) -> None:
-        """Give the memory back, and the values with it: they must not be asked for until there are new ones."""
+    def give_up(self, why: str) -> None:
+        """Give the memory back, and the values with it: whoever asks before there are new ones is told why."""
         if not self.viewed:
             self.release()
-            self._given_up = True
+            self._given_up = why
 
     def renew(self) -> None:
         """Values that were given up are zeros now."""
-        self._given_up = False
+        self._given_up = ""
 
     def release(self) -> None:
         """Give the memory back; the values become zeros."""
         self._tensor = self._lacks = self._room = self._derived = self._view = self._host = None
-        self._host_is_newest = self._to_clear = self._given_up = False
+        self._host_is_newest = self._to_clear = False
+        self._given_up = ""
 
 
 class Blob(NotCopied):
@@ -314,6 +314,15 @@ class Blob(NotCopied):
         """`tensor` is about to be replaced: nobody needs the old values, unless they hold a view of them."""
         self._data.forget()
 
+    def give_up(self, why: str) -> None:
+        """Nobody needs `tensor` any more, unless it is a parameter's: asking for it before `renew` is an error."""
+        if not self._data.stable:
+            self._data.give_up(why)
+
+    def renew(self) -> None:
+        """A `tensor` that was given up is zero again."""
+        self._data.renew()
+
     @property
     def grad(self) -> torch.Tensor:
         """The gradient of the loss as a tensor on the current device; not pycaffe's."""
@@ -329,7 +338,10 @@ class Blob(NotCopied):
 
     def give_up_grad(self) -> None:
         """Nobody needs `grad` any more: it must not be asked for before `renew_grad`."""
-        self._diff.give_up()
+        self._diff.give_up(
+            "Blob: this diff was not kept, because keep_diffs is False. To see diffs of blobs, set net.keep_diffs = "
+            "True before the net runs backward."
+        )
 
     def renew_grad(self) -> None:
         """A `grad` that was given up is zero again."""

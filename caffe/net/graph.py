@@ -260,6 +260,18 @@ class Graph:
             writer.update(dict.fromkeys(node.top_ids, layer))
 
 
+def last_uses(graph: Graph) -> dict[int, list[str]]:
+    """Index of a node → the names of the blobs that no later one takes; neither of inputs nor of outputs."""
+    last: dict[int, int] = {}
+    for index, node in enumerate(graph.nodes):
+        last.update(dict.fromkeys((*node.bottom_ids, *node.top_ids), index))
+    uses: dict[int, list[str]] = {}
+    for number, index in last.items():
+        if number not in graph.input_ids and number not in graph.output_ids:
+            uses.setdefault(index, []).append(graph.blob_names[number])
+    return uses
+
+
 def reseed_loss(node: Node) -> None:
     """The diff of a top with a loss weight is that weight: the start of backward (Layer::SetLossWeights).
 

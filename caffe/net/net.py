@@ -1,7 +1,7 @@
 """Net: a network as pycaffe shows it (src/caffe/net.cpp, python/caffe/pycaffe.py)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import zip_longest
 from pathlib import Path
@@ -99,6 +99,7 @@ class Net(NotCopied):
         self.phase: int = param.state.phase
         self._graph = Graph(self._param)
         self._debug_info: bool = self._param.debug_info
+        self._keep_blobs = True
         self.keep_diffs = True
         self._hooks: dict[str, list[Hook]] = {
             when: [] for when in ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -182,8 +183,14 @@ class Net(NotCopied):
     @guarded
     def run_forward(self, start: int = 0, end: int | None = None) -> torch.Tensor:
         """Run layers start … end (indices, both included); the loss, as a tensor that need not be waited for."""
+        return self._run_kept(start, end, ())
+
+    def _run_kept(self, start: int, end: int | None, kept: Collection[str]) -> torch.Tensor:
+        """`run_forward`; kept: names of blobs that stay though `keep_blobs` is False."""
         indices = self._indices(start, end)
-        return self._run.whole(backward=False) if len(indices) == len(self.nodes) else self._run.forward(indices)
+        if len(indices) == len(self.nodes):
+            return self._run.whole(backward=False, kept=kept)
+        return self._run.forward(indices, kept)
 
     @guarded
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
@@ -226,13 +233,14 @@ class Net(NotCopied):
     ) -> Arrays:
         """Run the net forward.
 
-        blobs: names of blobs to return beside the outputs. start, end: names of the first and last layer to run.
+        blobs: names of blobs to return beside the outputs; they stay though `keep_blobs` is False. start, end: names
+        of the first and last layer to run.
         kwargs: input blob name → array. Returns blob name → array: views of the blobs, not copies.
         """
         last = self._layer_index(end, len(self.nodes) - 1)
         wanted = (self.top_names[end] if end is not None else self.outputs) + (blobs or [])
         self._fill("data", kwargs, self.inputs, "Input blob arguments do not match net inputs.", "Input")
-        self.run_forward(self._layer_index(start, 0), last)
+        self._run_kept(self._layer_index(start, 0), last, wanted)
         return {name: self.blobs[name].data for name in dict.fromkeys(wanted)}
 
     @guarded
@@ -348,6 +356,26 @@ class Net(NotCopied):
     @keep_diffs.setter
     def keep_diffs(self, value: bool) -> None:
         self._keep_diffs = value
+        self._run = NetRun(self)
+
+    @property
+    def keep_blobs(self) -> bool:
+        """Whether blobs keep their values after forward, as Caffe's do (the default); inputs and outputs always do.
+
+        A TEST net without them gives up each as soon as no later layer takes it, but those that
+        `forward(blobs=[...])` names; that takes less memory. Asking for one that was given up raises UsageError, and
+        so does setting this to False in a TRAIN net, whose backward needs them.
+        """
+        return self._keep_blobs
+
+    @keep_blobs.setter
+    def keep_blobs(self, value: bool) -> None:
+        if not value and self.phase != caffe_pb2.TEST:
+            raise UsageError(
+                f"net '{self.name}': keep_blobs = False in phase TRAIN, expected TEST: backward needs the blobs. Build "
+                "the net with caffe.TEST, or set keep_diffs = False, which spares a training memory."
+            )
+        self._keep_blobs = value
         self._run = NetRun(self)
 
     @property

@@ -1,15 +1,16 @@
 """Runs the layers of a net, one after another, or a recording of that: forward, backward, and both together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 
 from caffe import device, plan, process
+from caffe.blob import Blob
 from caffe.net import debug, work
 from caffe.net.explain import explained
-from caffe.net.graph import Node, reseed_loss
+from caffe.net.graph import Node, last_uses, reseed_loss
 from caffe.net.work import Work
 from caffe.plan import threads
 from caffe.plan.elision import Elision
@@ -27,6 +28,8 @@ class NetRun:
     def __init__(self, net: "Net"):
         self._net = net
         self._keeps_diffs = net.keep_diffs or net.debug_info
+        self._last_uses = {} if net.keep_blobs else last_uses(net.graph)
+        """Index of a node → the blobs, by name, that no later one takes."""
         self._elision = Elision(net.nodes, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN)
         self._replays = Replays(net.nodes, net.graph.blobs)
         self._pool = Pool()
@@ -43,15 +46,15 @@ class NetRun:
             self._shapes, self._work = shapes, sum(map(work.forward, self._net.nodes), Work())
         return threads.chosen(self._work.operations, self._work.bytes)
 
-    def forward(self, indices: Iterable[int]) -> torch.Tensor:
-        """Run these layers; the loss."""
+    def forward(self, indices: Iterable[int], kept: Collection[str] = ()) -> torch.Tensor:
+        """Run these layers; the loss. kept: names of blobs that stay, whatever the net keeps."""
         indices = list(indices)
         if 0 in indices:
             self._pool.begin_pass()
         with self.threads(), self._pool.serving():
-            return self._forward(indices)
+            return self._forward(indices, kept)
 
-    def _forward(self, indices: Sequence[int]) -> torch.Tensor:
+    def _forward(self, indices: Sequence[int], kept: Collection[str]) -> torch.Tensor:
         loss = device.zero()
         watched = self._net.has_hooks  # which may look at any blob
         if not watched:
@@ -63,6 +66,8 @@ class NetRun:
                 self._net.call_hooks("before_forward", index)
                 node = self._net.nodes[index]
                 node.layer.reshape(node.bottom, node.top)
+                for blob in node.top:
+                    blob.renew()
                 if watched:
                     _forget_tops(node)
                 if not self._elision.forward(index):
@@ -73,6 +78,9 @@ class NetRun:
                 if self._net.debug_info:
                     debug.after_forward(self._net, node)
                 self._net.call_hooks("after_forward", index)
+                for name in self._last_uses.get(index, ()):
+                    if name not in kept:
+                        _give_up(self._net.blobs[name], name)
         except (RuntimeError, MemoryError) as error:
             if (better := explained(error, self._net.nodes, index)) is not error:
                 raise better from error
@@ -102,11 +110,11 @@ class NetRun:
         if self._net.debug_info:
             debug.summary(self._net)
 
-    def whole(self, *, backward: bool) -> torch.Tensor:
-        """Run all layers forward, and backward if asked for; the loss."""
+    def whole(self, *, backward: bool, kept: Collection[str] = ()) -> torch.Tensor:
+        """Run all layers forward, and backward if asked for; the loss. kept: as of `forward`."""
 
         def compute(indices: Sequence[int]) -> torch.Tensor:
-            loss = self.forward(indices)
+            loss = self.forward(indices, kept)
             if backward:
                 self.backward(reversed(indices))
             return loss
@@ -119,7 +127,7 @@ class NetRun:
 
     def _may_replay(self, *, backward: bool) -> bool:
         wanted = plan.GRAPHS and not plan.PLAIN and device.mode_is_gpu()
-        watched = self._net.debug_info or self._net.has_hooks
+        watched = self._net.debug_info or self._net.has_hooks or not self._net.keep_blobs
         return wanted and not watched and self._replays.serve(backward=backward)
 
 
@@ -128,6 +136,13 @@ def _forget_tops(node: Node) -> None:
     if node.layer.traits.replaces_tops and not node.layer.in_place:
         for blob in node.top:
             blob.forget()
+
+
+def _give_up(blob: Blob, name: str) -> None:
+    blob.give_up(
+        f"blob '{name}': its values were given up, because keep_blobs is False and no later layer takes them. To keep "
+        f"them, run net.forward(blobs=['{name}']), or set net.keep_blobs = True before the net runs forward."
+    )
 
 
 def _give_up_diffs(node: Node) -> None:

@@ -34,7 +34,7 @@ from fcn_caffe.scoring import crf
 from fcn_caffe.training import trained
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
-from fcn_caffe.variants.loading import load
+from fcn_caffe.variants.loading import keep_no_blobs, load
 
 LEGEND = "legend.png"
 
@@ -46,7 +46,7 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
         data = net.blobs[net.inputs[0]]
         data.reshape(1, 3, *pixels.shape[:2])
         data.data[...] = pixels.transpose(2, 0, 1)
-        net.forward()
+        net.forward(blobs=[score])
         return net.blobs[score].data[0].copy()
 
 
@@ -95,7 +95,7 @@ def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
     """A net that takes one image and has scores. Raises ValueError for any other."""
-    net = load(net_file, weights)
+    net = keep_no_blobs(load(net_file, weights))
     channels = [net.blobs[name].shape[1] if len(net.blobs[name].shape) == 4 else 0 for name in net.inputs]
     if channels != [3]:
         found = ", ".join(f"{name} {'×'.join(map(str, net.blobs[name].shape))}" for name in net.inputs) or "no input"

@@ -30,7 +30,7 @@ from fcn_caffe.scoring.class_names import class_names, settings
 from fcn_caffe.scoring.score_table import report
 from fcn_caffe.training import trained
 from fcn_caffe.variants.customise import add_data_options, catalogue
-from fcn_caffe.variants.loading import load
+from fcn_caffe.variants.loading import keep_no_blobs, load
 
 ABSENT_EXCLUDED = ("siftflow_layers",)
 """Data layers of data sets whose published scores leave out classes that the truth has nowhere (CVPR, footnote 10)."""
@@ -66,12 +66,13 @@ def confusions(
     if save_dir is not None:
         files = [save_dir / f"{prefix}{name}.png" for name in names or () for prefix in prefixes.values()]
         outputs.check(files, [], "Name another folder with --save-dir.")
+    looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
     _rewind(net.layers[0])
     hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
     done = 0
     with progress("scoring", "images", images) as advance:
         while done < images:
-            net.forward()
+            net.forward(blobs=looked_at)
             batch = min(net.blobs[next(iter(heads))].shape[0], images - done)
             if after_forward:
                 after_forward(batch)
@@ -143,7 +144,7 @@ class MeanLoss:
 
 def _net(net_file: str, weights: str) -> Any:
     try:
-        return load(net_file, weights)
+        return keep_no_blobs(load(net_file, weights))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}{seg11valid.remedy(error)}") from error
 

@@ -38,5 +38,12 @@ def load(net_file: str, weights: str) -> Any:
     return net
 
 
+def keep_no_blobs(net: Any) -> Any:
+    """The net, which from now on keeps no more blobs than its outputs and those that `forward(blobs=[…])` names."""
+    if hasattr(net, "keep_blobs"):  # BVLC Caffe's nets keep them all
+        net.keep_blobs = False
+    return net
+
+
 def _untouched(values: np.ndarray) -> bool:
     return bool(values.size) and bool(np.isnan(values).all())
