@@ -18,12 +18,12 @@ from typing import Any
 
 import caffe
 from fcn_caffe.atomic import open_atomic, write_json
-from fcn_caffe.commands.score import MeanLoss, confusions
 from fcn_caffe.device import add_device_options
 from fcn_caffe.net_spec.generate import canonical, write
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring.confusions import MeanLoss, confusions
 from fcn_caffe.training.initial import initialise
 from fcn_caffe.variants import missing, stages
 from fcn_caffe.variants.customise import everything

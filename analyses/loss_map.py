@@ -19,10 +19,10 @@ from PIL import Image
 
 import caffe
 from fcn_caffe import program
-from fcn_caffe.commands.trimap import distances
 from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.device import add_device_options, use_device
 from fcn_caffe.pictures import drawing
+from fcn_caffe.scoring.trimap import distances
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.build import build
 from fcn_caffe.variants.customise import everything

@@ -25,10 +25,10 @@ from analyses import experiment
 from analyses.experiment import Trial
 from caffe.proto import caffe_pb2
 from fcn_caffe import program
-from fcn_caffe.commands.score import confusions
 from fcn_caffe.device import add_device_options, use_device
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring.confusions import confusions
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.build import build
 from fcn_caffe.variants.customise import everything

@@ -14,7 +14,7 @@ import re
 
 from fcn_caffe import program
 from fcn_caffe.net_spec.nets import Variant
-from fcn_caffe.training.recorder import read_scores
+from fcn_caffe.training.score_history import read_scores
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
 

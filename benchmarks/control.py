@@ -28,12 +28,12 @@ from caffe.formats import caffemodel, prototxt, weights
 from caffe.proto import caffe_pb2
 from caffe.solver import solver_from_message
 from fcn_caffe import program
-from fcn_caffe.commands.score import report
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring.score_table import report
 from fcn_caffe.training.initial import initialise
-from fcn_caffe.training.recorder import read_scores, write_scores
+from fcn_caffe.training.score_history import read_scores, write_scores
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import Catalogue, everything
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcn_caffe.commands import demo_data
+from fcn_caffe.demo import data as demo_data
 from fcn_caffe.demo.tidepool.creatures import CLASSES, CREATURES
 from fcn_caffe.demo.tidepool.scene import outlined, place
 

@@ -50,11 +50,12 @@ ROOMS = """
     commands
     demo
     importers
+    inference
     training
     variants
+    scoring
     datasets
     pictures
-    scoring
     program
     progress device
     home names atomic
@@ -208,6 +209,18 @@ def test_a_tool_is_a_command_of_fcn_and_nothing_else(file):
 def test_every_command_has_a_file_and_every_file_is_a_command():
     files = {file for file in FILES if file.startswith("fcn_caffe/commands/") and "__" not in file}
     assert {cli.file_of(name) for name in cli.COMMANDS} == files
+
+
+@each([file for file in FILES if file != "fcn_caffe/cli.py"])
+def test_nothing_imports_a_command(file):
+    assert not {name for name in imports(file) if name.startswith("fcn_caffe.commands")}
+
+
+@each([file for file in FILES if file.startswith("fcn_caffe/commands/") and "__" not in file])
+def test_a_command_has_its_options_and_calls_others(file):
+    defined = [node for node in ast.parse(FILES[file].read_text(encoding="utf-8")).body if hasattr(node, "name")]
+    assert {node.name for node in defined if not node.name.startswith("_")} == {"main"}
+    assert all(node.end_lineno - node.lineno < 60 for node in defined)
 
 
 def test_one_place_alone_changes_the_module_path():

@@ -13,7 +13,7 @@ import caffe
 from caffe.blob.blob import Storage
 from caffe.errors import NetError, UsageError
 from caffe.plan import replay
-from fcn_caffe.commands import infer
+from fcn_caffe.inference.segment import segment
 from tests.plan.nets import build
 from tests.solver.conftest import make  # noqa: F401 - a fixture
 
@@ -185,7 +185,7 @@ def test_those_who_serve_pictures_take_turns(tmp_path):
 
     net = caffe.Net(*files[:1], caffe.TEST)
     pictures = [Image.new("RGB", (3 + number, 5), (number, number, number)) for number in range(24)]
-    scores = in_turn([lambda picture=each: infer.segment(net, picture, (0, 0, 0)) for each in pictures])
+    scores = in_turn([lambda picture=each: segment(net, picture, (0, 0, 0)) for each in pictures])
     for number, each in enumerate(scores):
         assert each.shape == (3, 5, 3 + number)
         assert (each == number).all()

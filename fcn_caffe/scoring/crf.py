@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,18 @@ def save(crf: Any, path: Path, **about: Any) -> None:
 def refined(scores: np.ndarray, image: np.ndarray, crf: Any) -> np.ndarray:
     """Probabilities (classes×height×width) of scores of that shape and an image (height×width×3, 0 … 255)."""
     return _engine().marginals(scores, image, crf)
+
+
+def refinement(net: Any, given: str) -> Callable[[np.ndarray, int], np.ndarray]:
+    """A function that refines the scores of an item of the batch by the colours that the net sees.
+
+    given: the parameters, as --crf has them. Raises ValueError for a net whose data layer gives no colours.
+    """
+    chosen = parameters(given)
+    seen = [top for top in net.top_names[net._layer_names[0]] if net.blobs[top].shape[1:2] == (3,)]
+    if not seen:
+        raise ValueError("score: the data layer gives no blob of three channels, which --crf needs. Leave --crf out.")
+    return lambda scores, item: refined(scores, net.blobs[seen[0]].data[item].transpose(1, 2, 0), chosen)
 
 
 def _tuple(value: Any) -> Any:

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from fcn_caffe.scoring import crf, metrics
+from fcn_caffe.scoring.saved_scores import Item, read
 
 Point = tuple[float, ...]
 
 AXES = ((4, 5, 6, 7, 8, 9, 10), (20, 30, 40, 50, 60, 70, 80, 90, 100), (3, 4, 5, 6, 7, 8, 9, 10))
 """Weight, deviation of positions and deviation of colours of the kernel over colours; the paper's, and below them."""
 START = (5.0, 50.0, 5.0)
+
+
+def search(items: list[Item], save: Path, chosen: Any, upright: bool) -> None:
+    """Print what is tried, beginning with the parameters `chosen`, and write the best ones to `save`."""
+
+    def mean_iu(candidate: Any) -> float:
+        return metrics.scores(sum(_confusions(items, upright, candidate))).mean_iu
+
+    def measure(point: Point) -> float:
+        value = mean_iu(with_kernel(chosen, point))
+        print("weight {:g}, positions {:g}, colours {:g}".format(*point), f"mean IU {value:.4f}", sep=": ", flush=True)
+        return value
+
+    without = mean_iu(None)
+    print(f"without a CRF: mean IU {without:.4f}", flush=True)
+    best, value = coordinate_search(measure)
+    crf.save(with_kernel(chosen, best), save, mean_iu=value, without=without, images=len(items))
+    print("best: weight {:g}, positions {:g}, colours {:g}".format(*best), f"mean IU {value:.4f}", sep=": ")
+    print(f"{save}: for --crf" if value > without else f"{save}: no better than without a CRF")
+
+
+def _confusions(items: list[Item], upright: bool, chosen: Any) -> Iterator[np.ndarray]:
+    for item in items:
+        scores, image, truth = read(item, upright)
+        found = scores if chosen is None else crf.refined(scores, image, chosen)
+        yield metrics.confusion(truth, found.argmax(0), len(scores))
 
 
 def coordinate_search(
@@ -33,11 +65,11 @@ def coordinate_search(
     return best, measured(best)
 
 
-def with_kernel(crf: Any, point: Point) -> Any:
+def with_kernel(given: Any, point: Point) -> Any:
     """A CRF with its last kernel's weight, deviation of positions and deviation of colours set."""
     weight, position, colour = point
-    kernel = crf.kernels[-1]._replace(weight=weight, position=position, colour=colour)
-    return crf._replace(kernels=(*crf.kernels[:-1], kernel))
+    kernel = given.kernels[-1]._replace(weight=weight, position=position, colour=colour)
+    return given._replace(kernels=(*given.kernels[:-1], kernel))
 
 
 def _climb(measured: Callable[[Point], float], axes: Sequence[Sequence[float]], best: Point) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,18 @@ def report(
     if metrics.is_all_background(hist):
         lines.append(WARNING)
     return "\n".join(lines)
+
+
+def as_dict(hist: np.ndarray, exclude_absent: bool, names: Sequence[str] | None, loss: float | None) -> dict[str, Any]:
+    """The same as plain values, with the confusion matrix (row: true class, column: predicted class)."""
+    return {
+        **metrics.scores(hist, exclude_absent).as_dict(),
+        "classes": names,
+        "absent": metrics.absent(hist),
+        "absent_excluded": exclude_absent,
+        "loss": loss,
+        "confusion": hist.tolist(),
+    }
 
 
 def _number(value: float) -> str:

@@ -10,26 +10,29 @@ from typing import Any
 
 import numpy as np
 
+from fcn_caffe.net_spec.recipes import Recipe
+from fcn_caffe.training.settings import Settings
+
 PASSES = 3
 """A training step costs about so many forward passes: one forward, and two products for each of its own backward."""
 SIDE = 768
 """Of the matrices whose product is timed."""
 
 
-def sentence(solver: Any, recipe: Any, iterations: int, options: Any, folder: Path) -> str:
+def sentence(solver: Any, recipe: Recipe, iterations: int, settings: Settings, folder: Path) -> str:
     """How many iterations are left, how long they take, and what snapshots of them will need.
 
-    options: those of fcn solve. On a GPU, nothing is said of the time.
+    On a GPU, nothing is said of the time.
     """
     left = iterations - solver.iter
-    scorings = left // options.score_every if options.score_every else 0
-    kept = snapshots(solver.iter, iterations, recipe.snapshot, options.keep, scorings)
+    scorings = left // settings.score_every if settings.score_every else 0
+    kept = snapshots(solver.iter, iterations, recipe.snapshot, settings.keep, scorings)
     size = snapshot_bytes(solver)
     free = shutil.disk_usage(folder).free
     room = f"{kept} snapshot{'s' * (kept > 1)} of {amount(size)}, {amount(kept * size)} in all ({amount(free)} free)"
     if kept * size > free:
         room += ": TOO LITTLE IS FREE; make room, or give a smaller --keep"
-    spell = "" if options.gpu is not None else f", roughly {span(left * step_seconds(solver, recipe))} as fast as now"
+    spell = "" if settings.gpu is not None else f", roughly {span(left * step_seconds(solver, recipe))} as fast as now"
     return f"{left} iterations{spell}; at most {room}"
 
 
@@ -47,7 +50,7 @@ def snapshot_bytes(solver: Any) -> int:
     return 2 * 4 * sum(int(blob.count) for blobs in solver.net.params.values() for blob in blobs)
 
 
-def step_seconds(solver: Any, recipe: Any) -> float:
+def step_seconds(solver: Any, recipe: Recipe) -> float:
     """By the multiplications of a step on maps as large as now, and how fast this machine multiplies matrices."""
     return PASSES * multiplications(solver.net) * recipe.iter_size / multiplications_per_second()
 

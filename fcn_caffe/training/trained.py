@@ -24,7 +24,9 @@ from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.net_spec.nets import DEPLOY, Variant
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.legend import Legend, legend_of, reader
+from fcn_caffe.training.settings import Settings
 from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import Catalogue
 
 FILE = "trained.json"
 SCORE = "score"
@@ -119,10 +121,15 @@ def read(folder: Path) -> Trained | None:
             upright=bool(values["upright"]),
         )
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(
-            f"'{path}' does not describe a trained net ({error!r}), expected what fcn solve writes. Restore it, "
-            "or remove it, and name net and weights: fcn infer --net … --weights …"
-        ) from error
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> ValueError:
+    """The error for a description that cannot be used."""
+    return ValueError(
+        f"'{path}' does not describe a trained net ({error!r}), expected what fcn solve writes. Restore it, "
+        "or remove it, and name net and weights: --net … --weights …"
+    )
 
 
 def _legend(values: dict[str, Any]) -> Legend:
@@ -147,6 +154,7 @@ def write(row: Variant, folder: Path, files: dict[str, Path], started: dict[str,
             for split in (row.data.train, row.data.val)
         },
         "heads": {head.label: SCORE + head.suffix for head in row.data.heads},
+        "losses": {head.label: head.loss for head in row.data.heads},
         **started,
     }
     texts = {name: path.read_bytes() for name, path in files.items()}
@@ -166,7 +174,7 @@ def _classes(net: Trained, score: str) -> dict[str, Any]:
     }
 
 
-def record(solver: Any, row: Variant, nets: Any, weights: Sequence[Path], options: Any) -> None:
+def record(solver: Any, row: Variant, nets: Catalogue, weights: Sequence[Path], settings: Settings) -> None:
     """Have the row's folder made complete as soon as an iteration has been computed: before, nothing there is touched.
 
     nets: the catalogue that knows where the row's files are. A description that is there stays when a training goes on.
@@ -176,24 +184,27 @@ def record(solver: Any, row: Variant, nets: Any, weights: Sequence[Path], option
     files["solver.prototxt"] = Path(nets.solver_file(row))
     started = {
         "starts": {start: str(path) for start, path in zip(row.starts, weights)},
-        "iterations": options.iterations or row.recipe.iterations,
-        "seed": options.seed,
-        "precision": options.precision,
+        "iterations": settings.iterations or row.recipe.iterations,
+        "seed": settings.seed,
+        "precision": settings.precision,
     }
     waiting = [True]
 
     def first() -> None:
-        if waiting and not (options.resume and is_there(folder)):
+        if waiting and not (settings.resume and is_there(folder)):
             write(row, folder, files, started)
         waiting.clear()
 
     solver.add_callback(lambda: None, first)
 
 
-def check_chain(todo: list[Variant], rows: dict[str, Variant], options: Any) -> None:
-    """Raises ValueError if what the trainings of `todo` go on or start from is of other classes or inputs than now."""
-    going_on = [row for row in todo if options.resume]
-    first = [rows[start] for start in todo[0].starts if start in rows and not options.weights]
+def check_chain(todo: list[Variant], rows: dict[str, Variant], resume: bool, own_weights: bool) -> None:
+    """Raises ValueError if what the trainings of `todo` go on or start from is of other classes or inputs than now.
+
+    resume: they go on from their snapshots. own_weights: the first starts from weights that the user names.
+    """
+    going_on = [row for row in todo if resume]
+    first = [rows[start] for start in todo[0].starts if start in rows and not own_weights]
     for row in (*going_on, *first):
         check(row)
 

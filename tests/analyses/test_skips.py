@@ -4,7 +4,7 @@ import pytest
 
 from analyses import skips
 from fcn_caffe.net_spec.catalogue import ROWS
-from fcn_caffe.training.recorder import write_scores
+from fcn_caffe.training.score_history import write_scores
 
 
 @pytest.fixture

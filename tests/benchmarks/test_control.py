@@ -14,7 +14,7 @@ from benchmarks.data_loading import make_images
 from caffe.formats import prototxt
 from caffe.proto import caffe_pb2
 from fcn_caffe import surgery
-from fcn_caffe.commands.score import confusions
+from fcn_caffe.scoring.confusions import confusions
 from fcn_caffe.variants.customise import everything
 from tests.tools.conftest import ROOT
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fcn_caffe.commands.demo_data import write_segmentation
+from fcn_caffe.demo.data import write_segmentation
 from tests.data_layers import miniatures
 from tests.parity import bvlc, data_layers
 

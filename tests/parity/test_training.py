@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import caffe
-from fcn_caffe.commands.demo_data import write_segmentation
+from fcn_caffe.demo.data import write_segmentation
 from tests.cases.draw import draw, generator
 from tests.parity import bvlc, tasks
 from tests.parity.published import net_without_dropout

@@ -3,6 +3,7 @@ from PIL import Image
 
 import caffe
 from fcn_caffe.commands import compare
+from fcn_caffe.training import comparison
 from tests.tools.conftest import write_voc
 
 
@@ -18,7 +19,7 @@ def trained(empty):
 
 
 def test_every_row_has_image_truth_and_each_net(trained):
-    rows = compare.rows(["demo-fcn32s", "demo-fcn16s"], images=2)
+    rows = comparison.rows(["demo-fcn32s", "demo-fcn16s"], images=2)
     assert [len(row) for row in rows] == [4, 4]
     for row in rows:
         assert len({picture.size for picture in row}) == 1
@@ -27,8 +28,8 @@ def test_every_row_has_image_truth_and_each_net(trained):
 
 
 def test_images_that_are_skipped_are_left_out(trained):
-    all_of_them = compare.rows(["demo-fcn32s"], images=3)
-    second, *_ = compare.rows(["demo-fcn32s"], images=2, skip=1)[1:]
+    all_of_them = comparison.rows(["demo-fcn32s"], images=3)
+    second, *_ = comparison.rows(["demo-fcn32s"], images=2, skip=1)[1:]
     assert second[0].tobytes() == all_of_them[2][0].tobytes()
     assert second[0].tobytes() != all_of_them[1][0].tobytes()
 

@@ -66,9 +66,7 @@ def test_with_labels_it_tells_how_much_better_it_is(saved, capsys):
 
 
 def test_a_search_writes_parameters_that_other_commands_take(saved, capsys, monkeypatch):
-    monkeypatch.setattr(
-        crf.crf_search.coordinate_search, "__defaults__", (((4, 6), (20, 60), (5, 10)), (4.0, 20.0, 5.0))
-    )
+    monkeypatch.setattr(coordinate_search, "__defaults__", (((4, 6), (20, 60), (5, 10)), (4.0, 20.0, 5.0)))
     assert crf.main([*LINE, "--labels", "labels", "--search", "--save", "found/mine.json"]) == 0
     said = capsys.readouterr().out
     values = json.loads(Path("found/mine.json").read_text())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fcn_caffe.commands.curves import read_losses
+from fcn_caffe.training.curves import read_losses
 
 
 @pytest.fixture

@@ -293,7 +293,7 @@ def test_what_is_no_data_set_is_said(tmp_path, monkeypatch, capsys, line, words)
 
 
 def test_the_demos_own_pictures_are_well(tmp_path):
-    from fcn_caffe.commands.demo_data import write_segmentation
+    from fcn_caffe.demo.data import write_segmentation
 
     write_segmentation(tmp_path / "VOC", 1, {"train": 3, "val": 2})
     status, found = check(tmp_path / "VOC")

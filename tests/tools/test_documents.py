@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import caffe
-from fcn_caffe.commands import demo_data
+from fcn_caffe.demo import data as demo_data
 from tests.tools.conftest import ROOT, write_voc
 from tests.tools.test_new_task import random_squeezenet  # noqa: F401  (a fixture)
 

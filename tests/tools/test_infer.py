@@ -8,6 +8,9 @@ from PIL import Image
 
 import caffe
 from fcn_caffe.commands import infer
+from fcn_caffe.inference.find import find
+from fcn_caffe.inference.write import output_names
+from fcn_caffe.net_spec.datasets import MEAN
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.legend import Legend
 
@@ -105,16 +108,16 @@ def test_nets_that_do_not_segment_an_image_are_refused(images, capsys, net, word
     ],
 )
 def test_names_of_the_classes(variant, score, names):
-    legend = infer.find(variant, score, "x.caffemodel").classes
+    legend = find(variant, score, "x.caffemodel").classes
     assert sorted(legend.names) == sorted(names)
     assert legend.name(200) == "class 200"
 
 
 def test_a_variant_has_its_own_mean_and_must_see_colours(empty):
-    assert infer.find("siftflow-fcn8s", weights="x.caffemodel").mean == (114.578, 115.294, 108.353)
-    assert infer.find("voc7-fcn8s", weights="x.caffemodel").mean == infer.MEAN
+    assert find("siftflow-fcn8s", weights="x.caffemodel").mean == (114.578, 115.294, 108.353)
+    assert find("voc7-fcn8s", weights="x.caffemodel").mean == MEAN
     with pytest.raises(ValueError, match="nyud-fcn32s-hha sees hha, expected a net that sees colours"):
-        infer.find("nyud-fcn32s-hha")
+        find("nyud-fcn32s-hha")
 
 
 def test_an_untrained_variant(images, capsys):
@@ -177,9 +180,9 @@ def test_an_output_of_before_is_no_input_under_another_name(photos, capsys):
 def test_no_two_outputs_are_one_file(photos):
     for name in ("x", "x_overlay", "legend", "A", "a"):
         Image.new("RGB", (5, 7)).save(f"photos/{name}.png")
-    names = infer.output_names([f"{name}.png" for name in ("x", "x_overlay", "legend", "A", "a", "b")], legend=True)
+    names = output_names([f"{name}.png" for name in ("x", "x_overlay", "legend", "A", "a", "b")], legend=True)
     assert names == ["0_x", "1_x_overlay", "2_legend", "3_A", "4_a", "b"]
-    assert infer.output_names(["legend.png"]) == ["legend"]
+    assert output_names(["legend.png"]) == ["legend"]
     assert infer.main([*LINE, "photos", "--out", "out"]) == 0
     assert len(list(Path("out").iterdir())) == 16
 

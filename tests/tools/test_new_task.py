@@ -12,6 +12,7 @@ from PIL import Image
 import caffe
 from fcn_caffe.commands import infer, score, solve
 from fcn_caffe.commands import new as new_task
+from fcn_caffe.inference.find import find
 from fcn_caffe.variants import tasks
 from fcn_caffe.variants.customise import everything
 from tests.tools.conftest import ROOT
@@ -102,7 +103,7 @@ def test_labels_may_be_colours_and_results_have_the_same(photos):
     assert make(*SQUEEZENET) == 0
     row = everything().find("pools")
     assert row.data.heads[0].classes == 3
-    legend = infer.find("pools", weights="x.caffemodel").classes
+    legend = find("pools", weights="x.caffemodel").classes
     assert legend.names == ("water", "rock", "bird")
     assert legend.colours[[0, 2, 255]].tolist() == [[0, 0, 200], [250, 0, 0], [255, 255, 255]]
 

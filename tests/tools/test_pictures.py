@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from fcn_caffe import progress as progress_module
-from fcn_caffe.commands import curves
+from fcn_caffe.commands import curves as curves_command
 from fcn_caffe.pictures import drawing
 from fcn_caffe.progress import progress
-from fcn_caffe.training.recorder import write_scores
+from fcn_caffe.training import curves
+from fcn_caffe.training.score_history import write_scores
 
 
 def test_palette_is_vocs():
@@ -41,9 +42,9 @@ def test_curves(empty, capsys):
         lines = "".join(f"{i},{9 - i},{1 / (i + 1)}\n" for i in range(5))
         (empty / "snapshot" / name / "loss.csv").write_text("iteration,loss,loss_per_pixel\n" + lines)
         write_scores(empty / "snapshot" / name, [{"iteration": 5, "label": {"mean_iu": 0.5}}])
-    assert curves.main(["one", "two", "--out", "out/c.png"]) == 0
+    assert curves_command.main(["one", "two", "--out", "out/c.png"]) == 0
     assert Image.open("out/c.png").width > 500
-    assert curves.main(["three"]) == 1
+    assert curves_command.main(["three"]) == 1
     assert "snapshot/three/loss.csv" in capsys.readouterr().err
 
 

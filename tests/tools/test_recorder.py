@@ -2,7 +2,7 @@
 
 import pytest
 
-from fcn_caffe.training.recorder import read_scores, write_scores
+from fcn_caffe.training.score_history import read_scores, write_scores
 
 SCORES = [{"iteration": 1, "label": {"mean_iu": 0.25}}, {"iteration": 2, "label": {"mean_iu": 0.5}}]
 

@@ -12,7 +12,8 @@ import caffe
 from fcn_caffe.commands import score
 from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
 from fcn_caffe.net_spec.catalogue import VARIANTS
-from fcn_caffe.scoring.class_names import class_names
+from fcn_caffe.pictures.class_names import class_names
+from fcn_caffe.scoring.confusions import ABSENT_EXCLUDED, confusions
 from tests.tools.conftest import SIZE
 
 NET = """
@@ -39,9 +40,9 @@ def write_net(bias=""):
 
 def test_every_image_counts_once_wherever_the_layer_stood(folder):
     net = write_net()
-    first = score.confusions(net, {"label": "score"}, save_dir=Path("labels"))["label"]
+    first = confusions(net, {"label": "score"}, save_dir=Path("labels"))["label"]
     net.forward()
-    again = score.confusions(net, {"label": "score"}, images=99, save_dir=Path("again"))["label"]
+    again = confusions(net, {"label": "score"}, images=99, save_dir=Path("again"))["label"]
     assert (again == first).all()
     for path in Path("labels").iterdir():
         assert path.read_bytes() == Path("again", path.name).read_bytes()
@@ -51,7 +52,7 @@ def test_every_image_counts_once_wherever_the_layer_stood(folder):
 
 def test_the_numbers_are_those_of_the_labels(folder):
     net = write_net()
-    hist = score.confusions(net, {"label": "score"}, save_dir=Path("labels"))["label"]
+    hist = confusions(net, {"label": "score"}, save_dir=Path("labels"))["label"]
     right = total = 0
     for path in Path("labels").iterdir():
         truth = np.asarray(Image.open(f"mine/SegmentationClass/{path.name}"))
@@ -74,7 +75,7 @@ def test_classes_are_called_by_their_names_and_their_mistakes_are_told(folder, c
     out = capsys.readouterr().out
     found = json.loads(Path("scores.json").read_text())
     hist = np.array(found["confusion"])
-    assert (hist == score.confusions(net, {"label": "score"})["label"]).all()
+    assert (hist == confusions(net, {"label": "score"})["label"]).all()
     assert found["classes"] == ["sand", "kelp", "seal"]
     most = np.argmax(np.where(np.arange(3) == 0, -1, hist[0]))
     share = hist[0, most] / hist[0].sum()
@@ -180,7 +181,7 @@ layer { name: "score_geo" type: "Power" bottom: "score" top: "score_geo" power_p
     )
     Path("two.prototxt").write_text(two)
     net = caffe.Net("two.prototxt", caffe.TEST, weights="net.caffemodel")
-    hists = score.confusions(net, {"label": "score", "geo": "score_geo"}, save_dir=Path("labels"))
+    hists = confusions(net, {"label": "score", "geo": "score_geo"}, save_dir=Path("labels"))
     assert (hists["label"] != hists["geo"]).any()
     assert (hists["label"].sum(1) == hists["geo"].sum(1)).all()
     assert Path("labels/geo_image0.png").is_file()
@@ -188,7 +189,7 @@ layer { name: "score_geo" type: "Power" bottom: "score" top: "score_geo" power_p
 
 
 def test_sift_flow_alone_leaves_absent_classes_out_by_itself():
-    assert [row.name for row in VARIANTS if row.data.module in score.ABSENT_EXCLUDED] == [
+    assert [row.name for row in VARIANTS if row.data.module in ABSENT_EXCLUDED] == [
         f"siftflow-fcn{stride}s" for stride in (32, 16, 8)
     ]
 

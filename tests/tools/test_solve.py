@@ -23,6 +23,7 @@ from caffe.formats import caffemodel
 from caffe.log import init_log
 from fcn_caffe.commands import infer, score, solve
 from fcn_caffe.training import forecast
+from fcn_caffe.training import stage as stage_module
 from fcn_caffe.training.recorder import Recorder
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
@@ -213,13 +214,13 @@ def saved():
 
 def scored(monkeypatch, mean_ious):
     """Let the scorings find these mean IUs, one after another."""
-    found, write = iter(mean_ious), solve.write_scores
+    found, write = iter(mean_ious), stage_module.write_scores
 
     def write_others(folder, scores):
         scores[-1]["label"]["mean_iu"] = next(found)
         write(folder, scores)
 
-    monkeypatch.setattr(solve, "write_scores", write_others)
+    monkeypatch.setattr(stage_module, "write_scores", write_others)
 
 
 def test_the_newest_snapshots_and_the_best_scored_one_are_kept(folder, monkeypatch):

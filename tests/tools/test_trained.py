@@ -11,7 +11,8 @@ from PIL import Image
 
 import caffe
 from fcn_caffe.commands import compare, infer, score, solve
-from fcn_caffe.training import trained
+from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.training import comparison, trained
 from fcn_caffe.variants import loading
 from tests.tools.test_infer import INPUT
 from tests.tools.test_new_task import SQUEEZENET, make, photos, random_squeezenet  # noqa: F401  (fixtures)
@@ -36,7 +37,7 @@ def test_a_folder_has_all_that_its_net_needs(toy):
     said = json.loads((toy / "trained.json").read_text())
     assert said["classes"]["score"]["names"] == ["sand", "kelp", "seal"]
     assert said["classes"]["score"]["colours"]["1"] == [128, 0, 0]
-    assert said["mean"] == list(infer.MEAN)
+    assert said["mean"] == list(MEAN)
     assert said["starts"] == {"demo-classifier": "snapshot/demo-classifier/conv.caffemodel"}
     assert said["data"]["val"]["voc_dir"] == "mine"
 
@@ -56,6 +57,19 @@ def test_a_folder_that_was_moved_still_segments_alike(toy, capsys):
     np.testing.assert_array_equal(np.load("out/infer/image0.npy"), before)
     assert Path("out/infer/legend.png").exists()
     assert {"sand", "kelp", "seal"} & set(capsys.readouterr().out.splitlines()[-1].split())
+
+
+def test_a_folder_that_was_moved_is_scored_by_its_path(toy, capsys):
+    assert score.main(["demo-fcn32s", *OWN[1:7], "--json", "named.json", "--loss"]) == 0
+    shutil.rmtree("out")  # make clean
+    shutil.move("snapshot/toy-fcn32s", "elsewhere")
+    Path("mine/classes.txt").unlink()
+    assert score.main(["elsewhere", "--json", "moved.json", "--loss"]) == 0
+    assert json.loads(Path("moved.json").read_text()) == json.loads(Path("named.json").read_text())
+    assert "  1  kelp" in capsys.readouterr().out
+    (Path("elsewhere") / "trained.json").write_text('{"name": "elsewhere"}')
+    assert score.main(["elsewhere"]) == 1
+    assert "elsewhere/trained.json' does not describe a trained net" in capsys.readouterr().err
 
 
 def test_nets_stay_usable_by_their_name_when_out_is_removed(toy):
@@ -173,7 +187,7 @@ def test_pictures_have_the_tasks_own_colours(task, monkeypatch):
     assert solve.main(["reef", "--iterations", "1"]) == 0
     known = {*map(tuple, colours.tolist()), (255, 255, 255)}
     assert score.main(["reef", "--save-dir", "labels"]) == 0
-    (row,) = compare.rows(["reef"], 1)
+    (row,) = comparison.rows(["reef"], 1)
     assert infer.main(["reef", PHOTO, "--scores"]) == 0
     pictures = [*(Image.open(path) for path in Path("labels").iterdir()), Image.open("out/infer/image0.png"), *row[1:]]
     assert len(pictures) == 4

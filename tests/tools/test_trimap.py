@@ -9,6 +9,7 @@ from PIL import Image
 
 from fcn_caffe.commands import trimap
 from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring import trimap as bands
 
 VOID = 255
 
@@ -32,17 +33,17 @@ def stripes():
 
 
 def test_distance_from_void_is_counted_in_pixels():
-    assert trimap.distances(stripes(), "void")[0, 10:19].tolist() == [4, 3, 2, 1, 0, 1, 2, 3, 4]
+    assert bands.distances(stripes(), "void")[0, 10:19].tolist() == [4, 3, 2, 1, 0, 1, 2, 3, 4]
 
 
 def test_distance_from_where_classes_meet_is_one_on_both_sides():
     truth = np.zeros((5, 8), np.uint8)
     truth[:, 4:] = 1
-    assert trimap.distances(truth, "classes")[2].tolist() == [4, 3, 2, 1, 1, 2, 3, 4]
+    assert bands.distances(truth, "classes")[2].tolist() == [4, 3, 2, 1, 1, 2, 3, 4]
 
 
 def test_void_is_no_class_that_another_meets():
-    assert np.isinf(trimap.distances(stripes(), "classes")).all()
+    assert np.isinf(bands.distances(stripes(), "classes")).all()
 
 
 def test_distance_is_the_one_to_the_nearest_void_pixel():
@@ -51,16 +52,16 @@ def test_distance_is_the_one_to_the_nearest_void_pixel():
     at = np.argwhere(truth == VOID)
     grid = np.stack(np.mgrid[:17, :23], -1)[:, :, None]
     expected = np.sqrt(((grid - at) ** 2).sum(-1)).min(-1)
-    np.testing.assert_allclose(trimap.distances(truth, "void"), expected)
+    np.testing.assert_allclose(bands.distances(truth, "void"), expected)
 
 
 def test_an_error_at_the_boundary_weighs_most_in_the_narrow_band(tmp_path):
     predicted = stripes()
     predicted[:, 14:17] = 0  # two columns too many of class 0
     write(tmp_path, [stripes()], [predicted])
-    (bands,) = trimap.count([tmp_path / "predicted"], tmp_path, "val", [2, 4], 2, "void")
+    (counted,) = bands.count([tmp_path / "predicted"], tmp_path, "val", [2, 4], 2, "void")
     expected = [40 / 80, 0, 80 / 120, 40 / 80, (14 * 20) / (16 * 20), (13 * 20) / (15 * 20)]
-    assert np.ravel([metrics.scores(hist).iu for hist in bands.hists]) == pytest.approx(expected)
+    assert np.ravel([metrics.scores(hist).iu for hist in counted.hists]) == pytest.approx(expected)
 
 
 def test_the_last_matrix_is_that_of_whole_images(tmp_path):
@@ -68,18 +69,18 @@ def test_the_last_matrix_is_that_of_whole_images(tmp_path):
     truths = [np.where(rng.random((9, 11)) < 0.1, VOID, rng.integers(0, 3, (9, 11))) for _ in range(3)]
     predictions = [rng.integers(0, 3, (9, 11)) for _ in range(3)]
     write(tmp_path, truths, predictions)
-    (bands,) = trimap.count([tmp_path / "predicted"], tmp_path, "val", [1], 3, "void")
+    (counted,) = bands.count([tmp_path / "predicted"], tmp_path, "val", [1], 3, "void")
     whole = sum(metrics.confusion(truth, predicted, 3) for truth, predicted in zip(truths, predictions, strict=True))
-    assert (bands.hists[-1] == whole).all()
-    assert (bands.hists[0] <= whole).all()
+    assert (counted.hists[-1] == whole).all()
+    assert (counted.hists[0] <= whole).all()
 
 
 def test_classes_that_are_not_kept_do_not_count(tmp_path):
     truth = np.array([[0, 0, 255, 5, 5, 255, 9, 9]] * 2, np.uint8)
     predicted = np.array([[0, 1, 0, 1, 1, 0, 0, 0]] * 2, np.uint8)
     write(tmp_path, [truth], [predicted])
-    (bands,) = trimap.count([tmp_path / "predicted"], tmp_path, "val", [1], 10, "void", kept=[0, 5])
-    assert bands.hists.tolist() == [[[0, 2], [0, 4]], [[2, 2], [0, 4]]]
+    (counted,) = bands.count([tmp_path / "predicted"], tmp_path, "val", [1], 10, "void", kept=[0, 5])
+    assert counted.hists.tolist() == [[[0, 2], [0, 4]], [[2, 2], [0, 4]]]
 
 
 def test_the_command_writes_table_json_and_plot(tmp_path, capsys):

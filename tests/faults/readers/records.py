@@ -13,9 +13,8 @@ import torch
 
 import caffe
 from caffe.solver import layer_state
-from fcn_caffe.commands import curves
 from fcn_caffe.scoring import metrics
-from fcn_caffe.training import recorder, trained
+from fcn_caffe.training import curves, score_history, trained
 from fcn_caffe.variants import tasks
 from tests.faults import bytes_of, texts
 from tests.faults.child import Input, Reader
@@ -31,7 +30,7 @@ def _scores() -> list[Input]:
 
 
 def _read_scores(folder: Path) -> None:
-    recorder.read_scores(folder)
+    score_history.read_scores(folder)
 
 
 def _positions() -> list[Input]:

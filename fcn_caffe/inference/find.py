@@ -1,0 +1,55 @@
+"""A trained net by its name or its folder, with all that is needed to segment images with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from fcn_caffe import home
+from fcn_caffe.pictures.legend import Legend, legend_of
+from fcn_caffe.training import trained
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import everything
+
+
+class Found(NamedTuple):
+    """What is known of a net: its deploy prototxt, its weights, its classes, its mean, and whether it sees photos
+    upright (or as they are stored)."""
+
+    net_file: str
+    weights: str
+    classes: Legend
+    mean: tuple[float, ...]
+    upright: bool = True
+
+
+def find(name: str, score: str = "score", weights: str | None = None) -> Found:
+    """A net by the name of its task or variant, or of its snapshot folder, or by the path of one; and the classes that
+    its blob `score` is of. weights: others than its newest.
+
+    A snapshot folder says itself what it is of. Raises ValueError if there is no such net, if it sees something else
+    than colours, or if it was trained for other classes than its task has now, and FileNotFoundError for no weights.
+    """
+    if trained.is_there(home.path(name)):
+        return _in_folder(home.path(name).resolve(), score, weights)
+    nets = everything()
+    if name not in {**nets.rows, **nets.own_names} and trained.is_there(stages.SNAPSHOTS / name):
+        return _in_folder((stages.SNAPSHOTS / name).resolve(), score, weights)
+    row = nets.find(name)
+    trained.check_sees_colours(row.name, trained.of(row).sees)
+    weights = weights or str(trained.weights(row))
+    folder = stages.SNAPSHOTS / row.name
+    if trained.is_there(folder) and Path(weights).parent == folder:
+        return _in_folder(folder, score, weights)
+    nets.write(row)
+    now = trained.of(row)
+    return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), now.mean, now.upright)
+
+
+def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
+    net = trained.read(folder)
+    if net is None:
+        raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of fcn solve.")
+    trained.check_sees_colours(net.name, net.sees)
+    weights = weights or str(stages.trained_weights(str(folder)))
+    return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean, net.upright)

@@ -1,0 +1,66 @@
+"""Scores that were saved (NAME.npy), with the images and labels that they are of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from fcn_caffe.data_layers.segdata import files, pairs, text
+
+
+class Item(NamedTuple):
+    """Files of one image."""
+
+    name: str
+    scores: Path
+    image: str
+    label: Optional[str]
+
+
+class Read(NamedTuple):
+    """Scores (classes×height×width), an RGB image (height×width×3) and its true label (height×width)."""
+
+    scores: np.ndarray
+    image: np.ndarray
+    truth: Optional[np.ndarray]
+
+
+def find(given: list[Path], images: str, labels: str | None) -> list[Item]:
+    """Every file of scores, with its image and its label. Raises FileNotFoundError for what is missing."""
+    found = [file for path in given for file in (sorted(path.glob("*.npy")) if path.is_dir() else [path])]
+    if not found:
+        raise FileNotFoundError(
+            f"'{given[0]}' has no scores (NAME.npy). Write some: fcn infer NET IMAGES --scores --out {given[0]}"
+        )
+    by_name = pairs.by_stem(images, "images")
+    truths = pairs.by_stem(labels, "labels") if labels else None
+    names = [text.composed(file.stem) for file in found]
+    for name, file in zip(names, found):
+        for what, folder, there in (("image", images, by_name), ("label", labels, truths)):
+            if there is not None and name not in there:
+                raise FileNotFoundError(f"'{file}' has no {what} in '{folder}', expected one called {name}.")
+    return [Item(name, file, by_name[name], truths and truths[name]) for name, file in zip(names, found)]
+
+
+def read(item: Item, upright: bool) -> Read:
+    """The files of one image. Raises ValueError where they do not fit."""
+    try:
+        scores = np.load(item.scores, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"'{item.scores}' holds no array ({error}), expected scores of fcn infer.") from error
+    if scores.ndim != 3 or scores.dtype.kind != "f":
+        raise ValueError(
+            f"'{item.scores}' holds {scores.dtype} of shape {scores.shape}, expected classes×height×width."
+        )
+    image = files.read_image(item.image, upright)
+    truth = files.read_label(item.label, upright) if item.label else None
+    for path, array in ((item.image, image), (item.label, truth)):
+        if array is not None and array.shape[:2] != scores.shape[1:]:
+            size = f"{array.shape[1]}×{array.shape[0]}"
+            raise ValueError(
+                f"'{path}' is {size}, the scores in '{item.scores}' are {scores.shape[2]}×{scores.shape[1]}: expected "
+                "one size."
+            )
+    return Read(scores, image, truth)

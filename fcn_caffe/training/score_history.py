@@ -1,0 +1,53 @@
+"""scores.json beside the snapshots of a training: every time that it was scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fcn_caffe.atomic import open_atomic, read_json
+
+
+def read_scores(folder: Path) -> list[dict[str, Any]]:
+    """Every scoring of a training, first to last: its iteration, and the metrics by the name of the labels.
+
+    Raises ValueError for a file that is damaged.
+    """
+    path = folder / "scores.json"
+    try:
+        scores = read_json(path) if path.exists() else []
+    except ValueError as error:
+        raise ValueError(_damaged(path, str(error))) from error
+    if not isinstance(scores, list) or not all(map(_is_scoring, scores)):
+        raise ValueError(_damaged(path, "it is something else"))
+    return scores
+
+
+def _is_scoring(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("iteration"), int):
+        return False
+    metrics = [values for key, values in entry.items() if key != "iteration"]
+    return all(isinstance(each, dict) and isinstance(each.get("mean_iu"), (int, float)) for each in metrics)
+
+
+def _damaged(path: Path, found: str) -> str:
+    return (
+        f"'{path}' holds no list of scorings ({found}): it was cut off or edited. Remove it: only the scores so far "
+        "are lost, which fcn score computes again."
+    )
+
+
+def write_scores(folder: Path, scores: list[dict[str, Any]]) -> None:
+    with open_atomic(folder / "scores.json") as file:
+        file.write((json.dumps(scores, indent=1) + "\n").encode())
+
+
+def is_scored(folder: Path, iteration: int) -> bool:
+    return any(entry["iteration"] == iteration for entry in read_scores(folder))
+
+
+def best_scored(folder: Path, label: str) -> int | None:
+    """The iteration with the highest mean IU on these labels; None where nothing is scored."""
+    scored = [entry for entry in read_scores(folder) if label in entry]
+    return max(scored, key=lambda entry: entry[label]["mean_iu"])["iteration"] if scored else None

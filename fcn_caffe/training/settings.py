@@ -1,0 +1,28 @@
+"""How a training is to run, whatever net it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run of fcn solve, under the names of its options.
+
+    iterations: the iteration to train up to; None: the recipe's. score_every: iterations between scorings; 0: only at
+    the end. resume: go on from the newest snapshot. restart: remove what is there. keep: snapshots that stay; 0: all.
+    verbose: show all of Caffe's log. gpu: the number of the GPU; None: the CPU. precision: None: the environment's.
+    """
+
+    iterations: Optional[int] = None
+    score_every: int = 0
+    resume: bool = False
+    restart: bool = False
+    keep: int = 2
+    verbose: bool = False
+    seed: Optional[int] = None
+    allow_nan: bool = False
+    allow_zero_init: bool = False
+    gpu: Optional[int] = None
+    precision: Optional[str] = None

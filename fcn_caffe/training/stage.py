@@ -1,0 +1,133 @@
+"""One stage of a training, from what it starts from to its scores: snapshots, losses and scores in snapshot/NAME/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import caffe
+from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.pictures.class_names import class_names
+from fcn_caffe.progress import progress
+from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring.confusions import ABSENT_EXCLUDED, confusions
+from fcn_caffe.scoring.score_table import report
+from fcn_caffe.training import trained
+from fcn_caffe.training.forecast import sentence
+from fcn_caffe.training.initial import initialise
+from fcn_caffe.training.keep import Keeper
+from fcn_caffe.training.recorder import Recorder, Stopped
+from fcn_caffe.training.score_history import best_scored, is_scored, read_scores, write_scores
+from fcn_caffe.training.settings import Settings
+from fcn_caffe.training.training_log import FILE, TrainingLog, training_log
+from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import Catalogue
+
+
+def train(row: Variant, nets: Catalogue, weights: list[Path], settings: Settings, after: int = 0) -> None:
+    """Run one stage to its end, from its newest snapshot or from `weights`, and score it. after: stages to come."""
+    if is_done(row, settings):
+        print(f"{row.name}: done ({stages.weights_of(row.name)})")
+        return
+    with training_log(settings.verbose) as log:
+        _train(row, nets, weights, settings, log, after)
+    print(f"{row.name}: done. To use it: fcn infer {row.name} IMAGE …", flush=True)
+
+
+def _train(
+    row: Variant, nets: Catalogue, weights: list[Path], settings: Settings, log: TrainingLog, after: int
+) -> None:
+    iterations = settings.iterations or row.recipe.iterations
+    folder = stages.SNAPSHOTS / row.name
+    resumed = stages.progress(row.name) if settings.resume else None
+    if settings.seed is not None:
+        caffe.set_random_seed(settings.seed)
+    nets.write(row)
+    folder.mkdir(parents=True, exist_ok=True)
+    solver = caffe.get_solver(nets.solver_file(row))
+    solver.net.keep_diffs = False
+    solver.allow_nan = settings.allow_nan
+    if resumed:
+        print(f"{row.name}: going on from {resumed.state}", flush=True)
+        solver.restore(str(resumed.state))
+    else:
+        weights = weights or [stages.weights_of(start) for start in row.starts]
+        print(f"{row.name}: starting from {', '.join(map(str, weights))}", flush=True)
+        initialise(solver.net, row, nets.rows, weights, settings.allow_zero_init)
+    if settings.allow_zero_init:
+        solver.allow_zero_init = True
+    trained.record(solver, row, nets, weights, settings)
+    forecast = sentence(solver, row.recipe, iterations, settings, folder)
+    more = f"; the {after} stage{'s' * (after > 1)} after it about as much each" if after else ""
+    print(f"{row.name}: {forecast}{more}. Caffe's log: {folder / FILE}", flush=True)
+    _run(solver, row, folder, iterations, settings, log)
+    score(solver, row, folder)
+
+
+def _run(solver: Any, row: Variant, folder: Path, iterations: int, settings: Settings, log: TrainingLog) -> None:
+    """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
+    begin, every = solver.iter, settings.score_every or iterations
+    keeper, label = Keeper(folder, settings.keep), row.data.heads[0].label
+    recorder = Recorder(
+        *(solver, row, folder, iterations, settings.restart, settings.allow_nan),
+        lambda: log.open(folder, anew=begin == 0),
+    )
+    recorder.after_snapshot = lambda: keeper.prune(best_scored(folder, label))
+    try:
+        while solver.iter < iterations:
+            if solver.iter and solver.iter % every == 0 and not is_scored(folder, solver.iter):
+                score(solver, row, folder)
+                if best_scored(folder, label) == solver.iter:
+                    solver.snapshot()
+                recorder.after_snapshot()
+            recorder.new_interval()
+            bar = progress(row.name, "iterations", iterations, solver.iter, lines=False)
+            with bar as recorder.after_iteration:
+                solver.step(min(iterations - solver.iter, every - solver.iter % every))
+    except Stopped:
+        raise RuntimeError(f"{row.name}: stopped at iteration {solver.iter}; --resume goes on from there") from None
+    except KeyboardInterrupt:
+        begin = solver.iter  # perhaps in the midst of an update: nothing to keep
+        raise
+    except RuntimeError:
+        if not recorder.is_finite():
+            begin = solver.iter  # the weights that led there are not to be gone on from
+        raise
+    finally:
+        recorder.close()
+        if solver.iter > begin:
+            solver.snapshot()
+            keeper.prune(best_scored(folder, label))
+
+
+def score(solver: Any, row: Variant, folder: Path) -> None:
+    """Score the net as it is on the validation images; scores.json keeps every scoring."""
+    net = solver.test_nets[0]
+    net.share_with(solver.net)
+    entry: dict[str, Any] = {"iteration": solver.iter}
+    heads = {head.label: "score" + head.suffix for head in row.data.heads}
+    exclude_absent = row.data.module in ABSENT_EXCLUDED
+    for label, hist in confusions(net, heads, row.data.val.images).items():
+        entry[label] = metrics.scores(hist, exclude_absent).as_dict()
+        table = report(hist, exclude_absent, class_names(net.layers[0], len(hist)))
+        print(f"{row.name} ({label}): iteration {solver.iter}\n{table}", flush=True)
+    write_scores(folder, [*read_scores(folder), entry])
+
+
+def is_done(row: Variant, settings: Settings) -> bool:
+    """Whether a resumed training has nothing to do: trained and scored."""
+    found = stages.progress(row.name) if settings.resume else None
+    if found is None or found.iteration < (settings.iterations or row.recipe.iterations):
+        return False
+    return any(entry["iteration"] >= found.iteration for entry in read_scores(stages.SNAPSHOTS / row.name))
+
+
+def check_nothing_is_overwritten(todo: list[Variant], settings: Settings) -> None:
+    """Raises ValueError for a training that is there already, unless it is to be gone on from or begun anew."""
+    for row in todo:
+        found = stages.progress(row.name)
+        if found and not (settings.resume or settings.restart):
+            raise ValueError(
+                f"{row.name}: '{found.weights.parent}' holds a training at iteration {found.iteration}. --resume goes "
+                "on from it, --restart begins anew and removes it."
+            )
