@@ -1,6 +1,9 @@
-"""Classification: MobileNet's, ShuffleNet's and SENet's layers."""
+"""Classification: MobileNet's, ShuffleNet's and SENet's layers, and activations."""
+
+from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
@@ -120,3 +123,53 @@ class Axpy(TorchLayer):
 
     def compute(self, s: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return s.reshape(*a.shape[:2], *[1] * (a.dim() - 2)) * a + b
+
+
+class _Activation(TorchLayer):
+    bottoms = 1
+    tops = 1
+    traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
+
+
+@register_layer
+class Mish(_Activation):
+    """A smooth rectifier.
+
+    y = x · tanh(log(1 + exp(x)))
+    bottom: x
+    top: like x
+    source: YOLO's ports, Synopsys Caffe: src/caffe/layers/mish_layer.cpp
+    """
+
+    def compute(self, x: torch.Tensor) -> torch.Tensor:
+        return x * F.softplus(x, threshold=50).tanh()
+
+
+@register_layer
+class HardSwish(_Activation):
+    """MobileNet v3's piecewise swish.
+
+    y = x · min(max(x + 3, 0), 6) / 6
+    bottom: x
+    top: like x
+    source: Synopsys Caffe: src/caffe/layers/hard_swish_layer.cpp
+    """
+
+    def compute(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (x + 3).clamp(0, 6) / 6
+
+
+@register_layer
+class Round(_Activation):
+    """The nearest whole number; halves go away from zero. Its gradient is 0.
+
+    y = sign(x) · ⌊|x| + ½⌋
+    bottom: x
+    top: like x
+    source: Synopsys Caffe: src/caffe/layers/round_layer.cpp
+    """
+
+    traits = replace(_Activation.traits, flat_at_zero=True)
+
+    def compute(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sign() * (x.abs() + 0.5).floor()

@@ -4,6 +4,7 @@ A field of a fork is read by the layer type that it is for (READ), or changes no
 results and is refused. A value that is the field's default changes nothing, whatever the field.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from caffe.errors import NetError
@@ -19,6 +20,11 @@ READ = {
     "LayerParameter": ("unknown_fields",),
     "PoolingParameter": ("ceil_mode", "torch_pooling"),
 }
+READ_BY_TYPE = {
+    "Convolution3D": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
+    "Pooling3D": ("kernel_depth", "temporal_stride", "temporal_pad"),
+}
+"""Fields of forks in messages of Caffe's own that one type reads, and no other."""
 HARMLESS = {
     "BatchNormParameter": ("engine",),
     "ConcatParameter": ("engine",),
@@ -29,6 +35,7 @@ HARMLESS = {
     "InnerProductParameter": ("engine",),
     "LayerParameter": (
         *("forward_type", "backward_type", "forward_math", "backward_math", "debug", "cudnn_math_override", "engine"),
+        "reshape_every_iter",
     ),
     "NetParameter": (
         *("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"),
@@ -59,10 +66,11 @@ def check(net: Any) -> None:
             unknown.append(layer)
             continue
         problems += _fields(layer, owner, harmless)
+        fields = READ_BY_TYPE.get(layer.type, ())
         read = (cls.settings,) if isinstance(cls.settings, str) else cls.settings
         for name in dict.fromkeys([*read, *_SHARED]):
             if name in layer.DESCRIPTOR.fields_by_name and layer.HasField(name):
-                problems += _fields(getattr(layer, name), owner, harmless, f"{name}.")
+                problems += _fields(getattr(layer, name), owner, harmless, f"{name}.", fields)
     if unknown:
         problems.append(_unknown_types(unknown))
     if problems:
@@ -84,14 +92,16 @@ def check_solver(solver: Any) -> None:
         log.info("Fields of Caffe's forks that change nothing here: %s", ", ".join(harmless))
 
 
-def _fields(message: Any, owner: str, harmless: dict[str, None], place: str = "") -> list[str]:
-    """What is wrong with a message's own fields; those that change nothing are added to `harmless`."""
+def _fields(
+    message: Any, owner: str, harmless: dict[str, None], place: str = "", read: Sequence[str] = ()
+) -> list[str]:
+    """What is wrong with a message's own fields, less those read; what changes nothing is added to `harmless`."""
     problems = []
     kind = message.DESCRIPTOR.name
     for field, value in message.ListFields():
         if f"{kind}.{field.name}" not in caffe_pb2.FORKS:
             wrong = _foreign_value(message, field, value)
-        elif field.name.endswith("_param") and kind == "LayerParameter" or field.name in READ.get(kind, ()):
+        elif field.name.endswith("_param") and kind == "LayerParameter" or field.name in (*READ.get(kind, ()), *read):
             continue
         elif field.name in HARMLESS.get(kind, ()) or _is_default(field, value):
             harmless[place + field.name] = None

@@ -5,30 +5,9 @@ import math
 import numpy as np
 import pytest
 
-import caffe
 from caffe.errors import CaffeError
-from caffe.formats import prototxt
-from caffe.proto import caffe_pb2
 from caffe.testing import check_layer
-
-RNG = np.random.default_rng(5)
-
-
-def distinct(*shape):
-    """Numbers without ties, away from kinks."""
-    return (RNG.permutation(math.prod(shape)).reshape(shape) - math.prod(shape) / 2 + 0.25) / 10
-
-
-def layer(type_, body=""):
-    return f'layer {{ type: "{type_}" {body} }}'
-
-
-def loops(shape, value):
-    """An array of this shape, of value(*indices)."""
-    y = np.zeros(shape)
-    for index in np.ndindex(*shape):
-        y[index] = value(*index)
-    return y
+from tests.forks.forms import RNG, distinct, layer, loops, net_of
 
 
 def relu6(slope):
@@ -395,24 +374,6 @@ def test_where_nothing_is_detected_each_image_has_a_row_that_says_so():
     text = layer("DetectionOutput", "detection_output_param { num_classes: 3 confidence_threshold: 2 }")
     found = net_of(text, detecting(4, 3, 1)).forward()["y"]
     assert found.tolist() == [[[[0, -1, -1, -1, -1, -1, -1], [1, -1, -1, -1, -1, -1, -1]]]]
-
-
-def net_of(text, values):
-    """A net of one layer, fed these values."""
-    message = caffe_pb2.NetParameter()
-    for index, value in enumerate(values):
-        source = message.layer.add(name=f"x{index}", type="Input", top=[f"x{index}"])
-        source.input_param.shape.add(dim=value.shape)
-    layer_param = message.layer.add()
-    layer_param.CopyFrom(prototxt.parse(text, caffe_pb2.NetParameter()).layer[0])
-    layer_param.name = "layer"
-    layer_param.top.append("y")
-    layer_param.bottom.extend(f"x{index}" for index in range(len(values)))
-    message.state.phase = caffe.TEST
-    net = caffe.Net.from_message(message)
-    for index, value in enumerate(values):
-        net.blobs[f"x{index}"].data[...] = value
-    return net
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,10 @@
+"""All cases of the forks' types: what each table of this folder has."""
+
+from tests.forks import test_regions, test_types, test_video_flow_pose
+
+TABLES = (test_types, test_regions, test_video_flow_pose)
+
+
+def every():
+    """Name → (layer, shapes of the bottoms, settings of check_layer)."""
+    return {name: case for table in TABLES for name, case in table.CASES.items()}
