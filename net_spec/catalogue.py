@@ -25,6 +25,7 @@ from fcn_caffe.net_spec.datasets import (
     VOC7,
     DataSet,
 )
+from fcn_caffe.net_spec.deeplab import FOUR, FOUR_NARROW, LARGEFOV, MSC_LARGEFOV, SEVEN, DeepLab
 from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
 from fcn_caffe.net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
 from fcn_caffe.net_spec.trunks import (
@@ -36,6 +37,7 @@ from fcn_caffe.net_spec.trunks import (
     SQUEEZENET,
     VGG16,
     VGG16_POOLS,
+    Trunk,
 )
 
 CLASSIFIERS = (
@@ -75,6 +77,16 @@ def _from_random_heads(name: str, data: DataSet, recipe: dict[int, recipes.Recip
         *staged(name, VGG16, data, recipe, start, learns=ABOVE_CONV1),
         Variant(f"{name}-fcn8s-atonce", VGG16, data, 8, recipe[32], start, at_once=True, learns=ABOVE_CONV1),
     )
+
+
+def _deeplab(name: str, trunk: Trunk, published: str = "") -> DeepLab:
+    """One of the paper's nets on VOC, from the VGG team's VGG16."""
+    return DeepLab(name, trunk, VOC, 8, recipes.DEEPLAB, _VGG16, published=published)
+
+
+def _largefov(name: str, data: DataSet, recipe: recipes.Recipe) -> DeepLab:
+    """LargeFOV from the convolutions of torchvision's VGG16; fc6 and fc7 are drawn at random."""
+    return DeepLab(name, LARGEFOV, data, 8, recipe, _VGG16, learns=ABOVE_CONV1, drawn=("fc6", "fc7"))
 
 
 VARIANTS = (
@@ -134,6 +146,16 @@ VARIANTS = (
         late=True,
         published="34.0 CVPR",
     ),
+    # DeepLab (ICLR 2015, table 1a): of VOC 2012 val, 1,449 images, trained on 10,582
+    _deeplab("voc-deeplab", FOUR_NARROW, "59.8 VOC12 val"),
+    _deeplab("voc-deeplab-4x4", FOUR),
+    _deeplab("voc-deeplab-7x7", SEVEN, "64.4 VOC12 val"),
+    _deeplab("voc-largefov", LARGEFOV, "62.3 VOC12 val"),
+    replace(
+        _deeplab("voc-msc-largefov", MSC_LARGEFOV, "64.2 VOC12 val"),
+        starts=("voc-largefov",),
+        learns=("ms_", "score"),
+    ),
     # small data sets
     *_from_random_heads("voc7", VOC7, recipes.RANDOM_FC),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
@@ -150,6 +172,8 @@ VARIANTS = (
     ),
     *_from_random_heads("camvid", CAMVID, recipes.RANDOM_FC_FEWER),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
+    _largefov("voc7-largefov", VOC7, recipes.LARGEFOV),
+    _largefov("camvid-largefov", CAMVID, recipes.LARGEFOV_FEWER),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
 )
 

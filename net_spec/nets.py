@@ -71,6 +71,10 @@ class Variant:
             score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once, self.learned)
             if not deploy:
                 add_loss(n, score, head, self.recipe.normalize)
+        return self.fixed(n)
+
+    def fixed(self, n: NetSpec) -> Any:
+        """The NetParameter of a NetSpec, in which only `learns` does learn."""
         net = n.to_proto()
         if self.learns:
             _fix_all_but(self.learns, net)

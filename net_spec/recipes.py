@@ -115,3 +115,19 @@ DEMO_CLASSIFIER = Recipe(
 )
 DEMO_CLASSIFIER_BATCH = 32
 DEMO = {32: heavy(3e-9, 1000, 1000, 500), 16: heavy(2e-9, 600, 600, 300), 8: heavy(2e-9, 750, 750, 250)}
+
+DEEPLAB = Recipe(
+    1e-3,
+    6000,
+    6000,
+    momentum=0.9,
+    iter_size=20,
+    normalize=True,
+    snapshot=500,
+    policy={"lr_policy": "step", "gamma": 0.1, "stepsize": 2000},
+)
+"""As published (ICLR 2015, section 4.1): twenty crops an update."""
+LARGEFOV = Recipe(2e-4, 8000, 8000, momentum=0.9, normalize=True, snapshot=500, policy=falling(4000, 6800))
+"""For torchvision's VGG16, with fc6 and fc7 drawn at random: one crop an update."""
+LARGEFOV_FEWER = replace(LARGEFOV, max_iter=3000, iterations=3000, policy=falling(1800, 2600))
+"""The same for some hundreds of images."""

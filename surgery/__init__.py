@@ -3,12 +3,14 @@
 weights.py   transplant: copy what two nets share; convolutionalize: a classifier's fc layers into convolutions
 kernels.py   interp: bilinear kernels for deconvolutions
 scores.py    expand_score: more classes for a trained score layer
+subsampling.py  subsample: a wide layer made smaller
 report.py    what a surgery did, and what it left alone
 """
 
 from fcn_caffe.surgery.kernels import interp, upsample_filt
 from fcn_caffe.surgery.report import Report
 from fcn_caffe.surgery.scores import expand_score
+from fcn_caffe.surgery.subsampling import subsample
 from fcn_caffe.surgery.weights import convolutionalize, transplant
 
-__all__ = ["Report", "convolutionalize", "expand_score", "interp", "transplant", "upsample_filt"]
+__all__ = ["Report", "convolutionalize", "expand_score", "interp", "subsample", "transplant", "upsample_filt"]

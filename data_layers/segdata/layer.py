@@ -7,13 +7,13 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 import caffe
-from fcn_caffe.data_layers.segdata import files, labels, order, params, splits
+from fcn_caffe.data_layers.segdata import crops, files, labels, order, params, splits
 from fcn_caffe.data_layers.segdata.feed import Feed
 
 ILSVRC_MEAN = (104.00699, 116.66877, 122.67892)
@@ -44,6 +44,8 @@ class SegDataLayer(caffe.Layer):
     seed        of the random order; by default another one in every run
     order       "py3" (default), "py2" or "shuffle", see segdata/order.py
     mirror      True: a training image comes, by the toss of a coin that the seed decides, with left and right exchanged
+    crop        a number of pixels: a training image comes as a square of such a side, cut out where the seed decides;
+                where it is smaller it is filled up, on the right and below, by the mean, and its label by void
     n_classes   how many classes the label files have; a label with another value is an error
     classes     ids of the classes to keep, renumbered 0, 1, 2, … in this order; every other class becomes void
     upright     True (default): pictures are turned as their EXIF orientation says. False: they stay as they are stored,
@@ -103,6 +105,7 @@ class SegDataLayer(caffe.Layer):
             "seed",
             "order",
             "mirror",
+            "crop",
             "classes",
             "upright",
             "prefetch",
@@ -126,6 +129,8 @@ class SegDataLayer(caffe.Layer):
         if self.random:
             self.order = params.choice(self.settings, "order", order.DEFAULT, order.RANDOM, self.who)
         self.mirror = self.random and bool(params.choice(self.settings, "mirror", False, (False, True), self.who))
+        crop = params.whole(self.settings, "crop", 0, 1, self.who, crops.MOST)
+        self.crop = crop if self.random else 0
         self.seed = params.whole(self.settings, "seed", random.SystemRandom().getrandbits(32), 0, self.who)
         self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who, MOST_AHEAD)
         self.indices = self.names()
@@ -198,7 +203,10 @@ class SegDataLayer(caffe.Layer):
         mirrored = itertools.repeat(False)
         if self.mirror:
             mirrored = order.mirrored(self.seed, rank + position * count, count)
-        self._feed = Feed(self._load, zip(indices, mirrored), self.prefetch)
+        places: Iterator[tuple[float, float]] = itertools.repeat((0.0, 0.0))
+        if self.crop:
+            places = order.offsets(self.seed, rank + position * count, count)
+        self._feed = Feed(self._load, zip(indices, mirrored, places), self.prefetch)
 
     def _tell_of_turned(self, name: str) -> None:
         """Say once that an image is turned where the size of its label cannot tell if it was made so."""
@@ -243,8 +251,8 @@ class SegDataLayer(caffe.Layer):
                 )
         return f"Is it the {top} of another version of the image?"
 
-    def _load(self, key: tuple[int, bool]) -> list[np.ndarray]:
-        index, mirrored = key
+    def _load(self, key: tuple[int, bool, tuple[float, float]]) -> list[np.ndarray]:
+        index, mirrored, place = key
         name = self.indices[index]
         try:
             tops = {top: load(name) for top, load in self._loaders.items()}
@@ -252,6 +260,8 @@ class SegDataLayer(caffe.Layer):
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
             raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
+        if self.crop:
+            tops = {top: crops.cut(values, self.crop, place) for top, values in tops.items()}
         return [values[:, :, ::-1] if mirrored else values for values in tops.values()]
 
 

@@ -53,6 +53,12 @@ def mirrored(seed: int, position: int = 0, step: int = 1) -> Iterator[bool]:
     return itertools.islice((rng.random() < 0.5 for _ in itertools.count()), position, None, step)
 
 
+def offsets(seed: int, position: int = 0, step: int = 1) -> Iterator[tuple[float, float]]:
+    """Where in the images of an order their crops lie, as shares of the room there is; entered as the order is."""
+    rng = random.Random(f"crop {seed}")
+    return itertools.islice(((rng.random(), rng.random()) for _ in itertools.count()), position, None, step)
+
+
 def indices(name: str, seed: int, n: int, position: int = 0, step: int = 1) -> Iterator[int]:
     """The order's indices, each in 0..n-1: that at `position`, and every `step`-th after it."""
     return itertools.islice(_ORDERS[name](random.Random(seed), n), position, None, step)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fcn_caffe import surgery
 from fcn_caffe.net_spec.catalogue import ROWS
+from fcn_caffe.net_spec.deeplab import DeepLab
 from fcn_caffe.net_spec.nets import Classifier, Variant
 from fcn_caffe.variants.build import published
 
@@ -26,6 +27,8 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
     if fused:
         for start, path, suffix in zip(row.starts, weights, row.data.inputs):
             surgery.transplant(net, published(start, "deploy", str(path)), suffix)
+    elif isinstance(row, DeepLab) and isinstance(ROWS.get(row.starts[0]), Classifier):
+        _narrow(net, row, weights[0])
     else:
         for path in weights:
             net.copy_from(str(path))
@@ -50,6 +53,18 @@ def _check_stage(net: Any, row: Variant, rows: dict[str, Variant], weights: list
             f"{starts}, the stage before. Train that first (--chain does), or give --allow-zero-init to train all the "
             "same."
         )
+
+
+def _narrow(net: Any, row: DeepLab, weights: Path) -> None:
+    """VGG16's convolutions as they are; its fc6 and fc7 sub-sampled, unless the row has them drawn at random."""
+    source = published(row.starts[0], "conv", str(weights))
+    wide = [name for name in ("fc6", "fc7") if name in net.params]
+    if not row.drawn:
+        surgery.subsample(net, source, wide)
+    for name in net.params:
+        if name in source.params and name not in wide:
+            for blob, given in zip(net.params[name], source.params[name]):
+                blob.data[...] = given.data
 
 
 def _widen_first_convolution(net: Any, row: Variant, weights: Path) -> None:

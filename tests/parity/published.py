@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import text_format
 
@@ -11,6 +13,8 @@ from caffe.proto import caffe_pb2
 from tests.parity.bvlc import ROOT
 
 HEIGHT, WIDTH = 48, 64
+CROP = 49
+"""The side of a training net's crops, in place of 321: one more than a multiple of 8, too."""
 READERS = {"Python", "ImageData", "Data", "HDF5Data"}
 LABELS = {"label", "sem", "geo"}
 ONE_CHANNEL = {"depth"}
@@ -19,10 +23,9 @@ ONE_CHANNEL = {"depth"}
 def net_without_files(path: str | Path) -> str:
     """The prototxt with Input layers of a 64×48 image (or a classifier's) for readers, and without random dropout."""
     net = prototxt.read_net(str(path))
-    whole_images = any(layer.type == "Crop" for layer in net.layer)
     for layer in net.layer:
         if layer.type in READERS:
-            shapes = [_shape(top, whole_images) for top in layer.top]
+            shapes = [_shape(top, layer) for top in layer.top]
             replaced = caffe_pb2.LayerParameter(name=layer.name, type="Input", top=layer.top, include=layer.include)
             for shape in shapes:
                 replaced.input_param.shape.add(dim=shape)
@@ -43,10 +46,12 @@ def without_dropout(net):
     return net
 
 
-def _shape(top: str, whole_images: bool) -> list[int]:
+def _shape(top: str, reader: Any) -> list[int]:
+    segments = reader.type == "Python"
+    cropped = segments and "crop" in ast.literal_eval(reader.python_param.param_str)
+    size = [CROP, CROP] if cropped else [HEIGHT, WIDTH] if segments else [96, 96]
     if top in LABELS:
-        return [1, 1, HEIGHT, WIDTH] if whole_images else [1]
-    size = [HEIGHT, WIDTH] if whole_images else [96, 96]
+        return [1, 1, *size] if segments else [1]
     return [1, 1 if top in ONE_CHANNEL else 3, *size]
 
 

@@ -1,10 +1,14 @@
 """fcn_caffe/training/initial.py: what a stage takes from the one before, and what it is given anew."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 import caffe
 from fcn_caffe.surgery import upsample_filt
 from fcn_caffe.training.initial import initialise
+from fcn_caffe.variants.build import build, published
 from fcn_caffe.variants.customise import everything
 
 
@@ -19,3 +23,35 @@ def test_upsampling_that_the_stage_before_learned_is_kept_and_the_rest_is_biline
     np.testing.assert_allclose(net.params["upscore2"][0].data, learned, rtol=1e-6)
     np.testing.assert_allclose(net.params["upscore_pool4"][0].data[1, 1], upsample_filt(4))
     assert not net.params["upscore_pool4"][0].data[0, 1].any()
+
+
+def deeplab_nets(tmp_path, drawn):
+    """A VGG16 of small numbers and a LargeFOV net, both of few channels, with the row that makes one from the other."""
+    rows = everything().rows
+    row = replace(rows["voc7-largefov" if drawn else "voc-largefov"], name="largefov")
+    source = published("ilsvrc/vgg16", "conv")
+    for index, (name, blobs) in enumerate(source.params.items()):
+        for blob in blobs:
+            blob.data[...] = index + 1
+        if name in ("fc6", "fc7"):
+            blobs[0].data[...] = np.arange(len(blobs[0].data))[:, None, None, None]
+    weights = tmp_path / "vgg16.caffemodel"
+    source.save(str(weights))
+    net = build(row.net("deploy"))
+    initialise(net, row, rows, [weights], allow_zero=True)
+    return source, net
+
+
+@pytest.mark.thorough(reason="a whole VGG16")
+@pytest.mark.parametrize("drawn", [False, True])
+def test_deeplab_takes_the_convolutions_of_vgg16_and_a_sample_of_its_wide_layers(tmp_path, drawn):
+    source, net = deeplab_nets(tmp_path, drawn)
+    for name in ("conv1_1", "conv3_2", "conv5_3"):
+        assert (net.params[name][0].data == source.params[name][0].data).all()
+    fc6 = net.params["fc6"][0].data
+    if drawn:
+        assert 0.9 < fc6.std() / np.sqrt(2 / (512 * 9)) < 1.1
+        assert not net.params["fc6"][1].data.any()
+    else:
+        assert (fc6[:, 0, 0, 0] == np.arange(0, 4096, 4)).all()
+        assert (net.params["fc7"][0].data[:, 5, 0, 0] == np.arange(0, 4096, 4)).all()

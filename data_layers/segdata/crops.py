@@ -1,0 +1,23 @@
+"""Squares cut out of images and of what goes with them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MOST = 1 << 14
+"""Pixels that the side of a crop may have."""
+
+
+def cut(values: np.ndarray, side: int, place: tuple[float, float]) -> np.ndarray:
+    """channels×side×side of channels×height×width.
+
+    place: how far down and to the right, from 0 to just below 1, as shares of the room there is. What is missing on the
+    right and below is void where the values are whole numbers (the largest that their type has), else 0, which is the
+    mean.
+    """
+    _, height, width = values.shape
+    top, left = (int(share * (max(size - side, 0) + 1)) for share, size in zip(place, (height, width)))
+    part = values[:, top : top + side, left : left + side]
+    void = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 0
+    short = side - part.shape[1], side - part.shape[2]
+    return np.pad(part, ((0, 0), (0, short[0]), (0, short[1])), constant_values=void) if any(short) else part
