@@ -16,6 +16,8 @@ THOROUGH = {
     "benchmarks": "measuring programs run in small",
     "cli": "whole commands, many in processes of their own",
     "data_layers/test_published_nets.py": "whole nets",
+    "export/test_onnx_layers.py": "every type; test_sample.py has some",
+    "export/test_onnx_nets.py": "whole nets and commands",
     "faults": "a process for each way to fail",
     "gpu": "every case once more on a pretended GPU",
     "installed": "the package installed into an environment of its own",

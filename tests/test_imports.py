@@ -25,6 +25,7 @@ RANKS = """
     pycaffe
     _caffe
     solver
+    export
     net
     timer
     forks

@@ -39,6 +39,7 @@ COMMANDS = {
     "parse_log": "make tables of a training log",
     "plot_training_log": "draw charts of training logs",
     "draw_net": "draw a net",
+    "export": "write a net as ONNX",
     "classify": "classify images",
     "detect": "detect objects by classifying windows of images",
 }

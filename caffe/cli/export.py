@@ -1,0 +1,142 @@
+"""Write a net for other programs, as ONNX.
+
+Batch, height and width stay free where the net allows it. Before it is written, ONNX Runtime runs it
+beside this engine on inputs of several sizes, and the largest difference is told; above 1e-4 of the largest value (1e-2
+with --fp16) nothing is written. A layer that ONNX has no operators for is named; docs/export.md lists those types.
+
+    caffe export deploy.prototxt net.caffemodel net.onnx
+    caffe export -model deploy.prototxt -weights net.caffemodel -out net.onnx --classes names.txt --mean 104,117,123
+    caffe export deploy.prototxt net.caffemodel net.onnx --input-size 500x500
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from caffe.cli import brew
+from caffe.errors import UsageError, WeightsError
+from caffe.formats import weights as weight_files
+from caffe.net import Net
+from caffe.proto import caffe_pb2
+
+ENDINGS = (".onnx",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for name, text in (("model", "the net's prototxt"), ("weights", "its weights"), ("out", "the file to write")):
+        parser.add_argument(f"{name}_file", metavar=name.upper(), nargs="?", help=f"{text}; or -{name}")
+        parser.add_argument(f"-{name}", f"--{name}", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--outputs", default="", metavar="BLOBS", help="blobs to give, separated by ',' (default: all)")
+    parser.add_argument(
+        "--input-size", metavar="HxW", help="fix all sizes, the image's to this (default: free where the net allows it)"
+    )
+    parser.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX's opset, 13 to 22 (default: 17)")
+    parser.add_argument("--fp16", action="store_true", help="numbers of 16 bits inside; inputs and outputs stay 32")
+    parser.add_argument("--no-check", action="store_true", help="do not run the file beside this engine")
+    for name, text in (
+        ("classes", "names of the classes for the metadata, separated by ',', or a file with one a line"),
+        ("mean", "what is subtracted from images, for the metadata: a number for each channel, separated by ','"),
+    ):
+        parser.add_argument(f"--{name}", default="", metavar="LIST", help=text)
+    parser.add_argument("--channel-order", default="BGR", metavar="ORDER", help="for the metadata (default: BGR)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    model, weights, out = (_file(arguments, name) for name in ("model", "weights", "out"))
+    ending = Path(out).suffix.lower()
+    if ending not in ENDINGS:
+        raise UsageError(f"export: '{out}' ends in '{ending}', expected one of {', '.join(ENDINGS)}. Rename it.")
+    for name, path in (("model", model), ("weights", weights)):
+        if os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path):
+            raise UsageError(f"export: '{out}' is the {name} itself. Name another file to write.")
+    brew.find_python_layers(model)
+    net = Net(model, caffe_pb2.TEST, weights=weights)
+    _check_weights(net, weights)
+    size = _size(arguments.input_size)
+    if size:
+        _resize(net, size)
+    _onnx(net, arguments, lambda: Net(model, caffe_pb2.TEST, weights=weights), out)
+    return 0
+
+
+def _onnx(net: Net, arguments: argparse.Namespace, fresh: Callable[[], Net], out: str) -> None:
+    from caffe.export import check, model
+
+    found = model.exported(
+        net,
+        outputs=[name for name in arguments.outputs.split(",") if name],
+        fixed=arguments.input_size is not None,
+        opset=arguments.opset,
+        half=arguments.fp16,
+    )
+    properties = model.metadata(
+        classes=_names(arguments.classes), mean=_numbers(arguments.mean), channel_order=arguments.channel_order
+    )
+    message = model.to_message(found, properties)
+    if not arguments.no_check:
+        limit = check.HALF_LIMIT if arguments.fp16 else check.LIMIT
+        for each in check.differences(message.SerializeToString(), net, found, fresh):
+            print(check.told(each), flush=True)
+            check.require(each, limit)
+    model.write(message, out)
+    print(f"{out}: {model.told(found)}, opset {arguments.opset}, {message.ByteSize() / 1e6:,.1f} MB")
+
+
+def _file(arguments: argparse.Namespace, name: str) -> str:
+    placed, flag = getattr(arguments, f"{name}_file"), getattr(arguments, name)
+    if (placed is None) == (flag is None):
+        raise UsageError(
+            f"export: {'no' if flag is None else 'two'} {name}, expected caffe export MODEL WEIGHTS OUT, or -model, "
+            "-weights and -out."
+        )
+    return str(placed or flag)
+
+
+def _check_weights(net: Net, file: str) -> None:
+    """Refuse a net that would be written with what its fillers made up."""
+    given = {layer.name for layer in weight_files.read(file) if any(blob is not None for blob in layer.blobs)}
+    types = {node.layer.name: node.layer for node in net.nodes}
+    without = [name for name in net.params if name not in given and not _is_filled(types[name].layer_param)]
+    if without:
+        raise WeightsError(
+            f"'{file}' has no weights for {len(without)} of the {len(net.params)} layers with some "
+            f"({', '.join(without[:8])}), expected the weights of this very net. Layers find theirs by name."
+        )
+
+
+def _is_filled(layer_param: object) -> bool:
+    """Whether the prototxt itself says a layer's weights: a deconvolution that interpolates."""
+    param = getattr(layer_param, "convolution_param")  # noqa: B009
+    return getattr(layer_param, "type", "") == "Deconvolution" and param.weight_filler.type == "bilinear"
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) not in (1, 2) or not all(part.isdigit() and int(part) for part in parts):
+        raise UsageError(f"--input-size {text}: expected height and width, such as 500x375. Correct it.")
+    return int(parts[0]), int(parts[-1])
+
+
+def _resize(net: Net, size: tuple[int, int]) -> None:
+    images = [name for name in net.inputs if len(net.blobs[name].shape) == 4]
+    if not images:
+        raise UsageError("--input-size: the net has no input of four axes, expected an image. Leave it out.")
+    for name in images:
+        net.blobs[name].reshape(*net.blobs[name].shape[:2], *size)
+    net.reshape()
+
+
+def _names(text: str) -> list[str]:
+    if os.path.isfile(text):
+        return [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise UsageError(f"--mean {text}: expected numbers, such as 104,117,123. Correct it.") from error

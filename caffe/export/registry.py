@@ -1,0 +1,80 @@
+"""Which function says a layer type in ONNX; and the types for which there is none, with the reason."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from caffe.errors import NetError
+from caffe.export.graph import Graph, Value
+
+Convert = Callable[[Graph, Any, list[Value], list[Value]], Sequence[str]]
+"""(graph, layer, bottoms, tops with the shapes that they get) → the names of the tops."""
+
+FAMILIES = (
+    "windows pooling neuron normalization linear shapes reduction recurrent classification segmentation detection"
+)
+TRAINING = "it is for training; name the blobs that you want with --outputs, or give the deploy net"
+READS = "it reads data; give the net an Input layer in its place (a deploy net)"
+CANNOT = {
+    "Accuracy": "it scores a net; name the blobs that you want with --outputs, or give the deploy net",
+    "ContrastiveLoss": TRAINING,
+    "EuclideanLoss": TRAINING,
+    "HingeLoss": TRAINING,
+    "InfogainLoss": TRAINING,
+    "MultinomialLogisticLoss": TRAINING,
+    "SigmoidCrossEntropyLoss": TRAINING,
+    "SoftmaxWithLoss": TRAINING,
+    "Data": READS,
+    "DummyData": READS,
+    "HDF5Data": READS,
+    "ImageData": READS,
+    "MemoryData": READS,
+    "WindowData": READS,
+    "HDF5Output": "it writes files, which a model cannot; read the blobs that it writes as outputs",
+    "Python": "its function is a program of the user's; compute it outside of the model",
+}
+"""BVLC's types that are no part of an ONNX file, and what to do."""
+
+
+class Unsayable(NetError):
+    """A layer that ONNX has no words for; the message is the reason alone."""
+
+
+class NeedsFixedSizes(Exception):
+    """A layer whose settings fit the present sizes alone, though its shapes would not say so."""
+
+
+class Converter(NamedTuple):
+    convert: Convert
+    fixes: str
+    """What of its bottoms' shapes is part of what it is, and cannot stay free: "" nothing, "size", or "all"."""
+
+
+CONVERTERS: dict[str, Converter] = {}
+
+
+def says(*types: str, fixes: str = "") -> Callable[[Convert], Convert]:
+    """Register the function that says these layer types."""
+
+    def register(convert: Convert) -> Convert:
+        CONVERTERS.update(dict.fromkeys(types, Converter(convert, fixes)))
+        return convert
+
+    return register
+
+
+def load() -> dict[str, Converter]:
+    """All converters, by layer type."""
+    for family in FAMILIES.split():
+        import_module(f"caffe.export.{family}")
+    return CONVERTERS
+
+
+def why_not(layer_type: str) -> str:
+    """Why a type without a converter has none."""
+    return CANNOT.get(layer_type, "caffe export has no ONNX operators for this type")
+
+
+def values_of(layer: Any) -> list[Any]:
+    """The layer's parameters as arrays of float32."""
+    return [blob.tensor.detach().cpu().float().numpy() for blob in layer.blobs]

@@ -1,0 +1,78 @@
+"""Interp, Upsample and BN in ONNX."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe.export.graph import Graph, Size, Value
+from caffe.export.normalization import by_batch, by_channel
+from caffe.export.registry import says, values_of
+
+
+@says("Interp")
+def interp(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+    x = bottoms[0]
+    begin, end = layer.cut
+    inner = [size - (begin + end) for size in g.dims(x, 2)]
+    name = x.name
+    if begin or end:
+        ends = [size - end for size in g.dims(x, 2)]
+        name = g.add("Slice", [name, g.vector([begin, begin]), g.vector(ends), g.constant([2, 3], "axes")])
+    sizes = _sizes(g, layer, inner, bottoms)
+    return [
+        g.add(
+            "Resize",
+            [name, "", "", g.vector([*g.dims(x, 0, 2), *sizes])],
+            mode="linear",
+            coordinate_transformation_mode="align_corners",
+        )
+    ]
+
+
+def _sizes(g: Graph, layer: Any, inner: list[Size], bottoms: list[Value]) -> list[Size]:
+    """As Interp.size, of sizes that may not be known yet."""
+    param = layer.given
+    zooms, shrinks = param.HasField("zoom_factor"), param.HasField("shrink_factor")
+    if not zooms and not shrinks:
+        if param.HasField("height") and param.HasField("width"):
+            return [g.size(param.height), g.size(param.width)]
+        return g.dims(bottoms[1], 2)
+    sizes = [(size - 1) // param.shrink_factor + 1 if shrinks else size for size in inner]
+    return [size + (size - 1) * (param.zoom_factor - 1) for size in sizes] if zooms else sizes
+
+
+@says("Upsample")
+def upsample(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+    x = bottoms[0]
+    if len(bottoms) == 1:
+        factors = np.array([1, 1, *layer.scales], np.float32)
+        scales = g.reserve(f"{g.prefix}.scales")
+        g.constants[scales] = factors
+        settings = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return [g.add("Resize", [x.name, "", scales], mode="nearest", **settings)]
+    batch, channels, rows, columns = g.dims(x)
+    height, width = map(g.size, layer.wanted) if layer.wanted else _upsampled(layer, rows, columns)
+    area = height * width
+    zeros = g.add("ConstantOfShape", [g.vector([batch, channels, area])], value=np.zeros(1, g.kind))
+    flat = [g.reshape(each.name, [batch, channels, rows * columns]) for each in bottoms]
+    placed = g.add("ScatterElements", [zeros, g.whole(flat[1]), flat[0]], axis=2)
+    return [g.reshape(placed, [batch, channels, height, width])]
+
+
+def _upsampled(layer: Any, rows: Size, columns: Size) -> list[Size]:
+    sides = zip((rows, columns), layer.scales, layer.less, strict=True)
+    return [size * int(scale) - int(less) for size, scale, less in sides]
+
+
+@says("BN")
+def bn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+    (x,) = bottoms
+    scale, shift, *statistics = (values.reshape(-1) for values in values_of(layer))
+    if statistics and not layer.by_batch:
+        names = [g.constant(values, word) for values, word in zip((scale, shift), ("scale", "bias"), strict=True)]
+        names += [g.constant(values, word) for values, word in zip(statistics, ("mean", "variance"), strict=True)]
+        return [g.add("BatchNormalization", [x.name, *names], epsilon=float(layer.eps))]
+    y = x.name if layer.folded else by_batch(g, x.name, [0, 2, 3], layer.eps)
+    y = g.add("Mul", [y, g.constant(by_channel(scale, 4), "scale")])
+    return [g.add("Add", [y, g.constant(by_channel(shift, 4), "bias")])]

@@ -1,0 +1,139 @@
+"""Whole nets in ONNX: this project's own, with sizes that stay free, and the command that writes them."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import caffe
+from caffe import cli
+from caffe.errors import NetError, UsageError
+from caffe.export import check, model
+from tests.export.nets import REFERENCE, ROOT, VARIANTS, filled, found_differences
+
+QUICK = ("lenet", "cifar10_quick", "squeezenet_v1.1", "demo-fcn8s", "voc7-fcn8s-squeezenet")
+SIZED = {"alexnet", "caffenet", "cifar10_full", "cifar10_quick", "lenet", "rcnn_ilsvrc13", "vgg16"}
+"""Reference nets with inner products over maps, so that the image's size is fixed."""
+
+
+def marked(name, folder):
+    marks = [] if name in QUICK else [pytest.mark.slow(reason="a whole net; some others are not slow")]
+    return pytest.param(ROOT / folder / name / "deploy.prototxt", id=name, marks=marks)
+
+
+@pytest.mark.parametrize("file", [marked(name, "nets/reference") for name in REFERENCE])
+def test_a_reference_net_in_onnx_computes_what_the_engine_computes(file):
+    net = filled(file)
+    found = model.exported(net)
+    assert "batch" in found.free
+    assert ("size" in found.free) == (file.parent.name not in SIZED and len(net.blobs[net.inputs[0]].shape) == 4)
+    differences = found_differences(net)
+    assert len(differences) > 1
+    assert all(each.relative <= check.LIMIT for each in differences), differences
+
+
+@pytest.mark.parametrize("file", [marked(name, "nets") for name in VARIANTS])
+def test_a_variant_in_onnx_computes_what_the_engine_computes_at_three_sizes(file):
+    net = filled(file)
+    assert model.exported(net).free >= {"batch"}
+    differences = found_differences(net)
+    assert len(differences) == (3 if "size" in model.exported(net).free else 2)
+    assert all(each.relative <= check.LIMIT for each in differences), differences
+
+
+@pytest.fixture
+def lenet(tmp_path, monkeypatch):
+    """A folder with net.prototxt and net.caffemodel; run(line) → exit status."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text((ROOT / "nets/demo-fcn8s/deploy.prototxt").read_text())
+    filled("net.prototxt").save("net.caffemodel")
+    return lambda line: cli.main(["export", *line.split()])
+
+
+def test_the_command_writes_what_it_has_compared_and_says_what_the_file_is(lenet, capsys, tmp_path):
+    line = "net.prototxt net.caffemodel net.onnx --mean 104,117,123 --classes sand,crab,fish"
+    assert lenet(line) == 0
+    told = capsys.readouterr().out
+    assert told.count("largest difference") == 3
+    assert "data batch × 3 × height × width → score ? × 6 × ? × ?" in told
+    session = onnxruntime.InferenceSession("net.onnx")
+    properties = session.get_modelmeta().custom_metadata_map
+    assert json.loads(properties["class_names"]) == ["sand", "crab", "fish"]
+    assert json.loads(properties["mean"]) == [104, 117, 123]
+    assert properties["channel_order"] == "BGR"
+    image = np.random.default_rng(0).normal(size=(1, 3, 50, 71)).astype(np.float32)
+    (score,) = session.run(["score"], {"data": image})
+    net = caffe.Net("net.prototxt", caffe.TEST, weights="net.caffemodel")
+    net.blobs["data"].reshape(*image.shape)
+    assert np.allclose(net.forward(data=image)["score"], score, atol=1e-5 * np.abs(score).max())
+
+
+def test_the_flags_are_caffes_and_sizes_can_be_fixed(lenet, capsys):
+    assert lenet("-model net.prototxt -weights=net.caffemodel --out small.onnx --input-size 64x96 --opset 13") == 0
+    (entry,) = onnxruntime.InferenceSession("small.onnx").get_inputs()
+    assert entry.shape == [1, 3, 64, 96]
+    operations = {node.op_type for node in onnx.load("small.onnx").graph.node}
+    assert not operations & {"Shape", "Gather", "Range"}
+    assert "data 1 × 3 × 64 × 96 → score 1 × 6 × 64 × 96, opset 13" in capsys.readouterr().out
+
+
+def test_half_precision_is_smaller_and_compared_by_labels(lenet):
+    assert lenet("net.prototxt net.caffemodel net.onnx") == 0
+    assert lenet("net.prototxt net.caffemodel half.onnx --fp16") == 0
+    whole, half = (onnx.load(name) for name in ("net.onnx", "half.onnx"))
+    assert half.ByteSize() < 0.6 * whole.ByteSize()
+    net = filled("net.prototxt")
+    assert all(each.labels > 0.99 for each in found_differences(net, half=True))
+
+
+def test_a_blob_inside_can_be_the_output(lenet):
+    assert lenet("net.prototxt net.caffemodel inner.onnx --outputs pool2 --no-check") == 0
+    graph = onnx.load("inner.onnx").graph
+    assert [each.name for each in graph.output] == ["pool2"]
+    assert not any("score" in node.name for node in graph.node)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("net.prototxt net.caffemodel net.txt", "ends in '.txt', expected one of .onnx"),
+        ("net.prototxt net.caffemodel", "no out, expected caffe export MODEL WEIGHTS OUT"),
+        ("net.prototxt net.caffemodel x.onnx -weights x", "two weights"),
+        ("net.prototxt net.caffemodel x.onnx --opset 5", "opset 5, expected 13 … 22"),
+        ("net.prototxt net.caffemodel x.onnx --outputs nothing", "no blob nothing in net"),
+        ("net.prototxt net.caffemodel x.onnx --input-size tall", "--input-size tall: expected height and width"),
+        ("net.prototxt net.caffemodel x.onnx --mean dark", "--mean dark: expected numbers"),
+        ("train.prototxt net.caffemodel x.onnx", "(Accuracy): it scores a net"),
+        ("net.prototxt other.caffemodel x.onnx", "has no weights for"),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_written(line, words, lenet, tmp_path, caplog):
+    (tmp_path / "train.prototxt").write_text(
+        (tmp_path / "net.prototxt").read_text()
+        + 'layer { name: "l" type: "Input" top: "l" input_param { shape { dim: [1, 1, 500, 500] } } }'
+        + 'layer { name: "accuracy" type: "Accuracy" bottom: "score" bottom: "l" top: "accuracy" }'
+    )
+    other = ROOT / "nets/reference/lenet/deploy.prototxt"
+    filled(other).save(str(tmp_path / "other.caffemodel"))
+    assert lenet(line) == 1
+    assert words in caplog.text
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_a_net_of_phase_train_is_refused(tmp_path):
+    net = caffe.Net(str(ROOT / "nets/reference/lenet/deploy.prototxt"), caffe.TRAIN)
+    with pytest.raises(UsageError, match="of phase TRAIN, expected TEST"):
+        model.exported(net)
+
+
+def test_a_file_that_computes_something_else_is_refused():
+    net = filled(ROOT / "nets/reference/lenet/deploy.prototxt")
+    found = model.exported(net)
+    message = model.to_message(found)
+    weights = next(each for each in message.graph.initializer if each.name == "conv1.weight")
+    weights.raw_data = np.zeros(len(weights.raw_data) // 4, np.float32).tobytes()
+    (each, *_) = check.differences(message.SerializeToString(), net, found, lambda: net)
+    with pytest.raises(NetError, match="expected at most 1e-04. Nothing was written"):
+        check.require(each, check.LIMIT)
