@@ -42,7 +42,11 @@ class NYUDSegDataLayer(SegDataLayer):
     accepts = ("n_classes", "camera")
     n_classes = len(CLASSES)
     own_mean = (116.190, 97.203, 92.318)
-    stored = staticmethod(labels.from_one)
+
+    @staticmethod
+    def stored(n_classes: int) -> dict[int, int]:
+        """Classes count from 1; 0 is void."""
+        return labels.from_one(n_classes)
 
     def loaders(self) -> dict[str, Loader]:
         known = {"color": self.load_image, "depth": self.load_depth, "hha": self.load_hha, "label": self.load_label}

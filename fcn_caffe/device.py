@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import caffe
 
+mode_is_gpu: Any
 try:
     from caffe.device import mode_is_gpu
 except ImportError:  # BVLC Caffe, which ends the process where there is no such GPU

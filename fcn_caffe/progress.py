@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -30,15 +31,12 @@ def progress(title: str, unit: str, total: int, done: int = 0, *, lines: bool = 
 
     from tqdm.contrib import DummyTqdmFile
 
-    with (
-        bar,
-        contextlib.redirect_stderr(DummyTqdmFile(sys.stderr)),
-        contextlib.redirect_stdout(DummyTqdmFile(sys.stdout)),
-    ):
+    above: list[Any] = [DummyTqdmFile(sys.stderr), DummyTqdmFile(sys.stdout)]
+    with bar, contextlib.redirect_stderr(above[0]), contextlib.redirect_stdout(above[1]):
         yield advance
 
 
-def _bar(title: str, unit: str, total: int, done: int):
+def _bar(title: str, unit: str, total: int, done: int) -> Any:
     if not sys.stderr.isatty():
         return None
     try:

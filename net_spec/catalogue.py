@@ -187,10 +187,12 @@ BACKBONES = {
 }
 """What nets for data of one's own are made of: the classifier they start from, and a recipe for each stride."""
 
-ROWS: dict[str, Classifier | Variant] = {row.name: row for row in (*CLASSIFIERS, *VARIANTS)}
+EVERY: tuple[Classifier | Variant, ...] = (*CLASSIFIERS, *VARIANTS)
+
+ROWS: dict[str, Classifier | Variant] = {row.name: row for row in EVERY}
 
 
-def files(rows: tuple[Classifier | Variant, ...] = (*CLASSIFIERS, *VARIANTS), root: str = "") -> dict[str, Any]:
+def files(rows: tuple[Classifier | Variant, ...] = EVERY, root: str = "") -> dict[str, Any]:
     """Path to message, of every net and solver of `rows`. `root` comes before each path, also inside of the solvers."""
     made = {}
     for row in rows:

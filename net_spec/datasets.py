@@ -88,7 +88,7 @@ def data_set(
     def split(name: str, images: int, file: str, **more: Any) -> Split:
         return Split(layer, {**params, "split": name, "mean": MEAN, "seed": SEED, **more, **params}, file, images)
 
-    mirrored = {"mirror": True} if mirror else {}
+    mirrored: dict[str, Any] = {"mirror": True} if mirror else {}
     return DataSet(module, split(*train, "train", **mirrored), split(*val, "val"), (head,))
 
 

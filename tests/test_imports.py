@@ -224,6 +224,19 @@ def test_a_command_has_its_options_and_calls_others(file):
     assert all(node.end_lineno - node.lineno < 60 for node in defined)
 
 
+def test_types_are_checked_of_every_part_under_the_name_that_it_is_imported_by():
+    links = {path.name: path.resolve() for path in (ROOT / ".mypy/fcn_caffe").iterdir()}
+    assert links == {name: ROOT / name for name in BELOW} | {"__init__.py": ROOT / "fcn_caffe/__init__.py"}
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[tool.mypy]")[1]
+    checked = re.search(r"^files = \[(.*?)\]", settings, re.M | re.S)[1]
+    assert set(re.findall(r'"(.*?)"', checked)) == {
+        "caffe",
+        "fcn_caffe",
+        "tools",
+        *(f".mypy/fcn_caffe/{name}" for name in BELOW),
+    }
+
+
 def test_one_place_alone_changes_the_module_path():
     text = {file: path.read_text(encoding="utf-8") for file, path in FILES.items() if not file.startswith("caffe/")}
     assert {file for file in text if re.search(r"sys\.path\b", text[file])} - {"fcn_caffe/bare_names.py"} == {

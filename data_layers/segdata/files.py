@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -32,17 +32,19 @@ IMAGE_ENDINGS = tuple(f".{form}" for suffix in _SUFFIXES for form in (suffix, su
 LABEL_ENDINGS = (".png", ".PNG", ".Png")
 
 _ORIENTATION = 0x0112
+_TRANSPOSE: Any = getattr(Image, "Transpose", Image)
+"""Where Pillow has the names of its transpositions: an enumeration since 9.1."""
 _UPRIGHT = {
-    2: Image.FLIP_LEFT_RIGHT,
-    3: Image.ROTATE_180,
-    4: Image.FLIP_TOP_BOTTOM,
-    5: Image.TRANSPOSE,
-    6: Image.ROTATE_270,
-    7: Image.TRANSVERSE,
-    8: Image.ROTATE_90,
+    2: _TRANSPOSE.FLIP_LEFT_RIGHT,
+    3: _TRANSPOSE.ROTATE_180,
+    4: _TRANSPOSE.FLIP_TOP_BOTTOM,
+    5: _TRANSPOSE.TRANSPOSE,
+    6: _TRANSPOSE.ROTATE_270,
+    7: _TRANSPOSE.TRANSVERSE,
+    8: _TRANSPOSE.ROTATE_90,
 }
 """What makes a picture of each EXIF orientation upright."""
-_BACK = {**_UPRIGHT, 6: Image.ROTATE_90, 8: Image.ROTATE_270}
+_BACK = {**_UPRIGHT, 6: _TRANSPOSE.ROTATE_90, 8: _TRANSPOSE.ROTATE_270}
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
 

@@ -59,7 +59,11 @@ class SegDataLayer(caffe.Layer):
     accepts: ClassVar[tuple[str, ...]] = ("n_classes",)
     n_classes: ClassVar[int]
     own_mean: ClassVar[tuple[float, float, float] | None] = None
-    stored: ClassVar[Callable[[int], dict[int, int]]] = staticmethod(labels.from_zero)
+
+    @staticmethod
+    def stored(n_classes: int) -> dict[int, int]:
+        """Every value that a label file may have, and the class or the void that it stands for."""
+        return labels.from_zero(n_classes)
 
     def loaders(self) -> dict[str, Loader]:
         """The tops in their order, each with what loads it for an image's name: an array, channels×height×width."""
@@ -200,7 +204,7 @@ class SegDataLayer(caffe.Layer):
         self._position = position
         rank, count = (caffe.solver_rank(), caffe.solver_count()) if self.phase == caffe.TRAIN else (0, 1)
         indices = order.indices(self.order, self.seed, len(self.indices), rank + position * count, count)
-        mirrored = itertools.repeat(False)
+        mirrored: Iterator[bool] = itertools.repeat(False)
         if self.mirror:
             mirrored = order.mirrored(self.seed, rank + position * count, count)
         places: Iterator[tuple[float, float]] = itertools.repeat((0.0, 0.0))

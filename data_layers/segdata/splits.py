@@ -54,7 +54,8 @@ def read_names(path: str, who: str) -> list[str]:
 def read_entries(path: str, who: str, is_image: Known, is_label: Known) -> list[Entry]:
     """The images of a split file, and the labels that it names beside them. A line of which nobody knows what it names
     stands as it is."""
-    found, unknown = [], 0
+    found: list[Entry] = []
+    unknown = 0
     for number, line in enumerate(read_names(path, who)):
         hopeful = unknown < max(_MOST_UNKNOWN, len(found) / 2) and len(line) <= _LONGEST
         entry = _entry(line, is_image, is_label) if hopeful else None

@@ -137,8 +137,8 @@ def _attempt(url: str, part: Path, size: int | None) -> bool:
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
             raise
-        total = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-        if total and int(total[1]) == have:
+        said = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+        if said and int(said[1]) == have:
             return True
         part.unlink()
         return False

@@ -53,7 +53,7 @@ def _announce(name: str, what: Source | Weights, target: Path, verified: bool) -
 
 def overview() -> str:
     """A line for everything that can be fetched."""
-    everything = {**SOURCES, **WEIGHTS}
+    everything: dict[str, Source | Weights] = {**SOURCES, **WEIGHTS}
     lines = [f"{'name':24} {'size':16} {'here':5} where it belongs                          what it is"]
     for name, what in everything.items():
         here = "yes" if Path(what.target).exists() else "no"

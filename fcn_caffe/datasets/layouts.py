@@ -72,10 +72,12 @@ def find(
     """
     if images and labels:
         found = _folders(images, labels)
-    elif name in _LAYERS:
+    elif name is not None and name in _LAYERS:
         found = _LAYERS[name](folder or Path(SOURCES[name].target))
-    elif folder or name in SOURCES:
-        found = _folder(folder or Path(SOURCES[name].target))
+    elif folder:
+        found = _folder(folder)
+    elif name is not None and name in SOURCES:
+        found = _folder(Path(SOURCES[name].target))
     else:
         raise ValueError(f"{name}: no data set of that name. There are {', '.join(SOURCES)}; or give --dir.")
     _name_classes(found, name, class_list)

@@ -146,13 +146,16 @@ class _Within:
         return self._file.readinto(room)  # type: ignore[attr-defined]
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+_Base: Any = pickle._Unpickler
+
+
+class _Unpickler(_Base):
     """Admits what a state dict consists of, and nothing else.
 
     pickle's unpickler in Python, because the one in C takes the memory that a number in the pickle asks for.
     """
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch = dict(_Base.dispatch)
 
     def __init__(self, file: Any, storage: Storage):
         super().__init__(file)

@@ -22,7 +22,8 @@ Layers = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def _vgg16() -> dict[str, tuple[str, ...]]:
-    names, position = {}, 0
+    names: dict[str, tuple[str, ...]] = {}
+    position = 0
     for block, depth in enumerate((2, 2, 3, 3, 3), 1):
         for number in range(1, depth + 1):
             names[f"conv{block}_{number}"] = (f"features.{position}",)
@@ -34,14 +35,14 @@ def _vgg16() -> dict[str, tuple[str, ...]]:
 
 
 def _squeezenet() -> dict[str, tuple[str, ...]]:
-    names = {"conv1": ("features.0",)}
+    names: dict[str, tuple[str, ...]] = {"conv1": ("features.0",)}
     for number, position in enumerate((3, 4, 6, 7, 9, 10, 11, 12), 2):
         for part, theirs in (("squeeze1x1", "squeeze"), ("expand1x1", "expand1x1"), ("expand3x3", "expand3x3")):
             names[f"fire{number}/{part}"] = (f"features.{position}.{theirs}",)
     return {**names, "conv10": ("classifier.1",)}
 
 
-NAMES = {
+NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "vgg16": _vgg16(),
     "alexnet_owt": {
         **{f"conv{number}": (f"features.{position}",) for number, position in enumerate((0, 3, 6, 8, 10), 1)},
@@ -103,9 +104,9 @@ def fill(net: Any, found: Layers, mean: np.ndarray, seed: int, gain: float = 1.0
             weights.data[...], biases.data[...] = fold(kernel, bias, mean) if layer == first else (kernel, bias)
             continue
         missing.append(layer)
-        values = np.zeros(weights.data.shape, np.float32)
+        drawn = np.zeros(weights.data.shape, np.float32)
         if layer != last:
-            values = rng.standard_normal(weights.data.shape, np.float32)
-            values *= gain * math.sqrt(2 / values[0].size)
-        weights.data[...], biases.data[...] = values, 0
+            drawn = rng.standard_normal(weights.data.shape, np.float32)
+            drawn *= gain * math.sqrt(2 / drawn[0].size)
+        weights.data[...], biases.data[...] = drawn, 0
     return missing

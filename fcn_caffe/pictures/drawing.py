@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from fcn_caffe.pictures.outputs import save_picture
+
+RESAMPLING: Any = getattr(Image, "Resampling", Image)
+"""Where Pillow has the names of its filters: an enumeration since 9.1."""
 
 
 def palette(size: int = 256) -> np.ndarray:
@@ -69,5 +73,5 @@ def grid(rows: list[list[Image.Image]], titles: list[str], height: int = 120) ->
 
 def _to_height(picture: Image.Image, height: int) -> Image.Image:
     width = max(1, round(picture.width * height / picture.height))
-    resample = Image.NEAREST if picture.mode == "P" else Image.BILINEAR
+    resample = RESAMPLING.NEAREST if picture.mode == "P" else RESAMPLING.BILINEAR
     return picture.resize((width, height), resample).convert("RGB")

@@ -22,7 +22,7 @@ def search(items: list[Item], save: Path, chosen: Any, upright: bool) -> None:
     """Print what is tried, beginning with the parameters `chosen`, and write the best ones to `save`."""
 
     def mean_iu(candidate: Any) -> float:
-        return metrics.scores(sum(_confusions(items, upright, candidate))).mean_iu
+        return metrics.scores(np.sum(list(_confusions(items, upright, candidate)), axis=0)).mean_iu
 
     def measure(point: Point) -> float:
         value = mean_iu(with_kernel(chosen, point))
@@ -40,6 +40,7 @@ def search(items: list[Item], save: Path, chosen: Any, upright: bool) -> None:
 def _confusions(items: list[Item], upright: bool, chosen: Any) -> Iterator[np.ndarray]:
     for item in items:
         scores, image, truth = read(item, upright)
+        assert truth is not None, "a search needs labels"
         found = scores if chosen is None else crf.refined(scores, image, chosen)
         yield metrics.confusion(truth, found.argmax(0), len(scores))
 

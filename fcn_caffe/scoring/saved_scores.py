@@ -41,7 +41,7 @@ def find(given: list[Path], images: str, labels: str | None) -> list[Item]:
         for what, folder, there in (("image", images, by_name), ("label", labels, truths)):
             if there is not None and name not in there:
                 raise FileNotFoundError(f"'{file}' has no {what} in '{folder}', expected one called {name}.")
-    return [Item(name, file, by_name[name], truths and truths[name]) for name, file in zip(names, found)]
+    return [Item(name, file, by_name[name], truths[name] if truths else None) for name, file in zip(names, found)]
 
 
 def read(item: Item, upright: bool) -> Read:

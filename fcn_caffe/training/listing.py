@@ -9,7 +9,7 @@ from fcn_caffe.variants import stages
 
 def listing(rows: dict[str, Variant]) -> str:
     """One line a variant: what it starts from, its data, published and own mean IU in percent."""
-    lines = [("variant", "starts from", "learns from", "scored on", "ours", "published")]
+    lines: list[tuple[str, ...]] = [("variant", "starts from", "learns from", "scored on", "ours", "published")]
     for row in rows.values():
         scores = read_scores(stages.SNAPSHOTS / row.name)
         own = f"{100 * scores[-1][row.data.heads[0].label]['mean_iu']:.1f}" if scores else ""

@@ -129,8 +129,8 @@ def _own(options: argparse.Namespace) -> Catalogue:
     if options.as_stored:
         settings["upright"] = False
     rows = {}
-    for old, own in own_names.items():
-        row = ROWS[old]
+    for row in (row for row in VARIANTS if row.name in own_names):
+        own = own_names[row.name]
         data = data_set(settings, train, val, row.data.heads[0])
         data = replace(data, val=replace(data.val, params={**data.val.params, "randomize": False}))
         rows[own] = adapt(row, own, data, options.classes, tuple(own_names.get(start, start) for start in row.starts))

@@ -38,7 +38,7 @@ SOLVERS = {
 SIAMESE_SOLVER = USUAL + INV + "max_iter: 50000 momentum: 0.9 weight_decay: 0"
 
 
-def tower(n: Stream, bottom: Top, shared: bool = False) -> Top:
+def tower(n: Stream, bottom: Any, shared: bool = False) -> Top:
     """From the image to the scores of the ten digits."""
 
     def settings(layer: str) -> dict[str, Any]:

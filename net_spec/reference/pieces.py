@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffe.net_spec import NetSpec, Top
+from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
 from caffe.proto import caffe_pb2
@@ -75,7 +75,7 @@ def read(
         n[f"test{index}"] = L.Data(name=name, ntop=0, top=list(tops), include=include, **test)
 
 
-def judge(n: NetSpec, score: Top) -> None:
+def judge(n: NetSpec, score: Any) -> None:
     """The loss, and in testing the accuracy."""
     n.accuracy = L.Accuracy(score, n.label, include=IN_TESTING)
     n.loss = L.SoftmaxWithLoss(score, n.label)

@@ -1,0 +1,1 @@
+../../fcn_caffe/__init__.py
