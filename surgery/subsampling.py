@@ -27,7 +27,7 @@ def subsample(new_net: Any, net: Any, layers: Sequence[str]) -> None:
         channels = np.arange(old.shape[1]) if kept is None else kept
         outputs = _every(old.shape[0], new.shape[0])
         rows, columns = (_spread(old.shape[axis], new.shape[axis]) for axis in (2, 3))
-        if any(found is None for found in (outputs, rows, columns)) or len(channels) != new.shape[1]:
+        if outputs is None or rows is None or columns is None or len(channels) != new.shape[1]:
             raise ValueError(
                 f"subsample: layer '{layer}': the weights are {dims(old.shape)}, the new net wants {dims(new.shape)}, "
                 f"{len(channels)} of whose inputs are there; expected as many inputs, at most as many rows and "
