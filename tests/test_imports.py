@@ -38,7 +38,7 @@ RANKS = """
     process
     plan
     coord_map draw io
-    net_spec copying limits modes registration
+    net_spec copying dialect limits modes registration
     formats
     cpus errors log proto receptive_field shapes version
 """

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import NoReturn
 
 import caffe
-from caffe import registration
+from caffe import dialect, registration
 from caffe.errors import CaffeError
 from caffe.log import log
 from caffe.process import tune_process
@@ -38,6 +38,7 @@ COMMANDS = {
     "upgrade_solver_proto_text": "bring a solver's prototxt to today's form",
     "parse_log": "make tables of a training log",
     "plot_training_log": "draw charts of training logs",
+    "check": "say of a net whether it can run, and what it was made for",
     "draw_net": "draw a net",
     "export": "write a net as ONNX",
     "classify": "classify images",
@@ -102,9 +103,16 @@ def _main(argv: Sequence[str] | None) -> int:
         metavar="MODULE",
         help="optional; import these modules, separated by ',', which register layer types of their own",
     )
+    parser.add_argument(
+        *("-dialect", "--dialect"),
+        metavar="NAME",
+        help="optional; which fork's meaning a net's words have where nothing in it tells: "
+        f"{', '.join(dialect.KNOWN)}; several are separated by ','",
+    )
     try:
         arguments = parser.parse_args(rest, argparse.Namespace(command_line=[command, *rest]))
         registration.layers_flag(arguments.layers or "")
+        dialect.dialect_flag(arguments.dialect or "")
         registration.load_added()
         return int(module.run(arguments))
     except BrokenPipeError:

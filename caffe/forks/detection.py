@@ -15,6 +15,8 @@ from caffe.shapes import shape_text
 
 NORMFACE_EPS = 1e-6
 SAME_RATIO = 1e-6
+DENSE = {32: 4, 64: 2}
+"""FaceBoxes' sizes with several boxes a cell: so many along each axis."""
 
 
 @register_layer
@@ -120,7 +122,8 @@ class PriorBox(TorchLayer):
     top: (1, 2, H · W · boxes · 4)
     parameters: min_size, max_size, aspect_ratio, flip (true: 1/r too), clip (false), variance (0.1), img_size or img_h
         and img_w (the image's), step or step_h and step_w (image / map), offset (0.5)
-    restrictions: fixed_size, fixed_ratio and density (OpenVINO's fork) are refused
+    restrictions: fixed_size, fixed_ratio and density (OpenVINO's fork) are refused; FaceBoxes' layer of the same
+        name and settings has other boxes: choose dialect "faceboxes"
     source: SSD: src/caffe/layers/prior_box_layer.cpp; it has no gradient, and bottoms get 0
     """
 
@@ -149,17 +152,22 @@ class PriorBox(TorchLayer):
         for ratio in param.aspect_ratio:
             if all(abs(ratio - known) >= SAME_RATIO for known in ratios):
                 ratios += [ratio, 1 / ratio] if param.flip else [ratio]
-        self.boxes = []
+        self.boxes: list[tuple[float, float, float, float]] = []
         for index, size in enumerate(map(int, sizes)):
-            self.boxes.append((float(size), float(size)))
+            self.boxes += self.squares(size)
             if largest:
                 side = math.sqrt(size * int(largest[index]))
-                self.boxes.append((side, side))
-            self.boxes += [(size * math.sqrt(r), size / math.sqrt(r)) for r in ratios if abs(r - 1) >= SAME_RATIO]
+                self.boxes.append((0, 0, side, side))
+            shapes = [(size * math.sqrt(r), size / math.sqrt(r)) for r in ratios if abs(r - 1) >= SAME_RATIO]
+            self.boxes += [(0, 0, *shape) for shape in shapes]
         self.variance = list(param.variance) or [0.1]
         self.image = (param.img_h or param.img_size, param.img_w or param.img_size)
         self.steps = (param.step_h or param.step, param.step_w or param.step)
         self.offset, self.clip = param.offset, param.clip
+
+    def squares(self, size: int) -> list[tuple[float, float, float, float]]:
+        """The boxes of a min_size: how far right and down of the centre, width, height."""
+        return [(0, 0, size, size)]
 
     def top_shapes(self, x: Shape, image: Shape) -> list[Shape]:
         check_image(self, x)
@@ -173,17 +181,25 @@ class PriorBox(TorchLayer):
         )
         rows = (np.arange(x.shape[2]) + self.offset) * down
         columns = (np.arange(x.shape[3]) + self.offset) * right
-        sides = np.array(self.boxes)
-        boxes = np.empty((len(rows), len(columns), len(sides), 4))
-        boxes[..., 0] = (columns[None, :, None] - sides[:, 0] / 2) / width
-        boxes[..., 1] = (rows[:, None, None] - sides[:, 1] / 2) / height
-        boxes[..., 2] = (columns[None, :, None] + sides[:, 0] / 2) / width
-        boxes[..., 3] = (rows[:, None, None] + sides[:, 1] / 2) / height
+        moves, halves = np.array(self.boxes)[:, :2], np.array(self.boxes)[:, 2:] / 2
+        centres = np.stack(np.meshgrid(columns, rows), axis=-1)[:, :, None] + moves
+        boxes = np.concatenate([centres - halves, centres + halves], axis=-1) / (width, height, width, height)
         if self.clip:
             boxes = boxes.clip(0, 1)
         variances = np.resize(np.array(self.variance), boxes.size)
         values = np.stack([boxes.reshape(-1), variances]).astype(np.float32)
         return torch.from_numpy(values)[None].to(device.current())
+
+
+@register_layer(name="PriorBox", dialect="faceboxes")
+class FaceBoxesPriorBox(PriorBox):
+    """FaceBoxes': small boxes lie closer together than cells, and a size s spans s − 1 pixels."""
+
+    def squares(self, size: int) -> list[tuple[float, float, float, float]]:
+        """16 boxes of size 32, 8 pixels apart, 4 of size 64, 16 apart, one of any other."""
+        count = DENSE.get(size, 1)
+        steps = [index * size // 4 for index in range(-(count // 2), count - count // 2)]
+        return [(right, down, size - 1, size - 1) for down in steps for right in steps]
 
 
 @register_layer

@@ -18,7 +18,9 @@ READ = {
     "BatchNormParameter": ("scale_filler", "bias_filler", "scale_bias"),
     "DropoutParameter": ("scale_train",),
     "LayerParameter": ("unknown_fields",),
+    "NetParameter": ("dialect",),
     "PoolingParameter": ("ceil_mode", "torch_pooling"),
+    "SolverParameter": ("dialect",),
 }
 READ_BY_TYPE = {
     "Convolution3D": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
@@ -81,6 +83,14 @@ def check(net: Any) -> None:
         raise NetError("\n".join(problems), **parts)
     if harmless:
         log.info("Fields of Caffe's forks that change nothing here: %s", ", ".join(harmless))
+
+
+def scales(layer: Any) -> bool:
+    """Whether a layer is NVIDIA Caffe's BatchNorm, with scale and bias."""
+    param = layer.batch_norm_param
+    return layer.type == "BatchNorm" and (
+        param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
+    )
 
 
 def check_solver(solver: Any) -> None:

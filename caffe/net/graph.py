@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from caffe import forks, layer_types, limits, plan, registration
+from caffe import dialect, forks, layer_types, limits, plan, registration
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import NativeLayer, create
@@ -77,6 +77,7 @@ class Graph:
         forks.load()
         registration.load_added()
         dialects.check(param)
+        self._dialects = dialect.chosen(param.dialect)
         for layer_param in param.layer:
             self._add_layer(layer_param, param.state.phase)
         self.output_ids = [self._number_of[name] for name in sorted(self._available)]
@@ -95,7 +96,7 @@ class Graph:
                 "either 0 or bottom_size times"
             )
         declared = [spec.lr_mult != 0 for spec in layer_param.param]
-        node = Node(create(layer_param))
+        node = Node(create(layer_param, self._dialects))
         log.info("Creating Layer %s", layer_param.name)
         self.nodes.append(node)
         for index in range(len(layer_param.bottom)):

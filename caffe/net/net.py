@@ -13,10 +13,12 @@ import torch
 from caffe import registration
 from caffe.blob import Blob, BlobVec
 from caffe.copying import NotCopied
+from caffe.dialect import chosen
 from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
 from caffe.layer_types.base import Layer
 from caffe.log import log
+from caffe.net import crops
 from caffe.net import weights as weight_files
 from caffe.net.graph import Graph, Node
 from caffe.net.guard import Guard, guarded
@@ -34,6 +36,7 @@ class Net(NotCopied):
 
     Net(network_file, phase, level=0, stages=None, weights=None); the old order Net(network_file, weights, phase) is
     taken too. allow_unknown: fields that no Caffe knows are kept aside, for Python layers to read, instead of refused.
+    dialect: which fork's meaning the net's words have where nothing in it tells ("hed", "faceboxes", "crop").
     Raises FormatError for a file that cannot be read, NetError for a net that cannot be built.
     """
 
@@ -54,6 +57,7 @@ class Net(NotCopied):
         stages: Sequence[str] | None = None,
         weights: str | None = None,
         allow_unknown: bool | None = None,
+        dialect: str = "",
     ):
         if args and isinstance(args[0], (str, Path)):
             weights, args = str(args[0]), args[1:]
@@ -70,6 +74,7 @@ class Net(NotCopied):
             raise UsageError(f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST")
         registration.load_added()
         param = prototxt.read_net(network_file, allow_unknown=allow_unknown)
+        param.dialect = dialect or param.dialect
         param.state.phase = phase
         param.state.level = given.get("level", level)
         param.state.stage.extend(given.get("stages", stages) or ())
@@ -94,6 +99,7 @@ class Net(NotCopied):
     def _build(self, param: Any) -> None:
         filtered = filter_net(param, param.state)
         log.info("Initializing net from parameters: \n%s", filtered)
+        crops.settle(filtered, chosen(filtered.dialect))
         self._param = insert_splits(filtered)
         self.name: str = self._param.name
         self.phase: int = param.state.phase

@@ -28,20 +28,7 @@ _REMEDY = "To learn this layer's parameters from scratch rather than copying fro
 
 def copy_from(net: "Net", file: str) -> None:
     """Copy by layer name; everything is checked before anything is written, and all that does not fit is named."""
-    sources = weights.read(file)
-    problems: list[str] = []
-    copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
-    nodes = {node.layer.name: node for node in reversed(net.nodes)}
-    for source in sources:
-        node = nodes.get(source.name)
-        if node is None:
-            log.info("Ignoring source layer %s", source.name)
-            continue
-        source = _adapted(source, node.layer)
-        if len(source.blobs) > len(node.layer.blobs):
-            problems.append(_incompatible(source, node.layer))
-            continue
-        copies += _matched(node, source, problems)
+    copies, problems = _copies(net, weights.read(file))
     if problems:
         raise WeightsError(
             f"weights in '{file}' do not fit net '{net.name}': " + "; ".join(problems) + f". {_REMEDY}",
@@ -56,6 +43,32 @@ def copy_from(net: "Net", file: str) -> None:
     else:
         _copy((blob.data, values) for blob, values, _ in copies)
         _copy((blob.diff, diff) for blob, _, diff in copies if diff is not None)
+
+
+def fit(net: "Net", sources: list[LayerWeights]) -> tuple[list[str], list[str]]:
+    """The layers that would get weights from these, and what does not fit; nothing is written."""
+    nodes = {node.layer.name for node in net.nodes}
+    return [each.name for each in sources if each.blobs and each.name in nodes], _copies(net, sources)[1]
+
+
+def _copies(
+    net: "Net", sources: list[LayerWeights]
+) -> tuple[list[tuple[Blob, np.ndarray, np.ndarray | None]], list[str]]:
+    """What goes where, by layer name, and what does not fit."""
+    problems: list[str] = []
+    copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
+    nodes = {node.layer.name: node for node in reversed(net.nodes)}
+    for source in sources:
+        node = nodes.get(source.name)
+        if node is None:
+            log.info("Ignoring source layer %s", source.name)
+            continue
+        source = _adapted(source, node.layer)
+        if len(source.blobs) > len(node.layer.blobs):
+            problems.append(_incompatible(source, node.layer))
+            continue
+        copies += _matched(node, source, problems)
+    return copies, problems
 
 
 def _adapted(source: LayerWeights, layer: NativeLayer) -> LayerWeights:

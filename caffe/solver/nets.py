@@ -49,7 +49,7 @@ def train_net(param: Any) -> Any:
         log.info("Creating training net from %s file: %s", name, file)
         net = prototxt.read_net(file)
     _set_state(net, caffe_pb2.TRAIN, param.train_state)
-    return net
+    return _in_dialect(net, param)
 
 
 def test_nets(param: Any) -> list[tuple[str, Any]]:
@@ -81,6 +81,7 @@ def test_nets(param: Any) -> list[tuple[str, Any]]:
             nets.append(("net_param", _copy(param.net_param)))
     for index, (_, net) in enumerate(nets):
         _set_state(net, caffe_pb2.TEST, param.test_state[index] if param.test_state else None)
+        _in_dialect(net, param)
     return nets
 
 
@@ -96,3 +97,10 @@ def _set_state(net: Any, phase: int, override: Any | None) -> None:
     if override is not None:
         state.MergeFrom(override)
     net.state.CopyFrom(state)
+
+
+def _in_dialect(net: Any, param: Any) -> Any:
+    """The net, in the solver's dialect unless it says one itself."""
+    if param.dialect and not net.dialect:
+        net.dialect = param.dialect
+    return net

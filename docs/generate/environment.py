@@ -77,6 +77,11 @@ GROUPS = (
                 "`1`",
                 "Fields of a prototxt that no Caffe knows are kept aside for Python layers, instead of refused.",
             ),
+            Variable(
+                "CAFFE_DIALECT",
+                "`hed`, `faceboxes`, `crop`; several separated by commas",
+                "Which fork's meaning a net's words have where nothing in it tells; as `--dialect`.",
+            ),
             Variable("CAFFE_TRACEBACK", "`1`", "Commands show where an error was raised, not its message alone."),
             Variable(
                 "GLOG_minloglevel",

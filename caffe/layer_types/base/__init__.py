@@ -10,13 +10,23 @@ registry.py     the classes by the names that prototxts give them
 
 from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.native import Count, NativeLayer, Shape
-from caffe.layer_types.base.registry import ADDED, REGISTRY, L, create, known_types, layer_class, layer_type
+from caffe.layer_types.base.registry import (
+    ADDED,
+    BY_DIALECT,
+    REGISTRY,
+    L,
+    create,
+    known_types,
+    layer_class,
+    layer_type,
+)
 from caffe.layer_types.base.torch_layer import TorchLayer
 from caffe.layer_types.base.traits import Handling, Precision, Traits
 from caffe.receptive_field import ReceptiveField
 
 __all__ = [
     "ADDED",
+    "BY_DIALECT",
     "REGISTRY",
     "Count",
     "Handling",

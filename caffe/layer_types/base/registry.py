@@ -1,5 +1,6 @@
 """The layer classes by the names that prototxts give them (LayerRegistry, include/caffe/layer_factory.hpp)."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from caffe.errors import NetError
@@ -12,6 +13,9 @@ REGISTRY: dict[str, type[NativeLayer]] = {}
 """BVLC Caffe's types, by name."""
 ADDED: dict[str, type[NativeLayer]] = {}
 """Types of forks, and those that programs register."""
+
+BY_DIALECT: dict[tuple[str, str], type[NativeLayer]] = {}
+"""What a type of these means in a dialect that the user chooses (caffe/dialect.py): (dialect, type) → class."""
 
 
 def layer_type(cls: L) -> L:
@@ -29,9 +33,10 @@ def known_types() -> list[str]:
     return sorted({*REGISTRY, *ADDED})
 
 
-def create(layer_param: Any) -> NativeLayer:
+def create(layer_param: Any, dialects: Sequence[str] = ()) -> NativeLayer:
     """The layer that a LayerParameter names (LayerRegistry). NetError, with the closest name, for an unknown type."""
-    cls = layer_class(layer_param.type)
+    meant = [BY_DIALECT[key] for name in dialects if (key := (name, layer_param.type)) in BY_DIALECT]
+    cls = meant[0] if meant else layer_class(layer_param.type)
     if cls is None:
         remedy = "Correct `type` (caffe.layer_type_list() has all), or write it as a Python layer."
         close = closest(layer_param.type, known_types())

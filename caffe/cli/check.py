@@ -1,0 +1,59 @@
+"""Say of a net, without its data, whether it can run, and what it was made for.
+
+Told are the forks whose words it uses, layer types that are missing, fields that nobody knows or that are refused,
+words that mean different things in different forks, and, of a file of weights, which layers it has them for. The exit
+status is 1 if the net cannot run, or the weights do not fit.
+
+    caffe check deploy.prototxt model.caffemodel
+    caffe check train_val.prototxt --allow-unknown
+"""
+
+import argparse
+import logging
+from typing import Any
+
+from caffe import registration
+from caffe.errors import CaffeError
+from caffe.net import examine
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("net", help="the net's prototxt")
+    parser.add_argument("weights", nargs="?", help="optional; a .caffemodel or HDF5 file")
+    parser.add_argument(
+        *("-allow-unknown", "--allow-unknown"),
+        action="store_true",
+        help="keep fields that nobody knows aside, instead of counting them as what keeps the net from running",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    registration.load_added()
+    found = examine.Findings()
+    logger = logging.getLogger("caffe")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        net = _told(found, examine.read, arguments.net, arguments.allow_unknown, found)
+        if net is not None:
+            examine.words(net, found)
+            examine.build(net, found)
+            if arguments.weights:
+                _told(found, examine.weights, arguments.weights, found)
+    finally:
+        logger.setLevel(level)
+    for line in found.lines:
+        print(line)
+    for line in found.problems:
+        print(f"Cannot run: {line}")
+    print(f"{arguments.net}: {'cannot run' if found.problems else 'can run'}")
+    return 1 if found.problems else 0
+
+
+def _told(found: examine.Findings, do: Any, *arguments: Any) -> Any:
+    try:
+        return do(*arguments)
+    except (CaffeError, OSError) as error:
+        if str(error) not in found.problems:
+            found.problems.append(str(error))
+        return None
