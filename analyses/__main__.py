@@ -8,7 +8,17 @@ import sys
 from fcn_caffe import names, program
 
 NAMES = (
-    *("backbones", "background", "loss_map", "masking", "momentum", "patch_sampling", "shift_and_stitch", "skips"),
+    *(
+        "backbones",
+        "background",
+        "crf",
+        "loss_map",
+        "masking",
+        "momentum",
+        "patch_sampling",
+        "shift_and_stitch",
+        "skips",
+    ),
     "upper_bound",
 )
 

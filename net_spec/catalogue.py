@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from fcn_caffe.net_spec import recipes
+from fcn_caffe.net_spec.crfrnn import CrfRnn
 from fcn_caffe.net_spec.datasets import (
     CAMVID,
     DEMO,
@@ -77,6 +78,11 @@ def _from_random_heads(name: str, data: DataSet, recipe: dict[int, recipes.Recip
         *staged(name, VGG16, data, recipe, start, learns=ABOVE_CONV1),
         Variant(f"{name}-fcn8s-atonce", VGG16, data, 8, recipe[32], start, at_once=True, learns=ABOVE_CONV1),
     )
+
+
+_CRF: dict[str, Any] = {"rates": (1e3, 1e2), "learns": ABOVE_CONV1}
+_CRF_DEMO: dict[str, Any] = {"rates": (1e2, 1e1), "theta": (40, 10, 3)}
+"""Images of 150 pixels."""
 
 
 def _deeplab(name: str, trunk: Trunk, published: str = "") -> DeepLab:
@@ -156,6 +162,10 @@ VARIANTS = (
         starts=("voc-largefov",),
         learns=("ms_", "score"),
     ),
+    # CRF as RNN (ICCV 2015, table 1): of 346 images of VOC 2012 val
+    CrfRnn(
+        "voc-fcn8s-crfrnn", VGG16, VOC, 8, recipes.CRF_RNN, ("voc-fcn8s",), published="69.6 of 346 images of VOC12 val"
+    ),
     # small data sets
     *_from_random_heads("voc7", VOC7, recipes.RANDOM_FC),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
@@ -175,6 +185,13 @@ VARIANTS = (
     _largefov("voc7-largefov", VOC7, recipes.LARGEFOV),
     _largefov("camvid-largefov", CAMVID, recipes.LARGEFOV_FEWER),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
+    # a CRF's weights are numbers about one, its gradients sums over pixels
+    *(
+        CrfRnn(f"{data}-fcn8s-crfrnn", VGG16, where, 8, recipes.CRF_RNN_SMALL, (f"{data}-fcn8s",), **_CRF)
+        for data, where in (("voc7", VOC7), ("camvid", CAMVID))
+    ),
+    CrfRnn("demo-fcn8s-crfrnn", SMALL_VGG, DEMO, 8, recipes.CRF_RNN_DEMO, ("demo-fcn8s",), **_CRF_DEMO),
+    CrfRnn("demo-fcn32s-crfrnn", SMALL_VGG, DEMO, 32, recipes.CRF_RNN_DEMO, ("demo-fcn32s",), **_CRF_DEMO),
 )
 
 BACKBONES = {

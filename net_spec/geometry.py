@@ -155,6 +155,7 @@ _TOP_SHAPES = {
     "Eltwise": _same,
     "InnerProduct": _inner_product,
     "LRN": _same,
+    "MultiStageMeanfield": _same,
     "Pooling": _pooling,
     "ReLU": _same,
     "Scale": _same,

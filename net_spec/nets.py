@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
@@ -33,6 +33,7 @@ class Variant:
     learned: see `fcn.segment`.
     learns: what the names of the layers begin with that learn; all others stay what they start from. (): all learn.
     published: mean IU in percent as its authors give it, and where, if not beside the published nets.
+    foreign: of a class of rows, the types of its layers that BVLC Caffe does not have.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Variant:
     learned: bool = False
     learns: tuple[str, ...] = ()
     published: str = ""
+    foreign: ClassVar[tuple[str, ...]] = ()
 
     @property
     def phases(self) -> tuple[str, str, str]:

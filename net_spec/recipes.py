@@ -131,3 +131,10 @@ LARGEFOV = Recipe(2e-4, 8000, 8000, momentum=0.9, normalize=True, snapshot=500, 
 """For torchvision's VGG16, with fc6 and fc7 drawn at random: one crop an update."""
 LARGEFOV_FEWER = replace(LARGEFOV, max_iter=3000, iterations=3000, policy=falling(1800, 2600))
 """The same for some hundreds of images."""
+
+CRF_RNN = heavy(1e-13, 100000, 100000)
+"""As published; the CRF's weights learn 10,000 times faster, its compatibilities 1,000 times."""
+CRF_RNN_SMALL = heavy(1e-11, 400, 400, 100)
+"""A tenth of the rate of the stage before it: at the same rate the net is spoilt."""
+CRF_RNN_DEMO = heavy(1e-10, 200, 200, 100)
+"""The same for the demo."""

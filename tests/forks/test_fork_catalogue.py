@@ -11,7 +11,15 @@ from docs.generate.layers import entries
 from tests.forks import cases
 
 ADDED = fork_layers.added()
-HAVE_TESTS_OF_THEIR_OWN = {"PriorBox", "DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"}
+HAVE_TESTS_OF_THEIR_OWN = {
+    "MultiStageMeanfield",
+    "DenseCRF",
+    "PriorBox",
+    "DetectionOutput",
+    "Proposal",
+    "YoloDetectionOutput",
+    "Yolov3DetectionOutput",
+}
 
 
 @pytest.mark.parametrize("name", ADDED)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fcn_caffe.net_spec.catalogue import VARIANTS
 from tests.cases import run as runner
 from tests.cases.case import net_case
 from tests.cases.compare import differences
@@ -11,8 +12,10 @@ from tests.parity import bvlc, tasks
 from tests.parity.published import net_without_files, write_solver
 from tests.parity.record import run_in_bvlc
 
-NETS = sorted(bvlc.ROOT.glob("nets/**/deploy.prototxt"))
-SOLVERS = sorted(bvlc.ROOT.glob("solvers/*.prototxt"))
+FOREIGN = {row.name: row.foreign for row in VARIANTS if row.foreign}
+"""Rows with layers that BVLC Caffe does not have."""
+NETS = sorted(path for path in bvlc.ROOT.glob("nets/**/deploy.prototxt") if path.parent.name not in FOREIGN)
+SOLVERS = sorted(path for path in bvlc.ROOT.glob("solvers/*.prototxt") if path.stem not in FOREIGN)
 TASKS = dict.fromkeys(NETS, ("shapes_of_net", "TEST")) | dict.fromkeys(SOLVERS, ("shapes_of_solver", ""))
 
 
@@ -45,6 +48,13 @@ def test_generated_files_have_the_same_shapes_in_real_caffe(path, shapes_in_bvlc
     assert {name: shape.tolist() for name, shape in found.items()} == {
         name: shape.tolist() for name, shape in expected.items()
     }
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_real_caffe_refuses_nets_with_layers_of_forks(name, tmp_path):
+    (tmp_path / "net.prototxt").write_text((bvlc.ROOT / f"nets/{name}/deploy.prototxt").read_text())
+    (found,) = bvlc.run_tasks([bvlc.Task("tests.parity.tasks", "shapes_of_net", "TEST", tmp_path, seconds=300)])
+    assert isinstance(found, bvlc.Refused)
 
 
 VOC_FCN8S = net_case(
