@@ -1,4 +1,8 @@
-"""Files that are written whole or not at all. What a killed process left goes when the same file is written again."""
+"""Files that are written whole or not at all. What a killed process left goes when the same file is written again.
+
+caffe/formats/atomic.py does the same for the engine, and flushes to the disk besides. There are two because the tools
+run under BVLC Caffe, too, which has no such module, and the engine imports nothing of the tools.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ THOROUGH = {
     "export/test_onnx_nets.py": "whole nets and commands",
     "faults": "a process for each way to fail",
     "gpu": "every case once more on a pretended GPU",
-    "installed": "the package installed into an environment of its own",
     "net_spec": "every file of every net made anew",
     "parallel": "trainings in several processes",
     "plan": "each way of the plan in detail; the cases of layers go through all of them",

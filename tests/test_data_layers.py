@@ -17,9 +17,7 @@ import caffe
 from caffe.data.prefetch import Prefetcher, in_order
 from caffe.errors import CaffeError, DataError
 from tests.cases.data_files import datum, encoded_lmdb, hdf5_files, image_list, pixels, raw_lmdb, windows, write_lmdb
-
-PATIENCE = 120
-"""Seconds after which what is waited for is given up; no measure of how fast it comes."""
+from tests.patience import PATIENCE
 
 
 @pytest.fixture

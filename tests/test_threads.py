@@ -14,6 +14,7 @@ from caffe.blob.blob import Storage
 from caffe.errors import NetError, UsageError
 from caffe.plan import replay
 from fcn_caffe.inference.segment import segment
+from tests.patience import PATIENCE
 from tests.plan.nets import build
 from tests.solver.conftest import make  # noqa: F401 - a fixture
 
@@ -30,8 +31,6 @@ layer { name: "more" type: "Convolution" bottom: "conv" top: "more"
   convolution_param { num_output: 16 kernel_size: 1 } }
 layer { name: "score" type: "Pooling" bottom: "more" top: "score" pooling_param { pool: AVE global_pooling: true } }
 """
-PATIENCE = 120
-"""Seconds that a test waits for a thread that should long have come."""
 
 
 @pytest.fixture

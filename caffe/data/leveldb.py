@@ -220,7 +220,9 @@ def _uncompressed(block: memoryview) -> bytes:
     try:
         import cramjam
     except ImportError as error:
-        raise DataError("a LevelDB compressed by Snappy needs the package cramjam: pip install cramjam") from error
+        raise DataError(
+            "a LevelDB compressed by Snappy needs the package cramjam: pip install 'fcn-caffe[leveldb]'"
+        ) from error
     length, _ = _varint(block, 0)
     if length > MOST_EXPANSION * len(block):
         raise ValueError(f"a block of {len(block):,} bytes is said to unpack to {length:,}, more than Snappy can pack")

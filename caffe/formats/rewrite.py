@@ -28,11 +28,7 @@ def upgraded(path: PathLike) -> tuple[list[wire.Piece], bool, bool]:
     Raises FormatError for a file that holds no net, or one that cannot be upgraded.
     """
     source = os.fspath(path)
-    content = caffemodel.content_of(path)
-    try:
-        return _upgraded(content, source)
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{source}: a name in it is not UTF-8 ({error}). Copy or download the file again.") from error
+    return _upgraded(caffemodel.content_of(path), source)
 
 
 def _upgraded(content: memoryview, source: str) -> tuple[list[wire.Piece], bool, bool]:

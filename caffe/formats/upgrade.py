@@ -131,10 +131,7 @@ def upgrade_net(net: caffe_pb2.NetParameter, source: str) -> bool:
         log.info("%s data transformation parameters.", _SUCCESS)
     if net.layers:
         log.info("%s V1LayerParameter: %s", _ATTEMPT, source)
-        try:
-            _upgrade_v1_layers(net)
-        except UnicodeDecodeError as error:
-            raise FormatError(f"{source}: a name in it is not UTF-8 ({error}). Copy or download it again.") from error
+        _upgrade_v1_layers(net)
         log.info("%s V1LayerParameter", _SUCCESS)
     if net.input:
         log.info("%s input fields: %s", _ATTEMPT, source)

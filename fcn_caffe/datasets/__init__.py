@@ -5,7 +5,6 @@ weights.py      the same of trained weights
 download.py     a file from the web: resumed, checked, whole or not at all
 unpack.py       archives, of which nothing is trusted
 install.py      downloaded, unpacked, converted and put in place
-megabytes.py    progress of the two
 camvid.py       SegNet's CamVid into PASCAL VOC's layout
 git_tree.py     whether a folder has the contents that a public history says
 nyudv2.py       NYUDv2's one large file into the published folders

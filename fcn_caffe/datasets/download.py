@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fcn_caffe.datasets.megabytes import megabytes
+from fcn_caffe.progress import BYTES, progress
 
 CHUNK = 1 << 20
 ATTEMPTS = 5
@@ -154,10 +154,10 @@ def _attempt(url: str, part: Path, size: int | None) -> bool:
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
         if validator and not have:
             _validator(part).write_text(validator)
-        with open(part, "ab" if have else "wb") as file, megabytes(part.stem, total or 0, have) as advance:
+        with open(part, "ab" if have else "wb") as file, progress(part.stem, BYTES, total or 0, have) as advance:
             for block in iter(lambda: response.read(CHUNK), b""):
                 file.write(block)
-                advance(have := have + len(block))
+                advance(by=len(block))
     return total is None or part.stat().st_size == total
 
 

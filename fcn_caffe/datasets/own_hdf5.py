@@ -2,16 +2,23 @@
 
 HDF5 lets a file name others: links to them, and data sets whose values lie there (external storage, virtual data
 sets). A downloaded file must not decide which files of this machine are read. What a data set stores is held against
-what it declares, as caffe/formats/hdf5_file.py does for the engine.
+what it declares, and a chunk is not unpacked to more than it declares. caffe/formats/hdf5_file.py does the same for the
+engine; this runs where there is none.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import zlib
 from typing import Any
 
 MOST_COMPRESSION = 1032
 """What a byte becomes at most, by deflate."""
+LARGE = 1 << 28
+"""Bytes. What cannot unpack to more is not looked at before HDF5 unpacks it."""
+SMALL_PRINT = 64
+"""Bytes that filters may add to a chunk, such as checksums."""
 
 
 def dataset(file: Any, name: str) -> Any:
@@ -40,4 +47,27 @@ def dataset(file: Any, name: str) -> Any:
             f"{where} declares {found.size * found.dtype.itemsize:,} bytes and stores {stored:,} of them, which the "
             "file cannot hold, or not unpack to so many. It is damaged: fetch it again."
         )
+    if found.chunks:
+        _check_chunks(found, where)
     return found
+
+
+def _check_chunks(found: Any, where: str) -> None:
+    """Raises ValueError for a chunk that unpacks to more than it declares: HDF5 takes the memory before it looks."""
+    import h5py
+
+    settings = found.id.get_create_plist()
+    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+    if filters.count(h5py.h5z.FILTER_DEFLATE) > 1:
+        raise ValueError(f"{where} is compressed several times over, expected once. Fetch the file again.")
+    room = math.prod(found.chunks) * found.dtype.itemsize + SMALL_PRINT
+    for index in range(found.id.get_num_chunks()) if h5py.h5z.FILTER_DEFLATE in filters else ():
+        chunk = found.id.get_chunk_info(index)
+        if chunk.size * MOST_COMPRESSION <= LARGE:
+            continue
+        skipped, packed = found.id.read_direct_chunk(chunk.chunk_offset)
+        if not skipped and len(zlib.decompressobj().decompress(packed, room + 1)) > room:
+            raise ValueError(
+                f"{where} has a chunk that unpacks to more than its {room:,} bytes. The file is damaged or harmful: "
+                "fetch it again."
+            )

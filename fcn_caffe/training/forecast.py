@@ -79,7 +79,7 @@ def multiplications_per_second() -> float:
 
 
 def amount(size: float) -> str:
-    """Bytes in words."""
+    """Bytes in words. (tqdm has a function for it, but need not be there under BVLC Caffe.)"""
     unit, step = next(((unit, step) for unit, step in (("GB", 1e9), ("MB", 1e6)) if size >= step), ("kB", 1e3))
     return f"{size / step:.1f} {unit}" if size < 10 * step else f"{size / step:.0f} {unit}"
 

@@ -13,10 +13,9 @@ import pytest
 
 from caffe.cli import launch
 from tests.parity import bvlc
+from tests.patience import PATIENCE
 from tests.solver import logged
 
-PATIENCE = 120
-"""Seconds after which what is waited for is given up; no measure of how fast it comes."""
 SLEEPER = """
 import time
 import caffe

@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 
 from fcn_caffe.data_layers.segdata.feed import Feed
-
-PATIENCE = 120
-"""Seconds after which what is waited for is given up; no measure of how fast it comes."""
+from tests.patience import PATIENCE
 
 
 def workers() -> int:

@@ -10,6 +10,10 @@ import pytest
 from tests.data_layers.conftest import voc  # noqa: F401 - a fixture
 from tests.tools.conftest import ROOT
 
+pytestmark = pytest.mark.slow(
+    reason="dozens of Python processes; which files are installed, and by which names, changes seldom"
+)
+
 PACKAGES = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
 FIRST = [
     "import surgery",

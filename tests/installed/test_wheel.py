@@ -18,6 +18,10 @@ from tests.data_layers.conftest import voc  # noqa: F401 - a fixture
 from tests.tools.conftest import ROOT
 from tests.tools.test_new_task import random_squeezenet  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow(
+    reason="dozens of Python processes; which files are installed, and by which names, changes seldom"
+)
+
 PARTS = ("caffe", "fcn_caffe", "net_spec", "surgery", "data_layers", "splits")
 NET = """
 layer {{ name: "data" type: "Python" top: "data" top: "label" python_param {{ module: "voc_layers"

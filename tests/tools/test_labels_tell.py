@@ -2,6 +2,7 @@
 classes, in every command that begins one."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from fcn_caffe.commands import data, solve
 from fcn_caffe.commands import new as new_task
 from fcn_caffe.scoring.score_table import report
+from fcn_caffe.training import own_data
 from tests.tools.conftest import SIZE, write_voc
 
 TWO = {
@@ -226,6 +228,31 @@ def test_a_class_that_own_data_in_vocs_layout_lack_is_an_error_before_training(v
     assert "ERROR: classes that no image to train on shows" in capsys.readouterr().out
     assert train("--classes", "3", "--allow-absent") == 0
     assert "training mine-fcn32s" in capsys.readouterr().out
+
+
+def test_own_data_are_looked_over_once_until_a_file_changes(voc, capsys, monkeypatch):
+    monkeypatch.setattr(solve.missing, "check", lambda *ignored: None)
+    monkeypatch.setattr(solve, "train", lambda row, *ignored: print(f"training {row.name}"))
+    looked, look_over = [], own_data.lint.look_over
+    monkeypatch.setattr(own_data.lint, "look_over", lambda layout: looked.append(1) or look_over(layout))
+    assert train("--classes", "2") == 0
+    first = capsys.readouterr().out
+    assert train("--classes", "2") == 0
+    again = capsys.readouterr().out
+    assert len(looked) == 1
+    assert again.replace("(This was found before; no file was written since.)\n", "") == first
+    label = Path("voc/SegmentationClass/image1.png")
+    kept, status = label.read_bytes(), label.stat()
+    label.write_bytes(kept)
+    os.utime(label, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert train("--classes", "2") == 0
+    assert len(looked) == 2
+    assert train("--classes", "2", "--allow-absent") == 0
+    assert len(looked) == 3
+    label.unlink()
+    assert train("--classes", "2") == 1
+    label.write_bytes(kept)
+    assert "ERROR: missing labels" in capsys.readouterr().out
 
 
 def test_only_the_lists_that_are_trained_on_and_scored_count(voc, capsys, monkeypatch):

@@ -1,5 +1,7 @@
 """A downloaded HDF5 file is read alone: it names no other file of this machine, and no more bytes than it has."""
 
+import zlib
+
 import h5py
 import numpy as np
 import pytest
@@ -63,6 +65,24 @@ def test_numbers_of_the_file_are_read(tmp_path, secret):
     write(tmp_path / "x.mat", "numbers", secret)
     with h5py.File(tmp_path / "x.mat", "r") as file:
         assert (own_hdf5.dataset(file, "images")[()] == VALUES).all()
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_declares_is_refused(tmp_path):
+    packed = zlib.compress(bytes(1 << 20), 9)
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        made = file.create_dataset("images", (1000,), np.float32, chunks=(1000,), compression="gzip")
+        made.id.write_direct_chunk((0,), packed + bytes(1 << 18))
+    with h5py.File(tmp_path / "x.mat", "r") as file, pytest.raises(ValueError, match="unpacks to more than its 4,064"):
+        own_hdf5.dataset(file, "images")
+
+
+def test_chunks_of_the_declared_size_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_hdf5, "LARGE", 0)
+    values = np.arange(3000, dtype=np.float32)
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        file.create_dataset("images", data=values, chunks=(1000,), compression="gzip", shuffle=True, fletcher32=True)
+    with h5py.File(tmp_path / "x.mat", "r") as file:
+        assert (own_hdf5.dataset(file, "images")[()] == values).all()
 
 
 def test_a_file_that_names_others_becomes_no_nyudv2(tmp_path, secret):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from fcn_caffe.atomic import open_atomic
+from tests.patience import PATIENCE
 from tests.tools.conftest import ROOT
 
 
@@ -46,7 +47,7 @@ def test_an_interruption_while_modules_load_ends_a_tool_at_once(tmp_path):
     ) as process:
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30)[1] == ""
+        assert process.communicate(timeout=PATIENCE)[1] == ""
     assert process.returncode == -signal.SIGINT
 
 

@@ -27,6 +27,7 @@ from fcn_caffe.training import stage as stage_module
 from fcn_caffe.training.recorder import Recorder
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
+from tests.patience import PATIENCE
 from tests.tools.conftest import ROOT
 
 OWN = ["demo-fcn32s", "--voc-dir", "mine", "--classes", "3", "--name", "toy", "--seed", "1", "--no-check"]
@@ -161,13 +162,13 @@ def test_sigterm_stops_a_process(folder):
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         log = Path("snapshot/toy-fcn32s/loss.csv")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (log.exists() and log.read_text().count("\n") > 2):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.terminate()
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
     finally:
         process.kill()
         process.wait()
