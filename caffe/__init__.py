@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from caffe.classifier import Classifier
     from caffe.detector import Detector
     from caffe.device import precision, set_device, set_mode_cpu, set_mode_gpu, set_precision, set_random_seed
+    from caffe.export.module import to_module
     from caffe.layer_types import layer_type_list
     from caffe.layer_types.added import filler, register_layer
     from caffe.layer_types.base import Layer, TorchLayer
@@ -50,6 +51,7 @@ _NAMES = {
     "classifier": ["Classifier"],
     "detector": ["Detector"],
     "device": ["precision", "set_device", "set_mode_cpu", "set_mode_gpu", "set_precision", "set_random_seed"],
+    "export.module": ["to_module"],
     "layer_types": ["layer_type_list"],
     "layer_types.added": ["filler", "register_layer"],
     "layer_types.base": ["Layer", "TorchLayer"],

@@ -40,7 +40,7 @@ COMMANDS = {
     "plot_training_log": "draw charts of training logs",
     "check": "say of a net whether it can run, and what it was made for",
     "draw_net": "draw a net",
-    "export": "write a net as ONNX",
+    "export": "write a net as ONNX, for torch.export, or its weights as safetensors",
     "classify": "classify images",
     "detect": "detect objects by classifying windows of images",
 }

@@ -1,12 +1,14 @@
-"""Write a net for other programs, as ONNX.
+"""Write a net for other programs: ONNX (.onnx), torch.export (.pt2), or its weights alone (.safetensors).
 
-Batch, height and width stay free where the net allows it. Before it is written, ONNX Runtime runs it
+In an ONNX file batch, height and width stay free where the net allows it. Before it is written, ONNX Runtime runs it
 beside this engine on inputs of several sizes, and the largest difference is told; above 1e-4 of the largest value (1e-2
 with --fp16) nothing is written. A layer that ONNX has no operators for is named; docs/export.md lists those types.
 
     caffe export deploy.prototxt net.caffemodel net.onnx
     caffe export -model deploy.prototxt -weights net.caffemodel -out net.onnx --classes names.txt --mean 104,117,123
     caffe export deploy.prototxt net.caffemodel net.onnx --input-size 500x500
+    caffe export deploy.prototxt net.caffemodel net.pt2
+    caffe export deploy.prototxt net.caffemodel net.safetensors
 """
 
 import argparse
@@ -16,11 +18,14 @@ from pathlib import Path
 
 from caffe.cli import brew
 from caffe.errors import UsageError, WeightsError
+from caffe.export import check, program, tensors
+from caffe.export import model as onnx_model
 from caffe.formats import weights as weight_files
+from caffe.formats.parameter_names import module_name
 from caffe.net import Net
 from caffe.proto import caffe_pb2
 
-ENDINGS = (".onnx",)
+ENDINGS = (".onnx", ".pt2", ".safetensors")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,31 +61,34 @@ def run(arguments: argparse.Namespace) -> int:
     size = _size(arguments.input_size)
     if size:
         _resize(net, size)
-    _onnx(net, arguments, lambda: Net(model, caffe_pb2.TEST, weights=weights), out)
+    if ending == ".onnx":
+        _onnx(net, arguments, lambda: Net(model, caffe_pb2.TEST, weights=weights), out)
+    elif ending == ".pt2":
+        print(program.write(net, out))
+    else:
+        print(f"{out}: {tensors.write(net, out)} tensors")
     return 0
 
 
 def _onnx(net: Net, arguments: argparse.Namespace, fresh: Callable[[], Net], out: str) -> None:
-    from caffe.export import check, model
-
-    found = model.exported(
+    found = onnx_model.exported(
         net,
         outputs=[name for name in arguments.outputs.split(",") if name],
         fixed=arguments.input_size is not None,
         opset=arguments.opset,
         half=arguments.fp16,
     )
-    properties = model.metadata(
+    properties = onnx_model.metadata(
         classes=_names(arguments.classes), mean=_numbers(arguments.mean), channel_order=arguments.channel_order
     )
-    message = model.to_message(found, properties)
+    message = onnx_model.to_message(found, properties)
     if not arguments.no_check:
         limit = check.HALF_LIMIT if arguments.fp16 else check.LIMIT
         for each in check.differences(message.SerializeToString(), net, found, fresh):
             print(check.told(each), flush=True)
             check.require(each, limit)
-    model.write(message, out)
-    print(f"{out}: {model.told(found)}, opset {arguments.opset}, {message.ByteSize() / 1e6:,.1f} MB")
+    onnx_model.write(message, out)
+    print(f"{out}: {onnx_model.told(found)}, opset {arguments.opset}, {message.ByteSize() / 1e6:,.1f} MB")
 
 
 def _file(arguments: argparse.Namespace, name: str) -> str:
@@ -96,6 +104,7 @@ def _file(arguments: argparse.Namespace, name: str) -> str:
 def _check_weights(net: Net, file: str) -> None:
     """Refuse a net that would be written with what its fillers made up."""
     given = {layer.name for layer in weight_files.read(file) if any(blob is not None for blob in layer.blobs)}
+    given |= {name for name in net.params if module_name(name) in given}
     types = {node.layer.name: node.layer for node in net.nodes}
     without = [name for name in net.params if name not in given and not _is_filled(types[name].layer_param)]
     if without:

@@ -7,4 +7,6 @@ segmentation.py classification.py    those functions, by families of layers
 freedom.py      which axes of the inputs may have any size
 model.py        from a net to a graph, and from a graph to a file
 check.py        the file run by ONNX Runtime beside the engine
+module.py       a net as a torch.nn.Module; program.py: that as a torch.export program
+tensors.py      weights as safetensors
 """

@@ -207,17 +207,19 @@ def to_message(found: Exported, properties: Mapping[str, str] = {}) -> Any:
         )
         for name, shape in found.outputs.items()
     ]
-    constants = [numpy_helper.from_array(values, name) for name, values in found.graph.constants.items()]
-    graph = helper.make_graph(nodes, found.name, inputs, outputs, constants)
     opsets = [helper.make_opsetid("", found.graph.opset)]
     model = helper.make_model(
-        graph,
+        helper.make_graph(nodes, found.name, inputs, outputs),
         opset_imports=opsets,
         ir_version=helper.find_min_ir_version_for(opsets),
         producer_name="fcn-caffe",
         producer_version=VERSION,
     )
     helper.set_model_props(model, dict(properties))
+    for name, values in found.graph.constants.items():  # one by one: no second copy of all weights
+        tensor = model.graph.initializer.add(name=name, data_type=helper.np_dtype_to_tensor_dtype(values.dtype))
+        tensor.dims.extend(values.shape)
+        tensor.raw_data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
     checker.check_model(model)
     return model
 

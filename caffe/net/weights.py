@@ -13,6 +13,7 @@ from caffe.blob import Blob
 from caffe.errors import WeightsError
 from caffe.formats import caffemodel, weights
 from caffe.formats.caffemodel import LayerWeights
+from caffe.formats.parameter_names import module_name
 from caffe.layer_types.base import NativeLayer
 from caffe.log import log
 from caffe.net.graph import Node, Param
@@ -28,10 +29,15 @@ _REMEDY = "To learn this layer's parameters from scratch rather than copying fro
 
 def copy_from(net: "Net", file: str) -> None:
     """Copy by layer name; everything is checked before anything is written, and all that does not fit is named."""
-    copies, problems = _copies(net, weights.read(file))
+    copy_layers(net, weights.read(file), f"'{file}'")
+
+
+def copy_layers(net: "Net", sources: Iterable[LayerWeights], origin: str) -> None:
+    """`copy_from` of weights that were read already. origin: where they are from, for errors."""
+    copies, problems = _copies(net, sources)
     if problems:
         raise WeightsError(
-            f"weights in '{file}' do not fit net '{net.name}': " + "; ".join(problems) + f". {_REMEDY}",
+            f"weights in {origin} do not fit net '{net.name}': " + "; ".join(problems) + f". {_REMEDY}",
             found=problems,
             remedy=_REMEDY,
         )
@@ -52,12 +58,13 @@ def fit(net: "Net", sources: list[LayerWeights]) -> tuple[list[str], list[str]]:
 
 
 def _copies(
-    net: "Net", sources: list[LayerWeights]
+    net: "Net", sources: Iterable[LayerWeights]
 ) -> tuple[list[tuple[Blob, np.ndarray, np.ndarray | None]], list[str]]:
     """What goes where, by layer name, and what does not fit."""
     problems: list[str] = []
     copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
-    nodes = {node.layer.name: node for node in reversed(net.nodes)}
+    nodes = {module_name(node.layer.name): node for node in reversed(net.nodes)}
+    nodes |= {node.layer.name: node for node in reversed(net.nodes)}
     for source in sources:
         node = nodes.get(source.name)
         if node is None:

@@ -31,4 +31,5 @@ def filled(file, seed=0):
 def found_differences(net, **settings):
     """What check.differences finds for the net's ONNX file."""
     found = model.exported(net, **settings)
-    return list(check.differences(model.to_message(found).SerializeToString(), net, found, lambda: net))
+    content = model.to_message(found).SerializeToString()
+    return list(check.differences(content, net, found, lambda: net))
