@@ -98,7 +98,8 @@ class Nms(TorchLayer):
         by their scores where these are above 0 (without the first row and column)
     bottom: (N, C, H, W)
     top: (N, num_parts, max_peaks + 1, 3), of the first num_parts channels; 0 where there are fewer peaks
-    parameters: threshold (0.5), max_peaks (20), num_parts (15)
+    parameters: threshold (0.5), max_peaks (20), num_parts (15, or the channels if
+        these are fewer)
     source: OpenPose: src/caffe/layers/nms_layer.cu, which takes rows up to the map's width for the mean; here up to its
         height
     """
@@ -111,8 +112,8 @@ class Nms(TorchLayer):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message
         self.threshold, self.peaks, self.parts = param.threshold, param.num_peak or param.max_peaks, param.num_parts
-        if param.HasField("num_peak") and not param.HasField("num_parts"):
-            self.parts = 1
+        if not param.HasField("num_parts"):
+            self.parts = min(self.parts, bottom[0].channels)
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.blob import Blob
-from caffe.errors import NetError, ShapeError
+from caffe.errors import LabelError, NetError, ShapeError
 from caffe.layer_types.added import filler, register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
@@ -213,3 +213,71 @@ class BN(TorchLayer):
         else:
             mean, variance = (each.detach() for each in self.tensors[2:])
         return scale * ((x - mean) * (variance + self.eps).rsqrt()) + shift
+
+
+@register_layer
+class SegAccuracy(TorchLayer):
+    """How well scores tell the classes of pixels: pixel accuracy, mean recall and mean intersection over union.
+
+    y = Σ n_ii / Σ n, mean of n_ii / Σ_j n_ij over the classes that labels have, mean of n_ii / (Σ_j n_ij + Σ_j n_ji −
+        n_ii) over all classes (1 for a class that neither has); n counts pixels by label and largest score
+    bottom: scores (N, C, H, W; with one channel: above 0.5 is class 1), labels (N, 1, H, W)
+    top: (1, 1, 1, 3); further ones: precision, recall and intersection over union of each output_label
+    parameters: ignore_label (several), output_label, reset (true: counted anew in each pass); metric changes nothing
+    source: DeepLab, PSPNet: src/caffe/layers/seg_accuracy_layer.cpp; it has no gradient
+    """
+
+    bottoms = 2
+    tops = (1, None)
+    settings = "seg_accuracy_param"
+    differentiable = False
+
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        param = self.message
+        check_image(self, bottom[0].shape)
+        self.classes = max(bottom[0].shape[1], 2)
+        self.labels_shown = list(param.output_label)
+        if len(top) != len(self.labels_shown) + 1 or any(not 0 <= label < self.classes for label in self.labels_shown):
+            raise NetError(
+                f"{self}: {len(top)} tops, output_label {self.labels_shown}; expected one top more than labels."
+            )
+        self.counts = torch.zeros(self.classes, self.classes, dtype=torch.float64)
+
+    def top_shapes(self, scores: Shape, labels: Shape) -> list[Shape]:
+        check_image(self, scores)
+        if labels != (scores[0], 1, *scores[2:]):
+            raise ShapeError(f"{self}: bottoms are {scores} and {labels}; the data should have the same size as label.")
+        return [(1, 1, 1, 3)] * (len(self.labels_shown) + 1)
+
+    def compute(self, scores: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
+        truth = labels.detach()[:, 0].long().cpu()
+        found = scores.detach()[:, 0] > 0.5 if scores.shape[1] == 1 else scores.detach().argmax(1)
+        counted = torch.ones_like(truth, dtype=torch.bool)
+        for label in self.message.ignore_label:
+            counted &= truth != label
+        truth, found = truth[counted], found.long().cpu()[counted]
+        if truth.numel() and not 0 <= int(truth.min()) <= int(truth.max()) < self.classes:
+            raise LabelError(
+                f"{self}: labels {int(truth.min())} … {int(truth.max())} found. Unexpected label: expected 0 … "
+                f"{self.classes - 1}, or an ignore_label. Correct the labels.",
+                self.layer_param.bottom[1],
+                [],
+                layer=self.name,
+            )
+        counts = torch.bincount(truth * self.classes + found, minlength=self.classes**2).double()
+        before = 0 if self.message.reset else self.counts
+        self.counts = before + counts.reshape(self.classes, self.classes)
+        return [torch.tensor(row, dtype=torch.float32).reshape(1, 1, 1, 3).to(scores.device) for row in self.measures()]
+
+    def measures(self) -> list[list[float]]:
+        """The three numbers of all classes, and of each class that is shown."""
+        right, rows, columns = self.counts.diagonal(), self.counts.sum(1), self.counts.sum(0)
+        union = rows + columns - right
+        shares = torch.where(union > 0, right / union.clamp(min=1), 1.0)
+        recalls = right / rows.clamp(min=1)
+        seen = rows > 0
+        overall = float(right.sum() / self.counts.sum().clamp(min=1))
+        mean = float(recalls[seen].mean()) if bool(seen.any()) else 0.0
+        precisions = right / columns
+        each = [[float(precisions[k]), float(right[k] / rows[k]), float(shares[k])] for k in self.labels_shown]
+        return [[overall, mean, float(shares.mean())], *each]

@@ -83,6 +83,10 @@ LAYER_TYPES = {
     "UNPOOLING": "Unpooling",
     "UPSAMPLE": "Upsample",
     "VIDEO_DATA": "VideoData",
+    "VIDEO_SEGMENTATION_DATA": "VideoSegmentationData",
+    "VIDEO_WITH_VOXEL_TRUTH_DATA": "VideoWithVoxelTruthData",
+    "WINDOW_SEG_DATA": "WindowSegData",
+    "ELTWISE_ACCURACY": "EltwiseAccuracy",
 }
 SOLVER_TYPES = {
     "SGD": "SGD",

@@ -23,6 +23,8 @@ READ = {
     "SolverParameter": ("dialect",),
 }
 READ_BY_TYPE = {
+    "SoftmaxWithLoss": ("weight_by_label_freqs", "class_weighting"),
+    "ImageSegData": ("ignore_label", "label_type", "scale_factors", "crop_width", "crop_height", "crop_h", "crop_w"),
     "Convolution3D": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
     "Pooling3D": ("kernel_depth", "temporal_stride", "temporal_pad"),
 }

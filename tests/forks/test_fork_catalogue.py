@@ -12,13 +12,9 @@ from tests.forks import cases
 
 ADDED = fork_layers.added()
 HAVE_TESTS_OF_THEIR_OWN = {
-    "MultiStageMeanfield",
-    "DenseCRF",
-    "PriorBox",
-    "DetectionOutput",
-    "Proposal",
-    "YoloDetectionOutput",
-    "Yolov3DetectionOutput",
+    *("MultiStageMeanfield", "DenseCRF"),
+    *("PriorBox", "DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+    *("ImageSegData", "DenseImageData", "ImageLabelmapData", "SegAccuracy", "MatRead", "MatWrite"),
 }
 
 

@@ -462,7 +462,7 @@ def test_a_mean_is_read_from_a_file(tmp_path):
         (layer("DataAugmentation", "augmentation_param { mirror {} crop_width: 1 crop_height: 1 }"), [(1, 3, 2, 2)],
          "mirror: random augmentation is not implemented"),
         (layer("ImResize", "imresize_param { factor: 0.1 }"), [(1, 1, 2, 2)], "at least one pixel"),
-        (layer("Nms"), [(1, 3, 4, 4)], "num_parts is 15, with 3 channels"),
+        (layer("Nms", "nms_param { num_parts: 4 }"), [(1, 3, 4, 4)], "num_parts is 4, with 3 channels"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused_by_layer(text, shapes, words):

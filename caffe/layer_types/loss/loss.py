@@ -11,6 +11,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.formats import binaryproto
 from caffe.layer_types.base import Shape, layer_type
+from caffe.layer_types.helpers import class_weights
 from caffe.layer_types.helpers.labels import indices, places
 from caffe.layer_types.helpers.loss_base import (
     LabelLoss,
@@ -62,11 +63,12 @@ class SoftmaxWithLoss(SoftmaxLoss):
     bottom: scores; labels, one for each place around the axis: whole numbers 0 … C − 1, or ignore_label
     top: the loss, one number; if named, p
     parameters: axis (softmax_param); ignore_label, normalization: VALID (labels not ignored; the default), FULL
-        (labels), BATCH_SIZE (the axes before `axis`) or NONE; normalize, its old name: true is VALID, false BATCH_SIZE
+        (labels), BATCH_SIZE (the axes before `axis`) or NONE; normalize, its old name: true is VALID, false BATCH_SIZE;
+        of forks: weights of the classes (helpers/class_weights.py)
     source: src/caffe/layers/softmax_loss_layer.cpp
     """
 
-    settings = ("loss_param", "softmax_param")
+    settings = ("loss_param", "softmax_param", "softmaxloss_param")
     ignored = {"engine": "one implementation"}
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -74,9 +76,16 @@ class SoftmaxWithLoss(SoftmaxLoss):
         self.axis, self.gives_p = self.layer_param.softmax_param.axis, len(top) == 2
         self.ignore_label = ignore_label_of(param)
         self.normalization = normalization_of(param, default=Modes.VALID)
+        self.weights = class_weights.read(self, bottom[0].shape[self.axis])
+        if self.weights is not None and self.weights.ignored:
+            self.ignore_label = self.weights.ignored[0]
 
     def compute(self, scores: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         rows, index, counted = self.arranged(scores, labels)
+        if self.weights is not None:
+            log_p = torch.log_softmax(rows, 1)
+            loss = self.weights.loss(log_p, index, counted, self.normalization, self.outer)
+            return (loss, log_p.detach().exp().reshape(scores.shape)) if self.gives_p else (loss,)
         total, log_p = _CrossEntropy.apply(rows, index, counted)
         return self.result(total, counted, scores, log_p)
 
