@@ -56,7 +56,9 @@ class FolderSegDataLayer(SegDataLayer):
         else:
             listed = splits.read_entries(self.split, self.who, self.images.__contains__, self.labels.__contains__)
             names = [image for image, _ in listed]
-            self.labels.update({image: self.labels[label] for image, label in listed if label is not None})
+            named = {image: label for image, label in listed if label is not None}
+            pairs.check_named(named.values(), self.labels, f"'{self.split_file()}'")
+            self.labels.update({image: self.labels[label] for image, label in named.items()})
         pairs.check_partners(names, self.images, self.labels, f"'{self.split_file()}'")
         return names
 
@@ -67,4 +69,4 @@ class FolderSegDataLayer(SegDataLayer):
         return self.labels[name]
 
     def read_label(self, path: str) -> np.ndarray:
-        return self.colours(files.read_image(path, self.upright), path) if self.colours else super().read_label(path)
+        return self.colours(files.read_colours(path, self.upright), path) if self.colours else super().read_label(path)

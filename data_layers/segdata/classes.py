@@ -3,7 +3,7 @@
 These forms are read, each in a whole file:
 
     name                        or with a number before it, 0, 1, 2, …: `0 name`, `0: name`, `0,name`
-    name red green blue         or `name #rrggbb`
+    name red green blue         or `name #rrggbb`, `name (red, green, blue)`, `name [red, green, blue]`
     red green blue name         as CamVid's label_colors.txt
     name,red,green,blue         CSV, with commas, semicolons or tabs, with or without a first line that names the
                                 columns; also `number,name,red,green,blue`
@@ -26,6 +26,9 @@ IGNORED = "__ignore__"
 
 _CVAT = re.compile(r"(?P<name>[^:]+):(?:(?P<colour>\d+,\d+,\d+))?:[^:]*:[^:]*")
 _HEX = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
+_TRIPLE = re.compile(r"[:=]?\s*(?:\brgb)?\s*[(\[\"]\s*(\d+)[,;\s]\s*(\d+)[,;\s]\s*(\d+)\s*[)\]\"]", re.IGNORECASE)
+"""Three numbers in brackets or quotes."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBERED = re.compile(r"(\d+)\s*[\s:.)]\s*(\S.*)")
 _FORMS: dict[str, tuple[int, int | None]] = {
     **{"wnnn": (0, 1), "nnnn": (0, 1), "nnnw": (3, 0), "nwnnn": (1, 2)},
@@ -69,12 +72,18 @@ def read(path: str) -> ClassList:
     found = _without_numbers([_parse(line, f"'{path}':{number}") for number, line in listed])
     found = [line for line in found if line.colour is not None or line.name != IGNORED]
     coloured = [line.colour is not None for line in found]
-    if not found or any(coloured) != all(coloured):
-        what = "some lines with a colour and some without" if found else "no class"
-        raise ValueError(f"the list of classes '{path}' has {what}, expected one kind of line. Correct it.")
+    if not found:
+        raise ValueError(f"the list of classes '{path}' has no class, expected one on each line. Write them there.")
+    if any(coloured) != all(coloured):
+        raise ValueError(
+            f"the list of classes '{path}' has some lines with a colour and some without, expected one kind of line. "
+            "Correct it."
+        )
     ids: dict[str, int] = {}
     colours: dict[Colour, int] = {}
     for where, name, colour, _ in found:
+        if _CONTROL.search(name):
+            raise ValueError(f"{where}: the name {name[:40]!r} has characters that control a terminal. Remove them.")
         is_void = name.lower() == VOID_NAME or name == IGNORED
         if colour is None and (name in ids or is_void):
             why = "is 255 in labels without colours, and has no line" if is_void else "comes twice"
@@ -107,6 +116,9 @@ def _parse(line: str, where: str) -> _Line:
             found = _of_fields([field for field in fields if field or separator != "\t"], line, where)
             if found:
                 return found
+    bare = _TRIPLE.sub(r" \1 \2 \3 ", line)
+    if bare != line:
+        return _parse(bare.strip(), where)
     words = line.split()
     for name, rest in ((line.rsplit(maxsplit=3)[0], words[-3:]), (line.split(maxsplit=3)[-1], words[:3])):
         if len(words) > 3 and all(map(_is_number, rest)):

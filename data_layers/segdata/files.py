@@ -49,11 +49,13 @@ _ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 class Looks(NamedTuple):
-    """What an image file says of itself: width and height as stored, mode in Pillow, EXIF orientation (1: upright)."""
+    """What an image file says of itself: width and height as stored, mode and format in Pillow, EXIF orientation (1:
+    upright)."""
 
     size: tuple[int, int]
     mode: str
     orientation: int
+    form: str
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -104,6 +106,16 @@ def read_label(path: str, upright: bool = True) -> np.ndarray:
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
+def read_colours(path: str, upright: bool = True) -> np.ndarray:
+    """A label image whose classes are colours, as uint8, height×width×3, RGB. As `read_image`, but 16-bit gray that
+    stays below 256 is taken as it is: masks of 0 and 255 are often saved so, and scaled they would be 0 and 1."""
+    with open_image(path, upright) as image:
+        gray = np.asarray(image) if image.mode.startswith("I") else None
+    if gray is None or not 0 <= gray.min() <= gray.max() <= 255:
+        return read_image(path, upright)
+    return np.repeat(gray.astype(np.uint8)[:, :, np.newaxis], 3, axis=2)
+
+
 def read_depth(path: str) -> np.ndarray:
     """Depth in the unit of the file (NYUDv2: millimetres), float32, height×width, of a gray image with 16 bits or
     floating point. A pixel without depth, which the file has as 0, infinite or not a number, is NaN."""
@@ -126,7 +138,8 @@ def look(path: str) -> Looks:
     Of TIFF, whose size Pillow gives as that of the upright picture or of the stored one, it says that it is upright.
     """
     with _opened(path) as image:
-        return Looks(image.size, image.mode, 1 if image.format == "TIFF" else _orientation(image))
+        form = image.format or "unknown"
+        return Looks(image.size, image.mode, 1 if form == "TIFF" else _orientation(image), form)
 
 
 def open_image(path: str, upright: bool = True) -> Image.Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fcn_caffe.data_layers.segdata import text
 from fcn_caffe.data_layers.segdata.files import ENDINGS, UNREAD
@@ -40,12 +40,28 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
 
 
 def _files_below(folder: str) -> list[str]:
-    """Every file in a folder and those below it, but for what is hidden, in alphabetical order."""
-    found = []
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(where, name) for name in files if not name.startswith(".")]
-    return sorted(found)
+    """Every file in a folder and those below it, by links, too, but for what is hidden, in alphabetical order."""
+    return sorted(_walked(folder, frozenset()))
+
+
+def _walked(folder: str, above: frozenset[str]) -> Iterator[str]:
+    """The same in no order. above: the real paths of the folders that this one lies in, to which no link may lead."""
+    here = os.path.realpath(folder)
+    if here in above:
+        return
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if name.startswith("."):
+            continue
+        if os.path.isdir(path):
+            yield from _walked(path, above | {here})
+        elif not _is_special(path):
+            yield path
+
+
+def _is_special(path: str) -> bool:
+    """Whether this is a pipe, a socket or a device, from which nothing may ever come. A link to nothing is none."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def _tell_unread(folder: str, paths: list[str]) -> None:
@@ -95,3 +111,14 @@ def check_partners(names: Iterable[str], images: dict[str, str], labels: dict[st
                 f"{len(missing)} name(s) of {source} have no {what}: {some}. The two files of a pair have one name but "
                 "for their endings. Add what is missing, or list the complete pairs in a file (split)."
             )
+
+
+def check_named(names: Iterable[str], labels: dict[str, str], source: str) -> None:
+    """Raises FileNotFoundError unless there is every label that a list names beside an image; `source` is the list."""
+    missing = [name for name in names if name not in labels]
+    if missing:
+        some = ", ".join(missing[:4]) + (", …" if len(missing) > 4 else "")
+        raise FileNotFoundError(
+            f"{len(missing)} label(s) that {source} names are not there: {some}. Add what is missing, or correct the "
+            "list."
+        )

@@ -89,13 +89,18 @@ def _entry(line: str, is_image: Known, is_label: Known) -> Entry | None:
 
 
 def _label(columns: str, image: str, is_label: Known) -> str | None:
-    """The label that the columns after an image begin with; None where they name none, or one like the image."""
+    """The label that the columns after an image begin with; None where they name none, or one like the image. A name
+    of an image file that nobody knows stands as it is."""
+    unknown = None
     for column, _ in _cut(columns):
-        if os.path.splitext(column)[1].lower() in ENDINGS or "/" in column:
+        is_file = os.path.splitext(column)[1].lower() in ENDINGS
+        if is_file or "/" in column:
             name = _known(column, is_label, folders=True)
             if name is not None:
                 return name if name != image else None
-    return None
+        if is_file:
+            unknown = column
+    return unknown
 
 
 def _cut(line: str) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ _WIDE = {
 REMEDY = "Save it as UTF-8 (in an editor: Save as, encoding UTF-8)."
 MARK = "\ufeff"
 """The byte-order mark that some editors put at the beginning, and that stays between files that were put together."""
+UNSEEN = "\u200b\u200e\u200f\u2060"
+"""Characters without width that come along when text is copied from web pages and documents."""
 
 
 def read(path: str) -> str:
@@ -52,8 +54,11 @@ def read(path: str) -> str:
 
 
 def lines(path: str) -> list[tuple[int, str]]:
-    """The lines that are not blank, without space around them, each with its number in the file."""
-    stripped = ((number, line.strip()) for number, line in enumerate(read(path).split("\n"), start=1))
+    """The lines that are not blank, without space and what cannot be seen around them, each with its number in the
+    file."""
+    stripped = (
+        (number, line.strip().strip(UNSEEN).strip()) for number, line in enumerate(read(path).split("\n"), start=1)
+    )
     return [(number, line) for number, line in stripped if line]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from itertools import product
 
@@ -134,8 +133,10 @@ def _label(layout: Layout, name: str, found: Findings) -> np.ndarray | None:
 def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | None:
     with files.open_image(path, layout.upright) as image:
         kind, bands = _kind(image), len(image.getbands())
+        if "A" in image.getbands() and len(set(image.getchannel("A").getextrema())) > 1:
+            found.warning("labels some pixels of which are transparent, which is not read: only colours count", path)
     found.label_kinds[kind] += 1
-    if os.path.splitext(path)[1].lower() in (".jpg", ".jpeg"):
+    if files.look(path).form == "JPEG":
         found.error("labels as JPEG, whose values compression changes (save them as PNG)", path)
         return None
     if layout.colours:
@@ -143,7 +144,9 @@ def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | Non
     if bands > 1:
         colours = np.unique(files.read_image(path).reshape(-1, 3), axis=0)
         found.colours.update(map(tuple, colours[:MANY].tolist()))
-        more = f"{len(colours)} colours: a picture?" if len(colours) > MANY else f"{len(colours)} colours"
+        more = f"{len(colours)} colour{'s' if len(colours) > 1 else ''}" + (
+            ": a picture?" if len(colours) > MANY else ""
+        )
         found.error("labels in colours, not class indices (list the colours in --classes FILE)", f"{path}: {more}")
         return None
     values = files.read_label(path, layout.upright)
@@ -161,7 +164,7 @@ def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | Non
 def _coloured(path: str, bands: int, layout: Layout, found: Findings) -> np.ndarray | None:
     """The classes of a label whose classes are colours; class indices in their place are told."""
     try:
-        return ColourMap(layout.colours)(files.read_image(path, layout.upright), path)
+        return ColourMap(layout.colours)(files.read_colours(path, layout.upright), path)
     except ValueError:
         if bands > 1 or _strange(files.read_label(path, layout.upright), layout.n_classes):
             raise

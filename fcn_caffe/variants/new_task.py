@@ -19,6 +19,8 @@ from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.variants.tasks import FILE, TASKS, Task
 
 WHO = "new_task"
+LONGEST = 100
+"""So many characters of a name are shown."""
 HEADER = "# Written by `fcn new`; yours to change.\n"
 
 
@@ -49,7 +51,11 @@ def listed(paths: dict[str, str], images: dict[str, str], label_files: dict[str,
     lists = {}
     for split, path in paths.items():
         lists[split] = splits.read_entries(path, WHO, images.__contains__, label_files.__contains__)
-        unknown = [image for image, label in lists[split] if image not in images or (label or image) not in label_files]
+        unknown = [
+            image if label is None else f"{image} with {label}"
+            for image, label in lists[split]
+            if image not in images or (label or image) not in label_files
+        ]
         if unknown:
             raise ValueError(
                 f"'{path}' names {len(unknown)} image(s) that are no pair of image and label: {_some(unknown)}. "
@@ -118,4 +124,5 @@ def _line(entry: Entry) -> str:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    shown = (name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in names[:4])
+    return ", ".join(shown) + (", …" if len(names) > 4 else "")

@@ -26,6 +26,11 @@ COLOURED = {
     "CVAT": "# label:color_rgb:parts:actions\nsky:128,64,0::\nlow road:0,255,7::\n",
     "CVAT with parts": "sky:128,64,0:head,hand:run\nlow road:0,255,7::\n",
     "numbered": "0 sky 128 64 0\n1 low road 0 255 7\n",
+    "brackets": "sky (128, 64, 0)\nlow road (0, 255, 7)\n",
+    "square brackets": "sky: [128, 64, 0]\nlow road: [0, 255, 7]\n",
+    "as in style sheets": "sky rgb(128,64,0)\nlow road RGB(0,255,7)\n",
+    "CSV, the colour in one field": 'sky,"128,64,0"\nlow road,"0,255,7"\n',
+    "brackets before the name": "(128, 64, 0) sky\n(0, 255, 7) low road\n",
 }
 NAMES = {
     "names": "sky\nlow road\n",
@@ -98,7 +103,8 @@ def test_commas_and_numbers_may_belong_to_names(tmp_path: Path) -> None:
         ("sky:0,0,0::\nsea:::\n", "some lines with a colour and some without"),
         ("sky\nVoid\n", ":2: Void is 255 in labels without colours"),
         ('{"names": ["sky"]}', "is JSON or XML"),
-        ("name,r,g,b\n", "has no class"),
+        ("name,r,g,b\n", "has no class, expected one on each line"),
+        ("sky\nred\x1b[31m sea\n", ":2: the name 'red.*' has characters that control a terminal"),
         ("sky,0,0," + "9" * 5000 + "\n", "not of numbers from 0 to 255"),
         ("9" * 5000 + " sky\n1 sea\n", ":1: the class sky has the number 1000000000, expected 0"),
         ("9" * 5000 + ",sky\n1,sea\n", ":1: the class sky has the number 1000000000, expected 0"),

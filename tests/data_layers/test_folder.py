@@ -176,3 +176,9 @@ def test_state_belongs_to_its_list(folders: Path) -> None:
     (folders / "train.txt").write_text("a\nb\nmore/c\n")
     with pytest.raises(ValueError, match="belongs to split ''"):
         driver(folders, split=str(folders / "train.txt")).layer.set_state(layer.layer.state())
+
+
+def test_a_label_that_a_list_names_must_be_there(folders: Path) -> None:
+    (folders / "val.txt").write_text("a.png no_such.png\nb.jpg b.png\n")
+    with pytest.raises(FileNotFoundError, match=r"1 label\(s\) that '.*val.txt' names are not there: no_such.png"):
+        driver(folders, split=str(folders / "val.txt"))

@@ -1,5 +1,6 @@
 """Folders of images: which files count, in which order, and what is told of those that have none."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_pictures_of_a_kind_that_is_not_read_are_told(folder: Path, capsys: pyte
     for read in (lambda: pairs.images_of([str(folder)]), lambda: pairs.by_stem(str(folder), "images")):
         assert read()
         assert "WARNING: 2 picture(s) of" in capsys.readouterr().err
+
+
+def test_pipes_and_devices_are_no_images(folder: Path) -> None:
+    os.mkfifo(folder / "below/pipe.png")
+    (folder / "null.png").symlink_to("/dev/null")
+    (folder / "nowhere.png").symlink_to("not there.png")
+    assert sorted(pairs.by_stem(str(folder), "images")) == ["a", "b", "below/d", "c", "nowhere"]
+
+
+def test_links_to_folders_are_followed_but_not_back(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "e.png").touch()
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "below/up").symlink_to("..")
+    assert sorted(pairs.by_stem(str(folder), "images")) == ["a", "b", "below/d", "c", "linked/e"]
 
 
 def test_an_accent_may_be_a_character_of_its_own(tmp_path: Path) -> None:

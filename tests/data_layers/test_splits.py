@@ -67,6 +67,8 @@ def test_a_line_names_an_image(tmp_path: Path, line: str, image: str) -> None:
         ("my photo.jpg\tmy label.png", ("my photo", "my label")),
         ("a 1", ("a", None)),
         ("a 1.png", ("a", "1")),
+        ("a.jpg no_such.png", ("a", "no_such.png")),
+        ("a.jpg masks/no_such.png 3", ("a", "masks/no_such.png")),
     ],
 )
 def test_a_line_may_name_the_label_too(tmp_path: Path, line: str, pair: tuple[str, str | None]) -> None:

@@ -20,8 +20,18 @@ TEXT = "sky\nBäume\n\nsea\n"
         TEXT.rstrip().encode(),
         TEXT.replace("\n", " \t\n").encode(),
         TEXT.replace("sea", "\ufeffsea").encode(),
+        TEXT.replace("sea", "\u200bsea\u200b ").encode(),
     ],
-    ids=["plain", "mark", "CRLF", "CR", "no end", "trailing space", "a mark within, of two files put together"],
+    ids=[
+        "plain",
+        "mark",
+        "CRLF",
+        "CR",
+        "no end",
+        "trailing space",
+        "a mark within, of two files put together",
+        "unseen",
+    ],
 )
 def test_marks_and_line_endings_do_not_count(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.txt").write_bytes(content)

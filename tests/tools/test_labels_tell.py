@@ -4,6 +4,7 @@ classes, in every command that begins one."""
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from PIL import Image
 
 from fcn_caffe.commands import data, solve
 from fcn_caffe.commands import new as new_task
+from fcn_caffe.data_layers.folder_layers import FolderSegDataLayer
 from fcn_caffe.scoring.score_table import report
 from fcn_caffe.training import own_data
+from tests.data_layers.driver import Driver
 from tests.tools.conftest import SIZE, write_voc
 
 TWO = {
@@ -63,6 +66,9 @@ def check(text=None, *options, folders=False):
     return status, found["errors"], found["warnings"]
 
 
+WHERE = {"images": "voc/JPEGImages", "labels": "voc/SegmentationClass"}
+
+
 def make(text, *options):
     where = ["--images", "voc/JPEGImages", "--labels", "voc/SegmentationClass"]
     return new_task.main(["mine", *where, *class_list(text), "--backbone", "squeezenet", *options])
@@ -92,6 +98,35 @@ def test_the_cure_for_masks_of_0_and_255_is_one(voc, capsys):
     assert check("background 0 0 0\nthing 255 255 255\n")[:2] == (0, {})
     assert make("background 0 0 0\nthing 255 255 255\n") == 0
     assert re.search(r" 1  thing +[1-9]", capsys.readouterr().out)
+
+
+def test_the_cure_holds_for_masks_that_were_saved_with_16_bits(voc):
+    for white in (255, 65535):
+        for path in labels():
+            Image.fromarray((np.asarray(Image.open(path)) != 0).astype(np.uint16) * white).save(path)
+        assert make("background 0 0 0\nthing 255 255 255\n", "--allow-absent") == 0
+        layer = Driver(FolderSegDataLayer, **{**WHERE, "classes_file": "tasks/mine/classes.txt"})
+        assert set(np.unique(layer.forward()[1])) == {0, 1}
+        shutil.rmtree("tasks")
+
+
+def test_jpeg_labels_are_told_whatever_they_are_called(voc):
+    for path in labels():
+        Image.open(path).convert("L").save(path, format="JPEG")
+    status, errors, _ = check("background\nthing\n")
+    assert status == 1
+    assert all("JPEG" in kind for kind in errors)
+
+
+def test_a_mask_in_the_transparency_is_told(voc):
+    for path in labels():
+        white = np.full((*SIZE, 4), 255, np.uint8)
+        white[..., 3] = np.asarray(Image.open(path)) * 255
+        Image.fromarray(white).save(path)
+    for text in ("background\nthing\n", "background 0 0 0\nthing 255 255 255\n"):
+        status, _, warnings = check(text, folders=True)
+        assert status == 1
+        assert any("transparent" in kind for kind in warnings)
 
 
 @pytest.mark.parametrize("listed", ["none", "names", "number"])
