@@ -139,7 +139,7 @@ def test_a_shape_is_taken_as_one_sequence_too(shape):
     assert tuple(blob.shape) == (7,)
 
 
-@pytest.mark.parametrize("dims", [("a",), (None, 3), ((1, "x"),), ((1, 2), 3)])
+@pytest.mark.parametrize("dims", [("a",), (None, 3), ((1, "x"),), ((1, 2), 3), (1, 3, 8.5, 8), ("1", 3)])
 def test_reshape_says_what_it_found(dims):
     with pytest.raises(ShapeError, match="expected whole numbers"):
         Blob().reshape(*dims)

@@ -72,6 +72,12 @@ def test_start_and_end_are_layer_names(net):
         net.forward(start="conv")
 
 
+def test_blobs_that_are_asked_for_must_be_there(net):
+    for run in (lambda: net.forward(blobs=["fx"]), lambda: net.backward(diffs=["fx"])):
+        with pytest.raises(UsageError, match="no blob 'fx'. Its blobs are: data, fc"):
+            run()
+
+
 def test_inputs_must_be_all_and_of_the_batch_size(net):
     with pytest.raises(UsageError, match="Input blob arguments do not match net inputs"):
         net.forward(image=np.ones((2, 3)))

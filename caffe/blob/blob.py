@@ -5,6 +5,7 @@ newest values to the host and make the host the newest side; on the CPU they are
 """
 
 import math
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -385,8 +386,8 @@ class Blob(NotCopied):
             return
         given: Any = dims[0] if len(dims) == 1 and hasattr(dims[0], "__len__") else dims
         try:
-            shape = tuple(int(dim) for dim in given)
-        except (TypeError, ValueError) as error:
+            shape = tuple(map(operator.index, given))
+        except TypeError as error:
             raise ShapeError(f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227)") from error
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
             raise ShapeError(

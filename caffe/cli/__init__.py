@@ -8,6 +8,7 @@ in one line; CAFFE_TRACEBACK=1 shows where it was raised.
 """
 
 import argparse
+import difflib
 import io
 import os
 import signal
@@ -86,7 +87,8 @@ def _main(argv: Sequence[str] | None) -> int:
         return 0
     if command not in COMMANDS:
         print(usage(), file=sys.stderr)
-        log.critical("Unknown action: %s", command)
+        close = difflib.get_close_matches(command, COMMANDS, n=1)
+        log.critical("Unknown action: %s%s", command, f" (did you mean {close[0]}?)" if close else "")
         return 1
     with _ended_by_sigint():
         module = import_module(f"caffe.cli.{command}")

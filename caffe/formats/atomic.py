@@ -42,7 +42,10 @@ def replacing(path: PathLike) -> Iterator[str]:
 
     For writers that want a name instead of a file object. A device such as /dev/stdout is written directly.
     """
-    target = os.path.realpath(path)
+    try:
+        target = os.path.realpath(os.fsdecode(path))
+    except ValueError as error:
+        raise FormatError(f"{os.fspath(path)!r}: not written ({error}). Correct the path.") from error
     directly = os.path.exists(target) and not os.path.isfile(target)
     temporary = target if directly else f"{target}.{os.getpid()}-{_host()}{secrets.token_hex(2)}.tmp"
     _in_progress.add(temporary)

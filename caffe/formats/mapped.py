@@ -15,7 +15,7 @@ def map_file(path: PathLike) -> memoryview:
     A pipe has no pages to map and is read into memory. Raises FormatError when the file cannot be opened.
     """
     try:
-        with open(path, "rb") as file:
+        with open(os.fspath(path), "rb") as file:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size:
                 return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -25,6 +25,6 @@ def map_file(path: PathLike) -> memoryview:
             f"Could not open file {path}: there is no such file. Check the path; relative paths start at {os.getcwd()}."
         ) from error
     except OSError as error:
-        raise FormatError(f"Could not open file {path}: {error.strerror}.") from error
+        raise FormatError(f"Could not open file {path}: {error.strerror}. Check the path.") from error
     except ValueError as error:
         raise FormatError(f"Could not open file {os.fspath(path)!r}: {error}. Correct the path.") from error

@@ -233,6 +233,12 @@ class Net(NotCopied):
             )
         return self._layer_names.index(name)
 
+    def _existing(self, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in self.blobs:
+                raise UsageError(f"net '{self.name}': no blob '{name}'. Its blobs are: {', '.join(self.blobs)}")
+        return names
+
     @guarded
     def forward(
         self, blobs: list[str] | None = None, start: str | None = None, end: str | None = None, **kwargs: Any
@@ -244,7 +250,7 @@ class Net(NotCopied):
         kwargs: input blob name → array. Returns blob name → array: views of the blobs, not copies.
         """
         last = self._layer_index(end, len(self.nodes) - 1)
-        wanted = (self.top_names[end] if end is not None else self.outputs) + (blobs or [])
+        wanted = (self.top_names[end] if end is not None else self.outputs) + self._existing(blobs or [])
         self._fill("data", kwargs, self.inputs, "Input blob arguments do not match net inputs.", "Input")
         self._run_kept(self._layer_index(start, 0), last, wanted)
         return {name: self.blobs[name].data for name in dict.fromkeys(wanted)}
@@ -259,7 +265,7 @@ class Net(NotCopied):
         of the backward run. kwargs: output blob name → diff. Returns blob name → diff: views, not copies.
         """
         first = self._layer_index(start, len(self.nodes) - 1)
-        wanted = (self.bottom_names[end] if end is not None else self.inputs) + (diffs or [])
+        wanted = (self.bottom_names[end] if end is not None else self.inputs) + self._existing(diffs or [])
         self._fill("diff", kwargs, self.outputs, "Top diff arguments do not match net outputs.", "Diff")
         self.run_backward(first, self._layer_index(end, 0))
         return {name: self.blobs[name].diff for name in dict.fromkeys(wanted)}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def check_prefix(param: Any) -> None:
     """Make the directory of snapshot_prefix and see whether it can be written. Raises FormatError if it cannot."""
+    if "\0" in param.snapshot_prefix:
+        raise FormatError(f"solver: snapshot_prefix is {param.snapshot_prefix!r}: no path has a zero byte. Correct it.")
     if not param.snapshot:
         return
     if not param.HasField("snapshot_prefix"):

@@ -12,8 +12,7 @@ from fcn_caffe.variants.build import published
 
 def of_catalogue(name: str, weights: str) -> Any:
     """The fully convolutional form of a classifier of the catalogue, with the weights of its other form."""
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f"there is no file '{weights}'")
+    _check_files(weights)
     conv_net = published(name, "conv")
     surgery.convolutionalize(conv_net, published(name, "deploy", weights))
     return conv_net
@@ -21,9 +20,7 @@ def of_catalogue(name: str, weights: str) -> Any:
 
 def of_files(net_file: str, weights: str, conv_net_file: str, suffix: str = "") -> Any:
     """The net `conv_net_file` with the weights of the net `net_file`."""
-    for path in (net_file, weights, conv_net_file):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"there is no file '{path}'")
+    _check_files(net_file, weights, conv_net_file)
     net = caffe.Net(net_file, caffe.TEST, weights=weights)
     conv_net = caffe.Net(conv_net_file, caffe.TEST)
     for path, found in ((net_file, net), (conv_net_file, conv_net)):
@@ -31,3 +28,9 @@ def of_files(net_file: str, weights: str, conv_net_file: str, suffix: str = "") 
             raise ValueError(f"'{path}' has no layer with weights, expected a net. Name its prototxt.")
     surgery.convolutionalize(conv_net, net, suffix=suffix)
     return conv_net
+
+
+def _check_files(*paths: str) -> None:
+    for path in paths:
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no file '{path}'. Correct the path, or put it there.")

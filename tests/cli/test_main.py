@@ -38,7 +38,7 @@ def test_an_unknown_command(run):
     status, _, err = run("tran -solver x")
     assert status == 1
     assert "usage: caffe <command>" in err
-    assert "Unknown action: tran" in err.splitlines()[-1]
+    assert "Unknown action: tran (did you mean train?)" in err.splitlines()[-1]
 
 
 OLD = "import sys; sys.version_info = (3, 9, 2, 'final', 0)"

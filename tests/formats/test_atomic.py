@@ -71,6 +71,14 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "below", tmp_path):
         with pytest.raises(FormatError, match="not written"), open_atomic(path) as file:
             file.write(b"x")
+    with pytest.raises(FormatError, match="not written .*Correct the path"), open_atomic("a\0b"):
+        pass
+
+
+def test_a_path_may_be_bytes(tmp_path: Path) -> None:
+    with open_atomic(os.fsencode(tmp_path / "file")) as file:
+        file.write(b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
 
 
 def _left(folder: Path, name: str, pid: int, host: str) -> Path:

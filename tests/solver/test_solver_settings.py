@@ -6,7 +6,7 @@ All others train as there: `python -m pytest tests/parity/test_solver.py` compar
 import numpy as np
 import pytest
 
-from caffe.errors import CaffeError, NetError
+from caffe.errors import CaffeError, FormatError, NetError
 from tests.solver.odd_settings import REFUSED, TRAINS, WARNED
 
 
@@ -15,6 +15,11 @@ def test_what_cannot_train_is_refused_by_its_field_before_the_net_is_built(setti
     with pytest.raises(NetError, match=f"^solver: {field}"):
         make(settings)
     assert not any("Creating training net" in line for line in lines)
+
+
+def test_a_snapshot_prefix_is_a_path(make):
+    with pytest.raises(FormatError, match="^solver: snapshot_prefix is 'a.x00b': no path has a zero byte"):
+        make(r"snapshot_prefix: 'a\000b'")
 
 
 @pytest.mark.parametrize("settings", TRAINS)
