@@ -5,6 +5,7 @@ count with.
 """
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -43,9 +44,22 @@ def check_settings(message: Any, owner: str, place: str = "") -> None:
                 raise NetError(f"{owner}: {place}{field.name} is {each}, expected a number. Correct it.")
 
 
+_here = threading.local()
+
+
+@contextmanager
+def by_rows() -> Iterator[None]:
+    """While this lasts, the calling thread counts no maps: what has their shapes is never there as a whole."""
+    before, _here.by_rows = getattr(_here, "by_rows", False), True
+    try:
+        yield
+    finally:
+        _here.by_rows = before
+
+
 def check_count(shape: Sequence[int], what: str, owner: str, fields: str) -> None:
     """Raises ShapeError for more values than a blob holds; `what` has this shape, by the settings named in `fields`."""
-    if math.prod(shape) > MAX_COUNT:
+    if math.prod(shape) > MAX_COUNT and not getattr(_here, "by_rows", False):
         raise ShapeError(
             f"{owner}: {what} would be {shape_text(shape)}, {math.prod(shape):,} values, expected at most "
             f"{MAX_COUNT:,} (blob size exceeds INT_MAX). Lower {fields}."

@@ -64,6 +64,7 @@ class ReLU6(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "relu6_param"
+    traits = replace(TorchLayer.traits, row_by_row=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.slope, self.limit = self.message.negative_slope, self.message.threshold
@@ -87,6 +88,7 @@ class ShuffleChannel(TorchLayer):
     bottoms = 1
     tops = 1
     settings = "shuffle_channel_param"
+    traits = replace(TorchLayer.traits, row_by_row=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.group = self.message.group

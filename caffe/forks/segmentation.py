@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from caffe.blob import Blob
 from caffe.errors import LabelError, NetError, ShapeError
 from caffe.layer_types.added import filler, register_layer
-from caffe.layer_types.base import Shape, TorchLayer
+from caffe.layer_types.base import Rows, Shape, TorchLayer, rows
 from caffe.layer_types.helpers.spatial import check_image
 from caffe.proto import caffe_pb2
 
@@ -73,6 +73,22 @@ class Interp(TorchLayer):
         self.sizes = (height, width)
         return [(*x[:2], height, width)]
 
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        self._resized = rows.Resized(bottoms[0][2] - sum(self.cut), self.sizes[0], self.cut[0])
+        return self._resized
+
+    def forward_band(self, bottom: list[Blob], top: list[Blob], first: int, last: int) -> None:
+        """Columns first, then each row between two: what `compute` makes of the whole map."""
+        resized, (begin, end) = self._resized, self.cut
+        x = bottom[0].tensor[:, :, :, begin : bottom[0].shape[3] - end]
+        x = F.interpolate(x, size=(x.shape[2], self.sizes[1]), mode="bilinear", align_corners=True)
+        at = torch.tensor([resized.source(row) for row in range(first, last)], dtype=x.dtype, device=x.device)
+        above = at.long().clamp(max=resized.inner - 1)
+        below, start = (above + 1).clamp(max=resized.inner - 1), above[0].clone()
+        values = torch.lerp(x[:, :, above - start], x[:, :, below - start], (at - above)[:, None])
+        top[0].reshape(*values.shape)
+        top[0].tensor = values
+
     def compute(self, x: torch.Tensor, *other: torch.Tensor) -> torch.Tensor:
         begin, end = self.cut
         x = x[:, :, begin : x.shape[2] - end, begin : x.shape[3] - end]
@@ -118,6 +134,9 @@ class Upsample(TorchLayer):
         )
         self.sizes = (height, width)
         return [(*x[:2], height, width)]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return rows.Repeated(self.scales[0]) if len(bottoms) == 1 else None
 
     def compute(self, x: torch.Tensor, *masks: torch.Tensor) -> torch.Tensor:
         if not masks:
@@ -203,6 +222,9 @@ class BN(TorchLayer):
             for blob, value in zip(self.blobs[2:], (mean, variance), strict=True):
                 blob.tensor.mul_(self.momentum).add_(value, alpha=1 - self.momentum)
         super().forward(bottom, top)
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return None if self.by_batch and not self.folded else Rows()
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         scale, shift = self.tensors[:2]

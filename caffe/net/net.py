@@ -24,6 +24,7 @@ from caffe.net.graph import Graph, Node
 from caffe.net.guard import Guard, guarded
 from caffe.net.passes import filter_net, insert_splits
 from caffe.net.run import NetRun
+from caffe.net.stream import Source, Stream
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
@@ -254,6 +255,19 @@ class Net(NotCopied):
         self._fill("data", kwargs, self.inputs, "Input blob arguments do not match net inputs.", "Input")
         self._run_kept(self._layer_index(start, 0), last, wanted)
         return {name: self.blobs[name].data for name in dict.fromkeys(wanted)}
+
+    @guarded
+    def stream(self, source: Source, rows: int | None = None, blob: str | None = None) -> Stream:
+        """Compute an image of any size in bands of rows: `for row, scores in net.stream(image)`.
+
+        source: the net's only input, C × H × W: an array, a memory map, or whatever has that `shape` and gives
+        source[:, first:last]. rows: so many a band (default: what is computed at once). blob: the map that is wanted
+        (default: the only output). Gives the number of each band's first row, and its values, C × rows × W; they are
+        those of `forward` up to rounding. Memory grows with the image's width, not with its height; the net's blobs
+        stay as they are. A layer that needs its bottoms as a whole gets them so; the log names it. Raises UsageError
+        in phase TRAIN, ShapeError for a source that does not fit.
+        """
+        return Stream(self, source, rows, blob)
 
     @guarded
     def backward(

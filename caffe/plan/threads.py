@@ -6,9 +6,10 @@ is told otherwise (caffe/process.py), shares only work that is worth that risk.
 """
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 import torch
@@ -100,6 +101,11 @@ def chosen(operations: int, size: int) -> Iterator[None]:
             torch.set_num_threads(now)
             with _lock:
                 _limiting -= 1
+
+
+def all_of_them() -> AbstractContextManager[None]:
+    """While this lasts, the calling thread computes with as many threads as the largest net is worth."""
+    return chosen(sys.maxsize, sys.maxsize)
 
 
 def _in_child() -> None:

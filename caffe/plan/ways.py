@@ -65,6 +65,8 @@ def convolve(
     group: int,
 ) -> torch.Tensor:
     """(N, C, H, W) convolved with weights (O, C / group, h, w), and perhaps a bias (O) of x's type."""
+    kernel = weights.values.shape[2:]
+    dilation = tuple(d if k > 1 else 1 for k, d in zip(kernel, dilation, strict=True))  # else oneDNN may crash
     wanted = Convolution(x, weights, bias, stride, pad, dilation, group)
     rows = ROWS[-1:] if plan.PLAIN else ROWS
     return next(row for row in rows if row.pays(wanted)).run(wanted)

@@ -5,6 +5,7 @@ native.py       NativeLayer: what Net calls
 torch_layer.py  TorchLayer: a NativeLayer made of torch functions
 traits.py       what others may rely on of a class
 parameter.py    a parameter of such a layer, while it computes
+rows.py         which rows of its bottoms a band of rows of its tops takes
 registry.py     the classes by the names that prototxts give them
 """
 
@@ -20,6 +21,7 @@ from caffe.layer_types.base.registry import (
     layer_class,
     layer_type,
 )
+from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.torch_layer import TorchLayer
 from caffe.layer_types.base.traits import Handling, Precision, Traits
 from caffe.receptive_field import ReceptiveField
@@ -34,6 +36,7 @@ __all__ = [
     "Layer",
     "NativeLayer",
     "Precision",
+    "Rows",
     "ReceptiveField",
     "Shape",
     "TorchLayer",

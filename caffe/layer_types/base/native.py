@@ -7,6 +7,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError
 from caffe.formats import own_settings
 from caffe.layer_types.base.layer import Layer
+from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.traits import Handling, Traits
 
 Shape = tuple[int, ...]
@@ -94,6 +95,10 @@ class NativeLayer(Layer):
     def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:
         """The blobs of this layer in a file (arrays, or None), in the order and of the shapes of its parameters."""
         return stored
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        """Which rows of its bottoms, of these shapes with four axes, a band of rows of the tops takes; None: all."""
+        return Rows() if self.traits.row_by_row else None
 
     def zero_at_zero(self) -> bool:
         """Whether tops are zero where all bottoms are, with the parameters' present values."""

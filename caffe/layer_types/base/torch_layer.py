@@ -108,6 +108,22 @@ class TorchLayer(NativeLayer):
         """`forward` of a bottom that has its pad already; for layers that pad."""
         self._put(top, self._run([b.tensor for b in bottom], self.compute_bordered, record=self.records))
 
+    def twin(self) -> "TorchLayer":
+        """This layer once more, on the same parameters, to compute with other shapes; it records nothing."""
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        made.records, made._record, made._shaped_for = False, None, None
+        made._asked, made._rooms = {}, {}
+        return made
+
+    def take_bands(self) -> None:
+        """From now on, bottoms are bands of rows that have their border along the rows already."""
+
+    def forward_band(self, bottom: list[Blob], top: list[Blob], first: int, last: int) -> None:
+        """Compute rows first … last − 1 of the tops, and perhaps some around them, from what `rows` takes for them."""
+        self.reshape(bottom, top)
+        self.forward(bottom, top)
+
     def _put(self, top: list[Blob], outputs: Sequence[torch.Tensor]) -> None:
         for blob, values in zip(top, outputs, strict=False):
             blob.tensor = values.data  # not detach(): a layer in place may write over it

@@ -52,6 +52,9 @@ class Traits:
     """Tops are bottoms times the first parameter; all other parameters are added."""
     multiplies_bottoms: bool = False
     """Tops are products of the bottoms, perhaps with a parameter added."""
+    row_by_row: bool = False
+    """Of maps (N, C, H, W), each row of the tops is computed from the same row of every bottom, and from nothing else.
+    """
     zero_at_zero: bool = False
     """Tops are zero where all bottoms are."""
     receptive_field: tuple[ReceptiveField, ReceptiveField] | None = None

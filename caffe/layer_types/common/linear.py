@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from caffe.blob import Blob
 from caffe.errors import DataError, NetError, ShapeError
-from caffe.layer_types.base import Handling, NativeLayer, Precision, Shape, TorchLayer, Traits, layer_type
+from caffe.layer_types.base import Handling, NativeLayer, Precision, Rows, Shape, TorchLayer, Traits, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.proto import caffe_pb2
 
@@ -117,6 +117,7 @@ class _Broadcast(TorchLayer):
     tops = 1
     traits = replace(TorchLayer.traits, replayable=True)
     noun: ClassVar[str]
+    axis: int
 
     def covered(self, x: Shape, axis: int, num_axes: int) -> Shape:
         """The shape of the learned blob: num_axes axes of x from `axis` on, −1 for all that follow."""
@@ -132,6 +133,12 @@ class _Broadcast(TorchLayer):
                 f"bottom[0] axis = {first}: bottom is {x}, num_axes {num_axes}."
             )
         return x[first:] if num_axes == -1 else x[first : first + num_axes]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        x, other = bottoms[0], bottoms[1:]
+        if other:
+            return Rows() if other[0] == x else None
+        return Rows() if self.fit(x, self.blobs[0].shape, self.axis)[2] == 1 else None
 
     def fit(self, x: Shape, other: Shape, axis: int) -> Shape:
         """`other` with ones around it, so that it broadcasts against x."""

@@ -7,7 +7,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.errors import ShapeError
-from caffe.layer_types.base import Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Rows, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.labels import check_labels, indices, places
 
@@ -35,6 +35,9 @@ class Softmax(TorchLayer):
     def top_shapes(self, x: Shape) -> list[Shape]:
         self.axis = canonical(self.axis_setting, x, self)
         return [x]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return None if self.axis == 2 else Rows()
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         return torch.softmax(x, self.axis)

@@ -25,7 +25,7 @@ class Elementwise(TorchLayer):
 
     bottoms = 1
     tops = 1
-    traits = replace(TorchLayer.traits, replayable=True)
+    traits = replace(TorchLayer.traits, replayable=True, row_by_row=True)
 
 
 @layer_type

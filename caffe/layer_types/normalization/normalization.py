@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from caffe import limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Rows, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import check_image
 from caffe.plan import neighbours
@@ -53,6 +53,9 @@ class LRN(TorchLayer):
         area = (x[1] + border, *x[2:]) if self.across_channels else (x[1], x[2] + border, x[3] + border)
         limits.check_count(area, f"an image with a border for a local_size of {self.size:,}", str(self), "`local_size`")
         return [x]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return Rows() if self.across_channels else None
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         energy = neighbours.mean(x * x, self.size) if self.across_channels else self._within(x * x)
@@ -206,6 +209,9 @@ class BatchNorm(TorchLayer):
         unbiased = variance * (count / (count - 1) if count > 1 else 1)
         for blob, value in zip(self.blobs, (mean, unbiased, torch.ones_like(self.blobs[2].tensor)), strict=True):
             blob.tensor.mul_(self.fraction).add_(value)
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return Rows() if self.use_global_stats else None
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         """Unlike torch.batch_norm, subtracts the mean before it multiplies: a constant channel becomes exactly 0."""

@@ -8,7 +8,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Rows, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
@@ -50,6 +50,9 @@ class ArgMax(TorchLayer):
             return [(*x[: self.axis], self.top_k, *x[self.axis + 1 :])]
         return [(x[0], 2 if self.out_max_val else 1, self.top_k, *(1,) * (len(x) - 3))]
 
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return Rows() if self.has_axis and self.axis != 2 else None
+
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.movedim(self.axis, -1) if self.has_axis else x.reshape(len(x), math.prod(x.shape[1:]))
         # Of equal values the one with the higher index comes first, as in Caffe's sort of (value, index) pairs.
@@ -77,7 +80,7 @@ class Eltwise(TorchLayer):
     bottoms = (2, None)
     tops = 1
     settings = "eltwise_param"
-    traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
+    traits = replace(TorchLayer.traits, replayable=True, row_by_row=True, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.eltwise_param

@@ -8,7 +8,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Handling, NativeLayer, Precision, Shape, TorchLayer, Traits, layer_type
+from caffe.layer_types.base import Handling, NativeLayer, Precision, Rows, Shape, TorchLayer, Traits, layer_type
 from caffe.layer_types.helpers.axes import canonical, refuse_in_place
 from caffe.shapes import shape_text
 
@@ -92,6 +92,9 @@ class Concat(TorchLayer):
                     "All inputs must have the same shape, except at concat_axis."
                 )
         return [(*first[:axis], sum(shape[axis] for shape in bottoms), *first[axis + 1 :])]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return None if self.axis == 2 else Rows()
 
     def compute(self, *bottoms: torch.Tensor) -> torch.Tensor:
         return torch.cat(bottoms, dim=self.axis)
@@ -320,6 +323,9 @@ class Slice(TorchLayer):
             self.sizes = [x[axis] // self.pieces] * self.pieces
         return [(*x[:axis], size, *x[axis + 1 :]) for size in self.sizes]
 
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return None if self.axis == 2 else Rows()
+
     def compute(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
         return torch.split(x, self.sizes, dim=self.axis)
 
@@ -337,7 +343,12 @@ class Split(TorchLayer):
     bottoms = 1
     tops = (1, None)
     traits = replace(
-        TorchLayer.traits, replayable=True, precision=Precision.ANY, handling=Handling.UNTOUCHED, zero_at_zero=True
+        TorchLayer.traits,
+        replayable=True,
+        precision=Precision.ANY,
+        handling=Handling.UNTOUCHED,
+        row_by_row=True,
+        zero_at_zero=True,
     )
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from caffe import limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Handling, Precision, ReceptiveField, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, Precision, ReceptiveField, Rows, Shape, TorchLayer, layer_type, rows
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
 from caffe.plan import upsampling, ways
@@ -67,6 +67,9 @@ class _Convolving(TorchLayer):
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         """(N, channels, sizes…) → (N, num_output, sizes…)."""
         raise NotImplementedError
+
+    def take_bands(self) -> None:
+        self.windows = replace(self.windows, pad=(0, *self.windows.pad[1:]))
 
     def _check_channels(self) -> None:
         if self.num_output < 1:
@@ -173,6 +176,12 @@ class Convolution(_Convolving):
     def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
         return self._slid(x, self.tensors, replace(self.windows, pad=(0, 0)))
 
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        windows = self.windows
+        if self.axis != 1 or len(windows.kernel) != 2:
+            return None
+        return rows.Windows(windows.extent[0], windows.stride[0], windows.pad[0])
+
     def _slid(self, x: torch.Tensor, params: list[torch.Tensor], windows: Windows) -> torch.Tensor:
         direct, fits = _direct(CONVOLVE, windows), windows.fit(x.shape[2:])
         stride, pad, dilation = windows.stride, windows.pad, windows.dilation
@@ -216,6 +225,12 @@ class Deconvolution(_Convolving):
 
     def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
         return sum(blob.count for blob in bottom) // max(self.channels, 1)
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        windows = self.windows
+        if self.axis != 1 or len(windows.kernel) != 2 or windows.extent[0] < windows.stride[0]:
+            return None
+        return rows.Spread(windows.extent[0], windows.stride[0], windows.pad[0])
 
     def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
         windows, direct = self.windows, _direct(CONVOLVE_TRANSPOSED, self.windows)

@@ -6,7 +6,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Handling, Precision, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Handling, Precision, Rows, Shape, TorchLayer, layer_type, rows
 from caffe.layer_types.helpers.axes import canonical
 
 
@@ -50,6 +50,13 @@ class Crop(TorchLayer):
                     f"out-of-bounds with size {size} and offset {offset}. Correct `offset`, or pad more before."
                 )
         return [(*x[: self.axis], *like[self.axis : len(x)])]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        return rows.Shifted(self.offsets[2 - self.axis] if self.axis <= 2 else 0)
+
+    def take_bands(self) -> None:
+        if self.axis <= 2:
+            self.offsets = [0 if axis == 2 else offset for axis, offset in enumerate(self.offsets, start=self.axis)]
 
     def compute(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         sizes = like.shape[self.axis : x.dim()]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base import Precision, ReceptiveField, Shape, TorchLayer, layer_type
+from caffe.layer_types.base import Precision, ReceptiveField, Rows, Shape, TorchLayer, layer_type, rows
 from caffe.layer_types.helpers.spatial import check_image, check_some_fit
 from caffe.plan import pooling
 from caffe.proto import caffe_pb2
@@ -171,6 +171,17 @@ class Pooling(_Pools):
         self.check(x, window)
         shape = (*x[:2], *window.positions(x))
         return [shape, shape] if self.tells_where else [shape]
+
+    def rows(self, *bottoms: Shape) -> Rows | None:
+        window = self.window
+        sees_nothing = any(s > k for s, k in zip(window.stride, window.kernel, strict=True))
+        if self.tells_where or self.covers_map or self.draws is not None or sees_nothing:
+            return None
+        filled = -math.inf if self.method == MAX else 0.0
+        return rows.Windows(window.kernel[0], window.stride[0], window.pad[0], filled, hang=True)
+
+    def take_bands(self) -> None:
+        self.window = replace(self.window, pad=(0, self.window.pad[1]))
 
     def compute(self, x: torch.Tensor) -> list[torch.Tensor]:
         if self.tells_where:

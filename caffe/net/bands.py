@@ -1,0 +1,117 @@
+"""The layers of a net as stages that compute in bands of rows (caffe/plan/streaming)."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from caffe import device, limits
+from caffe.blob import Blob
+from caffe.errors import UsageError
+from caffe.layer_types.base import NativeLayer, Rows, Shape, TorchLayer
+from caffe.log import log
+from caffe.net.graph import Node
+from caffe.plan.streaming.stages import Compute, Stage
+from caffe.plan.streaming.values import Value
+
+if TYPE_CHECKING:
+    from caffe.net import Net
+
+Read = Callable[[int], torch.Tensor]
+"""The next rows of a blob, from the row of this number on."""
+
+
+class Bands:
+    """What of a net computes some of its blobs, from others that are given."""
+
+    def __init__(self, net: "Net", shapes: Mapping[str, Shape], wanted: Collection[str], given: Mapping[str, Read]):
+        """given: gives rows of the blobs that have these shapes."""
+        self._net = net
+        self._current: dict[int, Value] = {}
+        """By number, the blobs as the layers so far leave them."""
+        self._producers: dict[int, tuple[Stage, int]] = {}
+        unknown = [name for name in wanted if name not in net.blobs]
+        if unknown:
+            raise UsageError(f"net '{net.name}': no blob '{unknown[0]}'. Its blobs are: {', '.join(net.blobs)}.")
+        self._numbers = {name: number for number, name in enumerate(net.graph.blob_names)}
+        for name, shape in shapes.items():
+            self._current[self._numbers[name]] = _source(shape, given[name])
+        needed = _needed(net.nodes, {self._numbers[name] for name in wanted}, set(self._current))
+        for node in needed:
+            with limits.named(str(node.layer), node.layer.name):
+                self._add(node)
+        self.values = {name: self._current[self._numbers[name]] for name in wanted}
+
+    def _add(self, node: Node) -> None:
+        bottoms = [self._current[number] for number in node.bottom_ids]
+        shapes = [bottom.shape for bottom in bottoms]
+        layer = node.layer.twin() if isinstance(node.layer, TorchLayer) else node.layer
+        with limits.by_rows():
+            tops = _top_shapes(layer, shapes, len(node.top))
+        rows = layer.rows(*shapes) if _maps([*shapes, *tops]) and isinstance(layer, TorchLayer) else None
+        if rows is None:
+            if bottoms and any(bottom.has_rows for bottom in bottoms):
+                log.info("%s needs its bottoms as a whole: they are not streamed further.", layer)
+            stage = Stage(bottoms, tops, None, _whole(layer, len(tops)), device.current())
+        else:
+            assert isinstance(layer, TorchLayer)
+            layer.take_bands()
+            compute = _banded(layer, len(tops))
+            if layer.in_place and type(rows) is Rows and node.bottom_ids[0] in self._producers:
+                producer, index = self._producers[node.bottom_ids[0]]
+                producer.follow(index, compute)
+                return
+            stage = Stage(bottoms, tops, rows, compute, device.current())
+        for index, number in enumerate(node.top_ids):
+            self._current[number] = stage.tops[index]
+            self._producers[number] = stage, index
+
+
+def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[Node]:
+    """The layers by which the blobs `wanted` come from others, in the order of computation."""
+    found, missing = [], set(wanted)
+    for node in reversed(nodes):
+        if missing & set(node.top_ids) and not set(node.top_ids) <= given:
+            found.append(node)
+            missing |= set(node.bottom_ids)
+    return found[::-1]
+
+
+def _source(shape: Shape, read: Read) -> Value:
+    value = Value(shape, lambda: value.put(read(value.end)), device.current())
+    return value
+
+
+def _maps(shapes: Sequence[Shape]) -> bool:
+    return all(len(shape) == 4 for shape in shapes)
+
+
+def _top_shapes(layer: NativeLayer, bottoms: Sequence[Shape], count: int) -> list[Shape]:
+    if isinstance(layer, TorchLayer):
+        return [tuple(shape) for shape in layer.top_shapes(*bottoms)][:count]
+    tops = [Blob() for _ in range(count)]
+    layer.reshape([Blob(shape) for shape in bottoms], tops)
+    return [top.shape for top in tops]
+
+
+def _whole(layer: NativeLayer, tops: int) -> Compute:
+    def compute(bands: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
+        bottom, top = [Blob.of(band.contiguous()) for band in bands], [Blob() for _ in range(tops)]
+        if layer.in_place:
+            bottom = [Blob.of(each.tensor.clone()) for each in bottom]
+            top[: len(bottom)] = bottom[: len(top)]
+        layer.reshape(bottom, top)
+        layer.forward(bottom, top)
+        return [each.tensor for each in top]
+
+    return compute
+
+
+def _banded(layer: TorchLayer, tops: int) -> Compute:
+    def compute(bands: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
+        bottom = [Blob.of(band) for band in bands]
+        top = bottom[:1] if layer.in_place else [Blob() for _ in range(tops)]
+        layer.forward_band(bottom, top, first, last)
+        return [each.tensor for each in top]
+
+    return compute

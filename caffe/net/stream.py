@@ -1,0 +1,108 @@
+"""A net computed in bands of rows, from a source that is read in bands, too: whole images of any size."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from caffe import device, process
+from caffe.errors import ShapeError, UsageError
+from caffe.net.bands import Bands
+from caffe.net.guard import Guard, guarded
+from caffe.plan import threads
+from caffe.plan.pool import Pool
+from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
+
+if TYPE_CHECKING:
+    from caffe.net import Net
+
+READ_AT_ONCE = 2**22
+"""Bytes of the source's rows, as float32."""
+
+
+class Source(Protocol):
+    """An image C×H×W of which rows can be read: an array, a memory map, or an object of one's own."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    def __getitem__(self, key: Any) -> Any:
+        """source[:, first:last]: these rows of all channels, as an array of numbers."""
+
+
+class Stream(Iterator[tuple[int, np.ndarray]]):
+    """The bands of one blob, from above downwards: (number of the first row, C × rows × W)."""
+
+    def __init__(self, net: "Net", source: Source, rows: int | None = None, blob: str | None = None):
+        self.net, self._source, self._pool, self._row = net, source, Pool(), 0
+        shape = _check(net, source)
+        if rows is not None and rows < 1:
+            raise UsageError(f"net '{net.name}': stream in bands of {rows} rows, expected at least 1.")
+        name = blob or _only_output(net)
+        bands = Bands(net, {net.inputs[0]: shape}, [name], {net.inputs[0]: self._read})
+        self._read_at_once = max(1, READ_AT_ONCE // (4 * shape[1] * shape[3]))
+        self._value = bands.values[name]
+        self.shape: tuple[int, ...] = self._value.shape[1:]
+        """Of the whole blob: C × H × W."""
+        if not self._value.has_rows:
+            raise ShapeError(
+                f"net '{net.name}': blob '{name}' is {shape_text(self._value.shape)}, expected a map, (N, C, H, W), to "
+                "stream. Name another with blob=."
+            )
+        self.rows: int = rows or self._value.band
+        """So many in each band; the last one may have fewer."""
+        self._value.add_taker(lambda: self._row)
+
+    @property
+    def guard(self) -> Guard:
+        """The net's: while a band is computed, no other thread may use the net."""
+        return self.net.guard
+
+    @guarded
+    def __next__(self) -> tuple[int, np.ndarray]:
+        first, last = self._row, min(self._row + self.rows, self._value.height)
+        if first >= last:
+            raise StopIteration
+        with threads.all_of_them(), self._pool.serving():
+            self._value.compute_to(last)
+            band = self._value.take(first, last)[0].to("cpu", torch.float32)
+            found = np.array(band.numpy(), order="C")
+        self._row = last
+        self._value.give_up()
+        process.settle()
+        return first, found
+
+    def _read(self, first: int) -> torch.Tensor:
+        """The source's next rows."""
+        last = min(first + self._read_at_once, self._source.shape[1])
+        rows = np.array(self._source[:, first:last], dtype=np.float32, order="C")
+        expected = (self._source.shape[0], last - first, self._source.shape[2])
+        if rows.shape != expected:
+            raise ShapeError(
+                f"net '{self.net.name}': rows {first} to {last - 1} of the source are {shape_text(rows.shape)}, "
+                f"expected {shape_text(expected)}: source[:, first:last] should give rows of all channels."
+            )
+        return torch.from_numpy(rows)[None].to(device.current())
+
+
+def _only_output(net: "Net") -> str:
+    if len(net.outputs) != 1:
+        raise UsageError(
+            f"net '{net.name}' has the outputs {', '.join(net.outputs)}; one is streamed. Name it with blob=."
+        )
+    return net.outputs[0]
+
+
+def _check(net: "Net", source: Source) -> tuple[int, ...]:
+    """The shape of the net's input for this source."""
+    if net.phase != caffe_pb2.TEST:
+        raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")
+    if len(net.inputs) != 1:
+        found = ", ".join(net.inputs) or "none"
+        raise UsageError(f"net '{net.name}': its inputs are {found}, expected one, which the source is streamed into.")
+    shape = tuple(int(size) for size in source.shape)
+    if len(shape) != 3 or min(shape) < 1:
+        raise ShapeError(f"net '{net.name}': the source is {shape_text(shape)}, expected an image, C × H × W.")
+    return (1, *shape)

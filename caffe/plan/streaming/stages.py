@@ -1,0 +1,113 @@
+"""A layer that computes maps from others, a band of rows at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from caffe.plan.streaming.values import Value
+
+BAND = 2**24
+"""Bytes of a band, of what is taken for it or of what is computed: so many at most, if that is enough rows."""
+LEAST_ROWS = 8
+LEAST_STEPS = 8
+ALIGNED = 4
+"""Winograd's convolutions compute so many rows together."""
+
+Compute = Callable[[list[torch.Tensor], int, int], Sequence[torch.Tensor]]
+
+
+class Stage:
+    """One layer, or several of which all but the first work in place."""
+
+    def __init__(
+        self,
+        bottoms: Sequence[Value],
+        shapes: Sequence[tuple[int, ...]],
+        rows: Any,
+        compute: Compute,
+        where: torch.device,
+    ):
+        """shapes: of the tops. rows: which rows of the bottoms those of the tops take (caffe/layer_types/base/rows.py);
+        None: all of them. compute(bands, first, last) gives the tops' rows first … last − 1, and perhaps some around
+        them. where: the device of the tops."""
+        self._bottoms, self._rows, self._compute = bottoms, rows, compute
+        self._in_place: list[tuple[int, Compute]] = []
+        self.tops = [Value(shape, self.advance, where) for shape in shapes]
+        self._height = 1 if rows is None else self.tops[0].height
+        self._done = 0
+        self.chunk = 1 if rows is None else self._chunk()
+        for top in self.tops:
+            top.band = min(self.chunk, top.height) if rows is not None else top.height
+        for index, bottom in enumerate(bottoms):
+            bottom.add_taker(lambda index=index: self._first_needed(index))  # type: ignore[misc]
+
+    def _chunk(self) -> int:
+        """How many rows are computed at once."""
+        sizes = [top.row_size for top in self.tops]
+        sizes += [bottom.row_size * bottom.height // max(self._height, 1) for bottom in self._bottoms]
+        step = self._rows.step
+        most = max(BAND // max(*sizes, 1), LEAST_ROWS, LEAST_STEPS * step if step > 1 else 1)
+        multiple = step if step > 1 else ALIGNED
+        most -= most % multiple
+        equal = -(-self._height // -(-self._height // most))
+        return -(-equal // multiple) * multiple
+
+    def _first_needed(self, index: int) -> int:
+        bottom = self._bottoms[index]
+        if self._done >= self._height:
+            return bottom.height
+        if self._rows is None:
+            return 0
+        taken = self._rows.taken(index, self._done, self._done + 1, bottom.height)
+        return bottom.height if taken.shape_only else taken.first
+
+    def advance(self) -> None:
+        """Compute the next band of the tops."""
+        assert self._done < self._height
+        first, last = self._done, min(self._height, self._done + self.chunk)
+        if self._rows is None:
+            for bottom in self._bottoms:
+                bottom.compute_to(bottom.height)
+            tops = self._compute([bottom.take(0, bottom.height) for bottom in self._bottoms], first, last)
+        else:
+            tops = self._computed(first, last)
+        for top, band in zip(self.tops, self._followed(list(tops), first, last), strict=True):
+            top.put(band)
+        self._done = last
+        del tops
+        for bottom in self._bottoms:
+            bottom.give_up()
+
+    def follow(self, top: int, compute: Compute) -> None:
+        """Have each band of a top worked on by another layer, row by row, before anybody takes it."""
+        self._in_place.append((top, compute))
+
+    def _followed(self, tops: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
+        for index, compute in self._in_place:
+            (tops[index],) = compute([tops[index]], first, last)
+        return tops
+
+    def _computed(self, first: int, last: int) -> list[torch.Tensor]:
+        taken = [self._rows.taken(index, first, last, each.height) for index, each in enumerate(self._bottoms)]
+        for bottom, part in zip(self._bottoms, taken, strict=True):
+            bottom.compute_to(part.last)
+        bands = []
+        for bottom, part in zip(self._bottoms, taken, strict=True):
+            if part.shape_only:
+                n, channels, _, width = bottom.shape
+                bands.append(
+                    torch.zeros((), dtype=torch.float32, device=bottom.device).expand(n, channels, last - first, width)
+                )
+                continue
+            band = bottom.take(part.first, part.last)
+            if part.above or part.below:
+                band = F.pad(band, (0, 0, part.above, part.below), value=self._rows.border)
+            bands.append(band)
+        surplus = taken[0].surplus if taken else 0
+        return [_rows(band, surplus, last - first) for band in self._compute(bands, first, last)]
+
+
+def _rows(band: torch.Tensor, first: int, count: int) -> torch.Tensor:
+    return band if band.shape[2] == count else band.narrow(2, first, count)

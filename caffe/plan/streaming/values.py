@@ -1,0 +1,75 @@
+"""A map that is computed from above downwards, a band at a time, and given up likewise."""
+
+from collections import deque
+from collections.abc import Callable
+
+import torch
+
+MOST_UNUSED = 2
+"""Rows that are left of a band move to memory of their own where they are at most 1 / MOST_UNUSED of it."""
+
+
+class Value:
+    """The rows of a map (N, C, H, W) that are computed and will still be taken; of other shapes, all or nothing."""
+
+    def __init__(self, shape: tuple[int, ...], advance: Callable[[], None], where: torch.device):
+        """advance: computes the next band, and puts it here, on the device `where`."""
+        self.shape = shape
+        self.has_rows = len(shape) == 4
+        self.height = shape[2] if self.has_rows else 1
+        self.band = self.height
+        """So many rows come at once."""
+        self.end = 0
+        """So many rows are computed."""
+        self._advance, self.device = advance, where
+        self._takers: list[Callable[[], int]] = []
+        self._bands: deque[tuple[int, torch.Tensor]] = deque()
+
+    @property
+    def row_size(self) -> int:
+        """Bytes of a row."""
+        count = 4
+        for axis, size in enumerate(self.shape):
+            count *= 1 if self.has_rows and axis == 2 else size
+        return count
+
+    def add_taker(self, first_needed: Callable[[], int]) -> None:
+        """Somebody takes rows: first_needed() is the first that he will still take."""
+        self._takers.append(first_needed)
+
+    def compute_to(self, last: int) -> None:
+        """Have rows 0 … last − 1 computed."""
+        while self.end < last:
+            self._advance()
+
+    def put(self, band: torch.Tensor) -> None:
+        """The next rows."""
+        first, self.end = self.end, self.end + (band.shape[2] if self.has_rows else 1)
+        if self._takers:
+            self._bands.append((first, band))
+
+    def take(self, first: int, last: int) -> torch.Tensor:
+        """Rows first … last − 1, which are computed and were not given up; only to be read."""
+        if not self.has_rows:
+            return self._bands[0][1]
+        parts = []
+        for begin, band in self._bands:
+            low, high = max(first, begin), min(last, begin + band.shape[2])
+            if low < high:
+                whole = high - low == band.shape[2]
+                parts.append(band if whole else band.narrow(2, low - begin, high - low))
+        if not parts:
+            n, channels, _, width = self.shape
+            return torch.empty((n, channels, 0, width), dtype=torch.float32, device=self.device)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+
+    def give_up(self) -> None:
+        """Forget the rows that nobody will take any more."""
+        needed = min(taker() for taker in self._takers)
+        while self._bands and self._bands[0][0] + (self._bands[0][1].shape[2] if self.has_rows else 1) <= needed:
+            self._bands.popleft()
+        if self.has_rows and self._bands and self._bands[0][0] < needed:
+            begin, band = self._bands[0]
+            left = begin + band.shape[2] - needed
+            if left * MOST_UNUSED <= band.shape[2]:
+                self._bands[0] = needed, band.narrow(2, band.shape[2] - left, left).clone()
