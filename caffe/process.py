@@ -18,7 +18,7 @@ import os
 import sys
 from typing import Any
 
-from caffe import plan
+from caffe import switches
 
 if sys.platform.startswith("linux"):
     import resource
@@ -61,7 +61,7 @@ def _default(names: tuple[str, ...], value: str) -> None:
 
 def _keep_memory() -> None:
     global _library
-    if plan.PLAIN or not sys.platform.startswith("linux"):
+    if switches.PLAIN or not sys.platform.startswith("linux"):
         return
     library = ctypes.CDLL(None)
     if hasattr(library, "gnu_get_libc_version"):

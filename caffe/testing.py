@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import plan, registration
+from caffe import registration, switches
 from caffe.errors import NetError, ShapeError
 from caffe.formats import prototxt
 from caffe.layer_types.base import TorchLayer
@@ -272,8 +272,8 @@ def _require(holds: bool, otherwise: str) -> None:
 
 @contextmanager
 def _plain() -> Iterator[None]:
-    before, plan.PLAIN = plan.PLAIN, True
+    before, switches.PLAIN = switches.PLAIN, True
     try:
         yield
     finally:
-        plan.PLAIN = before
+        switches.PLAIN = before

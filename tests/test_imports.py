@@ -28,6 +28,7 @@ RANKS = """
     export
     net
     timer
+    plan
     forks
     layer_types
     ops
@@ -36,11 +37,10 @@ RANKS = """
     ranks
     device
     process
-    plan
     coord_map draw io
     net_spec copying dialect limits modes registration
     formats
-    cpus errors log proto receptive_field shapes version
+    cpus errors log proto shapes switches version
 """
 """The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}

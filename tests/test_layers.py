@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import caffe
-from caffe import plan
+from caffe import switches
 from caffe.errors import CaffeError
 from caffe.layer_types.base import TorchLayer
 from caffe.plan import matrix, packed, pooling, strips
-from caffe.plan.capabilities import WAYS
+from caffe.plan.capabilities import CAPABILITIES
 from tests.cases import families
 from tests.cases import run as runner
 from tests.cases.case import Case
@@ -138,7 +138,7 @@ def test_gradients_are_real_caffes(case):
 @AGAIN
 @each(accepted)
 def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
-    monkeypatch.setattr(plan, "PLAIN", True)
+    monkeypatch.setattr(switches, "PLAIN", True)
     with runner.folder_of(case):
         lines = differences(runner.run_case(case), recorded(case).arrays, case)
     assert not lines
@@ -202,13 +202,13 @@ def test_with_the_whole_plan_and_nothing_kept_for_backward_forward_is_real_caffe
 
 @each(planned)
 def test_where_no_way_works_all_is_real_caffes(case, whole_plan):
-    with without(*WAYS):
+    with without(*CAPABILITIES):
         assert not whole(case)
         assert not (forward_twice(case) if planned_forward(case) else [])
 
 
 def test_every_way_in_float32_is_wanted_by_some_case(whole_plan):
-    not_met = {way for way in WAYS if way.works} - {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
+    not_met = {way for way in CAPABILITIES if way.works} - {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
     assert not_met
     for case in (case for cases in FAMILIES.values() for case in cases if planned(case)):
         with wanted() as ways:

@@ -12,7 +12,7 @@ from PIL import Image
 import caffe
 from caffe.blob.blob import Storage
 from caffe.errors import NetError, UsageError
-from caffe.plan import replay
+from caffe.ops import checks
 from fcn_caffe.inference.segment import segment
 from tests.patience import PATIENCE
 from tests.plan.nets import build
@@ -233,9 +233,10 @@ def test_what_another_thread_makes_of_shared_weights_meanwhile_is_not_taken_for_
     assert (storage.derived((4,), plus_one, Meddler()) == 1).all()
 
 
-def test_checks_are_left_for_the_pass_that_ones_own_thread_records(other, monkeypatch):
-    monkeypatch.setattr(replay._recorder, "left", [], raising=False)
-    fine = torch.tensor(True)
-    assert not other(lambda: replay.leave(fine, lambda: None))
-    assert replay.leave(fine, lambda: None)
-    assert len(replay._recorder.left) == 1
+def test_checks_are_deferred_by_the_thread_that_asks_for_it_alone(other):
+    fine, deferred = torch.tensor(True), []
+    with checks.deferring(deferred):
+        assert not other(lambda: checks.defer(fine, lambda: None))
+        assert checks.defer(fine, lambda: None)
+    assert len(deferred) == 1
+    assert not checks.defer(fine, lambda: None)

@@ -12,6 +12,7 @@ import caffe
 from caffe import layer_types
 from caffe.layer_types.base import REGISTRY, Handling, NativeLayer, Precision, TorchLayer, Traits
 from caffe.net.graph import Node
+from caffe.ops import checks, functions
 from caffe.plan import replay
 from tests.cases import all_cases
 from tests.cases import run as runner
@@ -140,8 +141,7 @@ def looked_at(node: Node, *, backward: bool) -> set[str]:
     """How Python looks at values, once it has seen the parameters a few times and while checks are left for later."""
     for _ in range(replay.WARM_UP):
         run(node)
-    with pytest.MonkeyPatch.context() as patch, Watch() as watch:
-        patch.setattr(replay._recorder, "left", [], raising=False)
+    with checks.deferring([]), Watch() as watch:
         node.layer.forward(node.bottom, node.top)
         if backward:
             node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
@@ -312,6 +312,42 @@ def test_positions_that_see_the_same_compute_the_same(case):
                 assert not same.numel() or torch.allclose(same, same.narrow(axis, 0, 1), rtol=1e-5, atol=1e-6)
 
 
+@each(lambda case: case.type == "Convolution")
+def test_who_is_a_conv2d_calls_it_once_with_its_bottom_and_its_receptive_field(case):
+    with node_of(case) as node, pytest.MonkeyPatch.context() as patch:
+        calls, convolve = [], functions.CONV2D
+        patch.setattr(functions, "CONV2D", lambda call: calls.append(call) or convolve(call))
+        tops, traits = run(node), node.layer.traits
+        if traits.is_conv2d:
+            (call,) = calls
+            assert torch.equal(call.x, node.bottom[0].tensor)
+            assert torch.equal(convolve(call), tops[0])
+            assert (call.stride, call.pad) == tuple(
+                zip(*((field.stride, field.pad) for field in traits.receptive_field), strict=True)
+            )
+
+
+def test_only_convolutions_are_conv2d():
+    assert {name for name, layer in REGISTRY.items() if layer.traits.is_conv2d} == set()
+    shown = set()
+    for case in CASES:
+        if case.type in ("Convolution", "Deconvolution", "Pooling"):
+            with node_of(case) as node:
+                shown.add((case.type, node.layer.traits.is_conv2d))
+    assert shown == {("Convolution", True), ("Convolution", False), ("Deconvolution", False), ("Pooling", False)}
+
+
+@each(lambda case: case.type == "ReLU")
+def test_who_can_be_written_over_its_bottom_computes_the_same_there(case):
+    with node_of(case) as node:
+        expected, over_bottom = run(node), node.layer.traits.over_bottom
+        assert (over_bottom is None) is node.layer.traits.needs_record
+        if over_bottom is not None:
+            x = node.bottom[0].tensor.clone()
+            assert torch.equal(over_bottom(x), expected[0])
+            assert torch.equal(x, expected[0])
+
+
 def test_layers_whose_positions_differ_tell_no_receptive_field():
     with_field, without = set(), set()
     for case in CASES:
@@ -331,6 +367,8 @@ def test_a_layer_that_says_nothing_promises_nothing():
         precision=Precision.SINGLE,
         handling=Handling.COMPUTED,
         receptive_field=None,
+        is_conv2d=False,
+        over_bottom=None,
     )
     assert NativeLayer.traits == Traits()
     assert not TorchLayer.traits.replayable

@@ -15,9 +15,9 @@ def start(job: Job) -> Contestant:
     if job.precision != "fp32":
         caffe.set_precision(job.precision)
     if "graphs" in job.options:
-        from caffe import plan
+        from caffe import switches
 
-        plan.GRAPHS = True
+        switches.GRAPHS = True
     if job.device == "cuda":
         caffe.set_mode_gpu()
     else:

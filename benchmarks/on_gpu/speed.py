@@ -20,7 +20,7 @@ from benchmarks.engines import Job, pycaffe, pytorch
 from benchmarks.on_gpu import note
 from benchmarks.race import CHECKED_SIZE, TOLERANCES, Entry, difference
 from benchmarks.rows import COMPILED, EAGER, EAGER_LAST, GRAPHS, RECORDED, THIS
-from caffe import plan
+from caffe import switches
 
 ENGINES = {"pycaffe": pycaffe, "pytorch": pytorch}
 WHO = {"this": [THIS, RECORDED], "eager": [EAGER, EAGER_LAST], "compiled": [COMPILED, GRAPHS]}
@@ -39,7 +39,7 @@ def job_of(device: str, folder: str, task: str, precision: str = "fp32") -> Job:
 
 def seconds_of(entry: Entry, job: Job) -> dict[str, Any]:
     """One contestant: seconds of each run, the GPU's peak memory, its outputs after the last run if they are saved."""
-    plan.GRAPHS = False
+    switches.GRAPHS = False
     caffe.set_precision("fp32")
     torch.set_num_threads(job.threads)
     _free()

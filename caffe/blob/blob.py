@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from caffe import device, modes
+from caffe.blob.short_map import Shorts, lengthen
 from caffe.copying import NotCopied
 from caffe.errors import ShapeError, UsageError
 from caffe.formats.blobproto import MAX_COUNT
-from caffe.plan.border import Shorts, lengthen
 from caffe.shapes import shape_text
 
 MAX_AXES = 32
@@ -37,7 +37,7 @@ class Storage:
         self.stable = stable
         self._tensor: torch.Tensor | None = None
         self._lacks: Shorts | None = None
-        """Rows and columns that `_tensor` leaves out, because they are like others (see caffe/plan/border.py)."""
+        """Rows and columns that `_tensor` leaves out, because they are like others (see short_map.py)."""
         self._room: torch.Tensor | None = None
         """After a resize, the whole memory, of which `_tensor` is the first part."""
         self._view: weakref.ref[np.ndarray] | None = None

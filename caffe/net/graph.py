@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from caffe import dialect, forks, layer_types, limits, plan, registration
+from caffe import dialect, forks, layer_types, limits, registration
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import NativeLayer, create
@@ -84,7 +84,6 @@ class Graph:
         for name in sorted(self._available):
             log.info("This network produces output %s", name)
         self._plan_backward(force_backward=param.force_backward)
-        self._plan_overwriting()
 
     def _add_layer(self, layer_param: Any, phase: int) -> None:
         if not layer_param.HasField("phase"):
@@ -247,18 +246,9 @@ class Graph:
             node.runs_backward = planned.runs
             layer.propagate_down, layer.param_propagate_down = planned.bottoms, planned.params
             training = layer.phase == caffe_pb2.TRAIN or force_backward or layer.in_place
-            layer.records = planned.runs and training and layer.traits.needs_record
+            layer.prepares_backward = planned.runs and training and layer.traits.needs_record
             verb = "needs" if planned.runs else "does not need"
             log.info("%s %s backward computation.", layer.name, verb)
-
-    def _plan_overwriting(self) -> None:
-        """A layer in place may write over its bottom where neither it nor the layer before needs the old values."""
-        writer: dict[int, NativeLayer] = {}
-        for node in self.nodes:
-            layer = node.layer
-            if layer.in_place and not layer.traits.needs_record:
-                layer.overwrites = not (plan.PLAIN or writer[node.bottom_ids[0]].traits.needs_tops)
-            writer.update(dict.fromkeys(node.top_ids, layer))
 
 
 def last_uses(graph: Graph) -> dict[int, list[str]]:

@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from caffe import device, plan, process
+from caffe import device, process, switches
 from caffe.blob import Blob
 from caffe.net import debug, work
 from caffe.net.explain import explained
 from caffe.net.graph import Node, last_uses, reseed_loss
 from caffe.net.work import Work
-from caffe.plan import threads
+from caffe.plan import threads, ways
 from caffe.plan.elision import Elision
+from caffe.plan.overwriting import Overwriting
 from caffe.plan.pool import Pool
 from caffe.plan.replay import Replays
 from caffe.proto import caffe_pb2
 
 if TYPE_CHECKING:
     from caffe.net import Net
+
+ways.install()
 
 
 class NetRun:
@@ -30,7 +33,10 @@ class NetRun:
         self._keeps_diffs = net.keep_diffs or net.debug_info
         self._last_uses = {} if net.keep_blobs else last_uses(net.graph)
         """Index of a node → the blobs, by name, that no later one takes."""
-        self._elision = Elision(net.nodes, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN)
+        self._overwriting = Overwriting(net.nodes)
+        self._elision = Elision(
+            net.nodes, self._overwriting, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN
+        )
         self._replays = Replays(net.nodes, net.graph.blobs)
         self._pool = Pool()
         self._shapes: list[tuple[int, ...]] = []
@@ -70,7 +76,7 @@ class NetRun:
                     blob.renew()
                 if watched:
                     _forget_tops(node)
-                if not self._elision.forward(index):
+                if not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
                     node.layer.forward(node.bottom, node.top)
                 if any(node.loss_weights):
                     reseed_loss(node)
@@ -126,7 +132,7 @@ class NetRun:
         return self._replays.run(lambda: compute(rest), device.generator(), device.precision(), backward=backward)
 
     def _may_replay(self, *, backward: bool) -> bool:
-        wanted = plan.GRAPHS and not plan.PLAIN and device.mode_is_gpu()
+        wanted = switches.GRAPHS and not switches.PLAIN and device.mode_is_gpu()
         watched = self._net.debug_info or self._net.has_hooks or not self._net.keep_blobs
         return wanted and not watched and self._replays.serve(backward=backward)
 

@@ -22,8 +22,3 @@ pool.py         the memory of a net's own activations, kept from pass to pass
 memory.py       memory that lasts, in mappings of its own
 threads.py      how many threads a pass takes
 """
-
-import os
-
-PLAIN = os.environ.get("CAFFE_PLAN", "") == "plain"
-GRAPHS = os.environ.get("CAFFE_GRAPHS", "") == "1"

@@ -4,8 +4,8 @@ Some ways call functions of torch that are not public, or that need instructions
 function exists says little. So each way is tried once in a process, when it is first wanted, on a few numbers against
 torch's own function. One that fails or gives other numbers stays off, and a line of the log names it.
 
-    WAY = Way("max pooling a few rows at a time", _trial)
-    if WAY.works: …
+    CAPABILITY = Capability("max pooling a few rows at a time", _trial)
+    if CAPABILITY.works: …
 """
 
 from collections.abc import Callable, Iterable
@@ -24,11 +24,11 @@ FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, IndexError)
 Pairs = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """What a way gives, and what torch's own function gives."""
 
-WAYS: list["Way"] = []
+CAPABILITIES: list["Capability"] = []
 """All of them."""
 
 
-class Way:
+class Capability:
     """A fast way to compute something, and how to try it."""
 
     def __init__(self, name: str, trial: Callable[[], Pairs], tolerance: float = FLOAT32):
@@ -37,7 +37,7 @@ class Way:
         self._trial = trial
         self._tolerance = tolerance
         self._works: bool | None = None
-        WAYS.append(self)
+        CAPABILITIES.append(self)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

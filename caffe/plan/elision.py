@@ -1,15 +1,17 @@
 """Which layers of a net compute on short maps (see border.py), and how."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from caffe import plan
-from caffe.plan import border
-from caffe.plan.border import Shorts, Step
-from caffe.receptive_field import ReceptiveField
+from caffe import switches
+from caffe.blob import Blob
+from caffe.blob.short_map import Shorts, gather
+from caffe.layer_types.base import ReceptiveField
+from caffe.plan import border, first_pad
+from caffe.plan.border import Step
+from caffe.plan.node import Node
+from caffe.plan.overwriting import Overwriting
 
 Steps = tuple[Step, Step]
 """Of one layer: along the rows and along the columns."""
@@ -22,8 +24,9 @@ class Elision:
     but nothing to show. So layers that learn are among them only where diffs need not be kept.
     """
 
-    def __init__(self, nodes: Sequence[Any], *, keep_diffs: bool = True):
+    def __init__(self, nodes: Sequence[Node], overwriting: Overwriting, *, keep_diffs: bool = True):
         self._nodes = nodes
+        self._overwriting = overwriting
         self._keep_diffs = keep_diffs
         self._place: dict[int, tuple[list[int], int]] = {}
         """Index of a node → its chain, as indices of nodes, and its place in it."""
@@ -33,14 +36,14 @@ class Elision:
         self._grads: dict[int, tuple[torch.Tensor, Shorts]] = {}
         """Index of a blob → its gradient, on its way down."""
         for index, node in enumerate(nodes):
-            if index not in self._place and not plan.PLAIN and self._begins(node):
+            if index not in self._place and not switches.PLAIN and self._begins(node):
                 chain = self._chain(index)
                 self._place.update((member, (chain, place)) for place, member in enumerate(chain))
 
-    def _begins(self, node: Any) -> bool:
+    def _begins(self, node: Node) -> bool:
         """Whether some positions see nothing but the border."""
         fields = self._fields(node)
-        wide = bool(fields) and all(field.pad > field.extent for field in fields)
+        wide = node.layer.traits.is_conv2d and bool(fields) and all(field.pad > field.extent for field in fields)
         return wide and not node.layer.in_place and not (node.runs_backward and node.layer.propagate_down[0])
 
     def _chain(self, begin: int) -> list[int]:
@@ -55,8 +58,8 @@ class Elision:
             blob = node.top_ids[0]
         return chain
 
-    def _fields(self, node: Any) -> tuple[ReceptiveField, ReceptiveField] | tuple[()]:
-        if node.layer.records and (self._keep_diffs or node.layer.in_place):
+    def _fields(self, node: Node) -> tuple[ReceptiveField, ReceptiveField] | tuple[()]:
+        if node.layer.prepares_backward and (self._keep_diffs or node.layer.in_place):
             return ()
         if len(node.bottom) != 1 or len(node.top) != 1 or len(node.bottom[0].shape) != 4:
             return ()
@@ -69,18 +72,17 @@ class Elision:
         if steps is None:
             return False
         node, (rows, columns) = self._nodes[index], steps
-        begins = rows.bottom is None or columns.bottom is None
-        if begins:
-            x = self._bordered(node, steps)
-        else:
-            found = node.bottom[0].short_tensor((rows.bottom, columns.bottom))
-            if found is None:
-                return False
-            x = found
-        blob = type(node.bottom[0])
-        bottom = blob.of(x)
-        top = bottom if node.layer.in_place else blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
-        (node.layer.forward_bordered if begins else node.layer.forward)([bottom], [top])
+        lacks = (rows.bottom, columns.bottom) if rows.bottom and columns.bottom else None
+        x = node.bottom[0].short_tensor(lacks) if lacks else node.bottom[0].tensor
+        if x is None:
+            return False
+        bottom = Blob.of(x)
+        top = bottom if node.layer.in_place else Blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
+        if lacks is None:
+            with first_pad.padding(*self._pads(node, steps)):
+                node.layer.forward([bottom], [top])
+        elif not self._overwriting.forward(index, [bottom]):
+            node.layer.forward([bottom], [top])
         if node.runs_backward and not self._keep_diffs:
             self._computed[index] = x, top.tensor, steps
         node.top[0].put_short(top.tensor, (rows.top, columns.top))
@@ -92,21 +94,20 @@ class Elision:
             return False
         node = self._nodes[index]
         x, y, (rows, columns) = self._computed.pop(index)
-        blob = type(node.bottom[0])
-        top = blob.of(y)
+        top = Blob.of(y)
         top.grad = self._grad(node, (rows.top, columns.top))
-        bottom = top if node.layer.in_place else blob.of(x)
+        bottom = top if node.layer.in_place else Blob.of(x)
         node.layer.backward([top], node.layer.propagate_down, [bottom])
         if rows.bottom is not None and columns.bottom is not None and node.layer.propagate_down[0]:
             self._grads[node.bottom_ids[0]] = bottom.grad, (rows.bottom, columns.bottom)
         return True
 
-    def _grad(self, node: Any, lacks: Shorts) -> torch.Tensor:
+    def _grad(self, node: Node, lacks: Shorts) -> torch.Tensor:
         """That of a node's top, which the next layer left short, or whole."""
         if node.top_ids[0] not in self._grads:
-            return border.gather(node.top[0].grad, lacks)
+            return gather(node.top[0].grad, lacks)
         grad, now = self._grads.pop(node.top_ids[0])
-        return border.gather(grad, lacks, now)
+        return gather(grad, lacks, now)
 
     def _steps(self, index: int) -> Steps | None:
         """A node's steps for the present size of the image."""
@@ -122,12 +123,10 @@ class Elision:
         steps = self._planned[key]
         return steps[place] if place < len(steps) else None
 
-    def _bordered(self, node: Any, steps: Steps) -> torch.Tensor:
-        """The image with so much of its border as is needed."""
-        rows, columns = (
-            [field.pad - less for less in step.pad_less] for field, step in zip(self._fields(node), steps, strict=True)
-        )
-        return F.pad(node.bottom[0].tensor, (*columns, *rows))
+    def _pads(self, node: Node, steps: Steps) -> list[list[int]]:
+        """How much of its pad a first layer needs, before and after the rows and the columns."""
+        fields = zip(self._fields(node), steps, strict=True)
+        return [[field.pad - less for less in step.pad_less] for field, step in fields]
 
 
 def _short_shape(whole: Sequence[int], lacks: Shorts) -> tuple[int, ...]:

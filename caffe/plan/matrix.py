@@ -12,10 +12,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe.plan.capabilities import Pairs, Way, drawn
+from caffe.ops.calls import Sizes
+from caffe.plan.capabilities import Capability, Pairs, drawn
 
-Sizes = tuple[int, ...]
-Windows = tuple[Sizes, Sizes, Sizes, Sizes]
+Geometry = tuple[Sizes, Sizes, Sizes, Sizes]
 """Kernel, dilation, pad and stride."""
 Room = Callable[[], torch.Tensor | None]
 
@@ -29,43 +29,43 @@ def by_onednn(x: torch.Tensor) -> bool:
     return x.is_cpu and x.dtype == torch.float32 and ONEDNN.works
 
 
-def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows) -> bool:
+def pays(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> bool:
     """Whether this is the faster way: weights (O, C, h, w) that outweigh what they are multiplied with."""
     wide = weight[0].numel() >= FEWEST_INPUTS
-    few = len(x) * math.prod(positions(x, windows)) <= len(weight)
-    return x.is_cpu and wide and few and WAY.works
+    few = len(x) * math.prod(positions(x, geometry)) <= len(weight)
+    return x.is_cpu and wide and few and CAPABILITY.works
 
 
 def convolve(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows, room: Room = lambda: None
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, geometry: Geometry, room: Room = lambda: None
 ) -> torch.Tensor:
     """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d; weights of another type are made x's.
 
     room(): asked in the backward pass for memory for the weights' gradient; of another size, it is not used.
     """
-    return _Convolve.apply(x, weight, bias, windows, room)
+    return _Convolve.apply(x, weight, bias, geometry, room)
 
 
-def correlate(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None, windows: Windows) -> torch.Tensor:
+def correlate(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor | None, geometry: Geometry) -> torch.Tensor:
     """`convolve` without a gradient, with the weights as a matrix (O, C · h · w), which may be packed."""
-    rows = product(F.unfold(x, *windows).transpose(1, 2).flatten(0, 1), matrix, bias)
-    return rows.unflatten(0, (len(x), -1)).transpose(1, 2).reshape(len(x), len(matrix), *positions(x, windows))
+    rows = product(F.unfold(x, *geometry).transpose(1, 2).flatten(0, 1), matrix, bias)
+    return rows.unflatten(0, (len(x), -1)).transpose(1, 2).reshape(len(x), len(matrix), *positions(x, geometry))
 
 
-def positions(x: torch.Tensor, windows: Windows) -> list[int]:
+def positions(x: torch.Tensor, geometry: Geometry) -> list[int]:
     """Rows and columns of the top."""
-    return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(x.shape[2:], *windows, strict=True)]
+    return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, d, p, s in zip(x.shape[2:], *geometry, strict=True)]
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, windows: Windows, room: Room
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, geometry: Geometry, room: Room
     ) -> Any:
         matrix = weight.flatten(1).to(x.dtype)
         ctx.save_for_backward(x, matrix)
-        ctx.leaf, ctx.windows, ctx.room = weight, windows, room
-        return correlate(x, matrix, bias, windows)
+        ctx.leaf, ctx.geometry, ctx.room = weight, geometry, room
+        return correlate(x, matrix, bias, geometry)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
@@ -74,9 +74,9 @@ class _Convolve(torch.autograd.Function):
         to_x = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
             patches = product(rows, matrix.t()).unflatten(0, (len(x), -1)).transpose(1, 2)
-            to_x = F.fold(patches, x.shape[2:], *ctx.windows)
+            to_x = F.fold(patches, x.shape[2:], *ctx.geometry)
         if ctx.needs_input_grad[1]:
-            patches = F.unfold(x, *ctx.windows).transpose(0, 1).flatten(1)
+            patches = F.unfold(x, *ctx.geometry).transpose(0, 1).flatten(1)
             to_weight = _into(ctx.room(), rows.t(), patches, ctx.leaf)
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(0)
@@ -112,10 +112,10 @@ def _trial_of_products() -> Pairs:
 
 
 def _trial() -> Pairs:
-    kernel, dilation, pad, stride = windows = ((4, 3), (1, 2), (1, 0), (2, 1))
+    kernel, dilation, pad, stride = geometry = ((4, 3), (1, 2), (1, 0), (2, 1))
     x, weight, bias = drawn(2, 3, 6, 7), drawn(5, 3, *kernel), drawn(5)
-    yield convolve(x, weight, bias, windows), F.conv2d(x, weight, bias, stride, pad, dilation)
+    yield convolve(x, weight, bias, geometry), F.conv2d(x, weight, bias, stride, pad, dilation)
 
 
-ONEDNN = Way("oneDNN's products of float32 matrices", _trial_of_products)
-WAY = Way("convolutions at few positions as products of matrices", _trial)
+ONEDNN = Capability("oneDNN's products of float32 matrices", _trial_of_products)
+CAPABILITY = Capability("convolutions at few positions as products of matrices", _trial)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.plan import matrix as products
-from caffe.plan.capabilities import BFLOAT16, FLOAT32, Pairs, Way, drawn
+from caffe.plan.capabilities import BFLOAT16, FLOAT32, Capability, Pairs, drawn
 
 MOST_TWICE = 2**22
 """So many float32 weights are kept a second time."""
@@ -88,7 +88,9 @@ def _trial_of_matrices() -> Pairs:
 
 
 KERNELS = {
-    torch.float32: Way("float32 kernels packed for oneDNN", partial(_trial_of_kernels, torch.float32), FLOAT32),
-    torch.bfloat16: Way("bfloat16 kernels packed for oneDNN", partial(_trial_of_kernels, torch.bfloat16), BFLOAT16),
+    torch.float32: Capability("float32 kernels packed for oneDNN", partial(_trial_of_kernels, torch.float32), FLOAT32),
+    torch.bfloat16: Capability(
+        "bfloat16 kernels packed for oneDNN", partial(_trial_of_kernels, torch.bfloat16), BFLOAT16
+    ),
 }
-MATRIX = Way("bfloat16 matrices packed for oneDNN", _trial_of_matrices, BFLOAT16)
+MATRIX = Capability("bfloat16 matrices packed for oneDNN", _trial_of_matrices, BFLOAT16)

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe.plan.capabilities import Pairs, Way, drawn
-from caffe.plan.matrix import Windows, by_onednn, product
+from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.matrix import Geometry, by_onednn, product
 
 
-def pays(x: torch.Tensor, windows: Windows) -> bool:
+def pays(x: torch.Tensor, geometry: Geometry) -> bool:
     """Whether this is the faster way: one image on a CPU, in float32."""
-    kernel, _, pad, stride = windows
+    kernel, _, pad, stride = geometry
     fits = len(x) == 1 and set(kernel) == set(stride) == {1} and not any(pad)
-    return fits and by_onednn(x) and WAY.works
+    return fits and by_onednn(x) and CAPABILITY.works
 
 
 FINEST = 16
@@ -82,4 +82,4 @@ def _trial() -> Pairs:
     yield convolve(x, weight, bias), F.conv2d(x, weight, bias)
 
 
-WAY = Way("convolutions by 1 × 1 kernels as products of matrices", _trial)
+CAPABILITY = Capability("convolutions by 1 × 1 kernels as products of matrices", _trial)

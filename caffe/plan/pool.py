@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import plan
-from caffe.plan import memory
+from caffe import switches
+from caffe.device import memory
 
 LARGE_PAGE = 2**21
 """Bytes."""
@@ -80,7 +80,7 @@ def empty_like(x: torch.Tensor, *shape: int) -> torch.Tensor:
     """A tensor of x's type, on x's device, with any values: large ones in memory of the net that computes."""
     pool, count = getattr(_here, "pool", None), int(np.prod(shape))
     fits = x.is_cpu and x.dtype == torch.float32 and 4 * count >= LARGE_PAGE
-    if pool is None or plan.PLAIN or not fits or not sys.platform.startswith("linux"):
+    if pool is None or switches.PLAIN or not fits or not sys.platform.startswith("linux"):
         return x.new_empty(shape)
     found = pool.empty(shape, count)
     return x.new_empty(shape) if found is None else found

@@ -5,11 +5,10 @@ times, a pass over it is recorded, and from then on its kernels are launched tog
 they were recorded. Layers that fetch data are not part of it: they run before.
 
 While a pass is recorded, nobody can look at values. Nets with a layer that may have to (which is not `replayable`, see
-caffe/layer_types/base/traits.py) are not recorded; checks of labels are left until the pass is done.
+caffe/layer_types/base/traits.py) are not recorded; checks of labels are deferred until the pass is done.
 """
 
 import gc
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,12 @@ from typing import Any
 
 import torch
 
+from caffe.blob import Blob
 from caffe.errors import CaffeError
+from caffe.layer_types.base import NativeLayer
 from caffe.log import log
+from caffe.ops.checks import Check, deferring
+from caffe.plan.node import Node
 
 WARM_UP = 2
 """So many passes over the same shapes are computed one by one: they set libraries up and lay weights out."""
@@ -26,27 +29,12 @@ MOST = 8
 """So many recordings are kept: each has memory of its own for all blobs."""
 
 Compute = Callable[[], torch.Tensor]
-Check = tuple[torch.Tensor, Callable[[], None]]
-
-_recorder = threading.local()
-"""`left`, while this thread records a pass: the checks that it left."""
-
-
-def leave(fine: torch.Tensor, complain: Callable[[], None]) -> bool:
-    """While a pass is recorded: call complain() after each of its replays that finds `fine` false.
-
-    Returns whether one is recorded; if not, the caller must look for himself.
-    """
-    left: list[Check] | None = getattr(_recorder, "left", None)
-    if left is not None:
-        left.append((fine, complain))
-    return left is not None
 
 
 class Replays:
     """The recorded passes over a net."""
 
-    def __init__(self, nodes: Sequence[Any], blobs: Sequence[Any]):
+    def __init__(self, nodes: Sequence[Node], blobs: Sequence[Blob]):
         self.sources = [
             index for index, node in enumerate(nodes) if not node.bottom and not node.layer.traits.replayable
         ]
@@ -61,7 +49,7 @@ class Replays:
         """How many passes there were in a row with the same stamp."""
         self._recordings: dict[tuple[Any, ...], _Recording] = {}
         self._fails = not all(node.layer.traits.replayable for node in self._nodes)
-        self._kept_for_later = any(node.layer.records and not node.layer.in_place for node in self._nodes)
+        self._kept_for_later = any(node.layer.prepares_backward and not node.layer.in_place for node in self._nodes)
         """Whether forward leaves something for a backward on its own."""
 
     def serve(self, *, backward: bool) -> bool:
@@ -92,7 +80,7 @@ class Replays:
         found: list[object] = []
         for layer in (node.layer for node in self._nodes):
             for blob, learns in zip(layer.blobs, layer.param_propagate_down, strict=True):
-                found.append(blob.tensor.data_ptr() if learns and layer.records else blob.stamp)
+                found.append(blob.tensor.data_ptr() if learns and layer.prepares_backward else blob.stamp)
                 if backward:
                     found.append(blob.grad.data_ptr())
         return found
@@ -117,15 +105,15 @@ class _Recording:
 
     graph: Any
 
-    def __init__(self, nodes: Sequence[Any], blobs: Sequence[Any], inputs: Sequence[tuple[Any, str]]):
+    def __init__(self, nodes: Sequence[Node], blobs: Sequence[Blob], inputs: Sequence[tuple[Blob, str]]):
         self._nodes, self._blobs, self._inputs = nodes, blobs, inputs
         self._values: list[torch.Tensor] = []
         """Of the inputs, which are blobs' tensors and grads, where the pass reads them."""
-        self._held: list[tuple[Any, Any]] = []
+        self._held: list[tuple[Blob, Any]] = []
         """Blobs that the pass changes, and what they hold after it."""
-        self._noted: list[tuple[Any, dict[str, Any]]] = []
+        self._noted: list[tuple[NativeLayer, dict[str, Any]]] = []
         """Layers that note something, and what."""
-        self._left: list[Check] = []
+        self._deferred: list[Check] = []
 
     def record(self, compute: Compute, generator: torch.Generator, pool: Any) -> None:
         for blob, side in self._inputs:
@@ -133,24 +121,21 @@ class _Recording:
         self._values = [_newest(blob, side) for blob, side in self._inputs]
         layers = [node.layer for node in self._nodes]
         held, noted = [blob.holds() for blob in self._blobs], [dict(vars(layer)) for layer in layers]
-        _recorder.left = self._left
-        try:
+        with deferring(self._deferred):
             self.graph, (self._loss, self._fine) = record(lambda: (compute(), self._all_fine()), generator, pool)
-        finally:
-            _recorder.left = None
         after = [blob.holds() for blob in self._blobs]
         for (blob, side), values in zip(self._inputs, self._values, strict=True):
             setattr(blob, side, values)
         for blob, before, now in zip(self._blobs, held, after, strict=True):
             if any(one is not other for one, other in zip(before, now, strict=True)):
                 self._held.append((blob, now))
-        for layer, before in zip(layers, noted, strict=True):
-            changed = {name: value for name, value in vars(layer).items() if value is not before.get(name)}
+        for layer, names in zip(layers, noted, strict=True):
+            changed = {name: value for name, value in vars(layer).items() if value is not names.get(name)}
             if changed:
                 self._noted.append((layer, changed))
 
     def _all_fine(self) -> torch.Tensor | None:
-        return torch.stack([fine for fine, _ in self._left]).all() if self._left else None
+        return torch.stack([fine for fine, _ in self._deferred]).all() if self._deferred else None
 
     def replay(self) -> torch.Tensor:
         """Compute the pass on what the inputs hold now; the loss."""
@@ -168,21 +153,21 @@ class _Recording:
         if reshaped:
             for node in self._nodes:
                 node.layer.reshape(node.bottom, node.top)
-        if self._left and not bool(self._fine):
-            for _, complain in self._left:
+        if self._deferred and not bool(self._fine):
+            for _, complain in self._deferred:
                 complain()
         return loss
 
 
-def _newest(blob: Any, side: str) -> torch.Tensor:
+def _newest(blob: Blob, side: str) -> torch.Tensor:
     """The values of a blob's "tensor" or "grad"; zeros if it was given up."""
     blob.renew_grad()
     return getattr(blob, side)
 
 
-def _ends(nodes: Sequence[Any]) -> list[Any]:
+def _ends(nodes: Sequence[Node]) -> list[Blob]:
     """The blobs that no layer takes: backward begins with their diffs."""
-    ends: dict[int, Any] = {}
+    ends: dict[int, Blob] = {}
     for node in nodes:
         for blob in node.bottom:
             ends.pop(id(blob), None)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from caffe.plan import gradients, pool, rows
-from caffe.plan.capabilities import Pairs, Way, drawn
+from caffe.plan.capabilities import Capability, Pairs, drawn
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
 
@@ -23,7 +23,7 @@ FEWEST_VALUES = 2**22
 def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
     """Whether the copies of this map would be large."""
     fits = set(stride) == set(dilation) == {1} and x.numel() >= FEWEST_VALUES
-    return fits and by_onednn(x) and WAY.works
+    return fits and by_onednn(x) and CAPABILITY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
@@ -62,4 +62,4 @@ def _trial() -> Pairs:
     yield _weight_gradient(grad, weight, x, pad), conv2d_weight(x, weight.shape, grad, padding=pad)
 
 
-WAY = Way("the gradients of convolutions a strip of rows at a time", _trial)
+CAPABILITY = Capability("the gradients of convolutions a strip of rows at a time", _trial)

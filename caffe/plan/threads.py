@@ -14,7 +14,7 @@ from functools import cache
 
 import torch
 
-from caffe import cpus, plan
+from caffe import cpus, switches
 from caffe.errors import UsageError
 
 OPERATIONS, BYTES = 10**8, 10**7
@@ -49,7 +49,7 @@ def set_threads(count: int | None) -> None:
 
 def fitting(operations: int, size: int, most: int) -> int:
     """How many threads (at most so many) a net is worth, whose forward pass computes and moves so much."""
-    if plan.PLAIN:
+    if switches.PLAIN:
         return most
     worth = 1 if _sleep_soon() else AWAKE
     return max(1, min(most, max(operations // (worth * OPERATIONS), size // (worth * BYTES))))

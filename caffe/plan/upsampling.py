@@ -9,8 +9,25 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from caffe import plan
-from caffe.plan.capabilities import Pairs, Way, drawn
+from caffe.ops.calls import Deconvolution
+from caffe.plan.capabilities import Capability, Pairs, drawn
+
+
+def pays(c: Deconvolution) -> bool:
+    """Whether the kernel is fixed, and a column times a row."""
+    plain = set(c.dilation) == {1} and c.group == 1
+    return plain and not c.weight.requires_grad and len(prepare(c)) > 0
+
+
+def prepare(c: Deconvolution) -> torch.Tensor:
+    """`factors` of the weights."""
+    return c.weights.made_of(factors)
+
+
+def deconvolve(c: Deconvolution, factors: torch.Tensor) -> torch.Tensor:
+    """The deconvolution by a kernel of these factors."""
+    y = spread(c.x, factors, c.stride, c.pad)
+    return y if c.bias is None else y + c.bias.reshape(-1, 1, 1)
 
 
 def factors(weight: torch.Tensor) -> torch.Tensor:
@@ -20,7 +37,7 @@ def factors(weight: torch.Tensor) -> torch.Tensor:
     pivot = int(kernel.abs().argmax())
     column, row = kernel[:, pivot % width], kernel[pivot // width]
     peak = row[pivot % width]
-    if plan.PLAIN or channels != outputs or height != width or not peak or not WAY.works:
+    if channels != outputs or height != width or not peak or not CAPABILITY.works:
         return weight.new_empty(0)
     same = torch.equal(weight, torch.eye(channels, dtype=weight.dtype, device=weight.device)[:, :, None, None] * kernel)
     product = torch.outer(column, row / peak)
@@ -48,4 +65,4 @@ def _trial() -> Pairs:
     yield spread(x, torch.stack([column, row]), stride, pad), F.conv_transpose2d(x, weight, stride=stride, padding=pad)
 
 
-WAY = Way("fixed deconvolutions as two products of matrices", _trial)
+CAPABILITY = Capability("fixed deconvolutions as two products of matrices", _trial)

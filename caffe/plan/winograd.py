@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_weight
 
-from caffe.plan import filtering, gradients, memory, pool, rows
-from caffe.plan.capabilities import Pairs, Way, drawn
+from caffe.device import memory
+from caffe.plan import filtering, gradients, pool, rows
+from caffe.plan.capabilities import Capability, Pairs, drawn
 from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
-from caffe.plan.matrix import Windows, by_onednn, positions, product
+from caffe.plan.matrix import Geometry, by_onednn, positions, product
 
 NARROWEST = 85
 """The breadth of a layer with C channels and O filters is C · O / (C + O): what the products save grows with C · O,
@@ -38,18 +39,18 @@ FILTERS_AT_ONCE = 32
 """So many kernels are taken to the points together: what the cache holds."""
 
 
-def pays(x: torch.Tensor, weight: torch.Tensor, windows: Windows, *, kept: bool) -> bool:
+def pays(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry, *, kept: bool) -> bool:
     """Whether this is the faster way: wide layers on a CPU, in float32. kept: what is made of the kernels is."""
-    (size, width), dilation, _, stride = windows
+    (size, width), dilation, _, stride = geometry
     fits = size == width and size in filtering.SIZES and set(stride) == set(dilation) == {1}
     filters, channels = weight.shape[:2]
     breadth = filters * channels / (filters + channels)
     if not (fits and breadth >= NARROWEST and by_onednn(x)):
         return False
     way = filtering.of(size)
-    tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, windows))
+    tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, geometry))
     enough = (tiles - (0 if kept else TO_POINTS[size])) * (breadth - LOST[size]) >= LEAST[size]
-    return enough and WAY.works
+    return enough and CAPABILITY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
@@ -145,4 +146,4 @@ def _trial() -> Pairs:
         yield _weight_gradient(top, weight, x, pad), conv2d_weight(x, weight.shape, top, padding=pad)
 
 
-WAY = Way("Winograd's convolutions", _trial, tolerance=1e-4)
+CAPABILITY = Capability("Winograd's convolutions", _trial, tolerance=1e-4)

@@ -16,7 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from caffe import device, plan
+from caffe import device, switches
 from caffe.plan import replay
 
 THERE = torch.device("meta")
@@ -174,7 +174,7 @@ def pretended_gpu(*, graphs: bool = False) -> Iterator[Driver]:
         patch.setattr(device, "mode_is_gpu", lambda: True)
         patch.setattr(device, "generator", lambda where=None: generator_of(torch.device("cpu")))
         patch.setattr(torch.Tensor, "pin_memory", lambda values: values)
-        patch.setattr(plan, "GRAPHS", graphs)
+        patch.setattr(switches, "GRAPHS", graphs)
         patch.setattr(replay, "record", driver.record)
         yield driver
 

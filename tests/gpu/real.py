@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import caffe
-from caffe import plan
+from caffe import switches
 from caffe.plan import replay
 from tests.gpu.pretended import pretended_gpu
 
@@ -45,7 +45,7 @@ def real_gpu(*, graphs: bool = False) -> Iterator[Recorder]:
     """What is built and computed here is on the GPU; `graphs`: as with CAFFE_GRAPHS=1."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "GRAPHS", graphs)
+        patch.setattr(switches, "GRAPHS", graphs)
         patch.setattr(replay, "record", recorder.record)
         caffe.set_mode_gpu()
         try:

@@ -7,7 +7,7 @@ import torch
 
 import caffe
 from caffe import device
-from caffe.plan import border
+from caffe.blob import short_map
 from tests.gpu.pretended import pretended_gpu
 from tests.gpu.real import on_each_gpu
 from tests.gpu.test_replay import trained
@@ -37,8 +37,8 @@ def test_training_there_as_here_in_less_precision(precision, tolerance, keep_dif
         assert_alike(now, then, tolerance=tolerance)
 
 
-SHORT = (border.Short((2, 5), (4, 3)), border.Short((1, 3), (0, 6)))
-LONGER = (border.Short((2, 7), (2, 1)), border.Short((1, 3), (0, 2)))
+SHORT = (short_map.Short((2, 5), (4, 3)), short_map.Short((1, 3), (0, 6)))
+LONGER = (short_map.Short((2, 7), (2, 1)), short_map.Short((1, 3), (0, 2)))
 
 
 @on_each_gpu
@@ -46,8 +46,8 @@ LONGER = (border.Short((2, 7), (2, 1)), border.Short((1, 3), (0, 2)))
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_short_maps_are_made_longer_there_as_here(layout, wanted, gpu):
     short = torch.randn(2, 3, 9, 8).to(memory_format=layout)
-    here = border.lengthen(short, SHORT, wanted)
+    here = short_map.lengthen(short, SHORT, wanted)
     with gpu():
-        there = border.lengthen(short.to(device.current()), SHORT, wanted)
+        there = short_map.lengthen(short.to(device.current()), SHORT, wanted)
         assert there.is_contiguous(memory_format=layout)
         assert torch.equal(there.cpu(), here)

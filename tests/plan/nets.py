@@ -11,28 +11,28 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import plan
+from caffe import plan, switches
 from caffe.formats.prototxt import parse
 from caffe.plan import winograd
-from caffe.plan.capabilities import Way
+from caffe.plan.capabilities import Capability
 from caffe.proto import caffe_pb2
 from tests.cases.case import input_layer, layer
 from tests.cases.compare import difference
 
 for module in pkgutil.iter_modules(plan.__path__):
-    importlib.import_module(f"caffe.plan.{module.name}")  # so that capabilities.WAYS has all of them
+    importlib.import_module(f"caffe.plan.{module.name}")  # so that capabilities.CAPABILITIES has all of them
 
 
 @contextmanager
 def plainly() -> Iterator[None]:
     """What is built and computed here has no plan, as with CAFFE_PLAN=plain."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "PLAIN", True)
+        patch.setattr(switches, "PLAIN", True)
         yield
 
 
 @contextmanager
-def without(*ways: Way) -> Iterator[None]:
+def without(*ways: Capability) -> Iterator[None]:
     """What is computed here has not these ways, as on a machine where they do not work."""
     with pytest.MonkeyPatch.context() as patch:
         for way in ways:
@@ -41,17 +41,17 @@ def without(*ways: Way) -> Iterator[None]:
 
 
 @contextmanager
-def wanted() -> Iterator[list[Way]]:
+def wanted() -> Iterator[list[Capability]]:
     """The ways, of those that work here, that are asked for meanwhile."""
-    found: list[Way] = []
+    found: list[Capability] = []
 
-    def works(way: Way, ask: Callable[[Way], bool] = Way.works.fget) -> bool:
+    def works(way: Capability, ask: Callable[[Capability], bool] = Capability.works.fget) -> bool:
         if way not in found and ask(way):
             found.append(way)
         return ask(way)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Way, "works", property(works))
+        patch.setattr(Capability, "works", property(works))
         yield found
 
 

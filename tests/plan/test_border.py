@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from caffe.blob import short_map
 from caffe.layer_types.base import ReceptiveField
 from caffe.layer_types.vision.pooling import Window, average_pool, max_pool
 from caffe.plan import border
@@ -83,10 +84,10 @@ def check(chain: list[Slider], image: Pair, seed: int = 0) -> list[float]:
             ]
             short = layer(F.pad(whole, (*less[1], *less[0])), weight, (0, 0))
         else:
-            short = layer(border.lengthen(short, lacks, (rows.bottom, columns.bottom)), weight)
+            short = layer(short_map.lengthen(short, lacks, (rows.bottom, columns.bottom)), weight)
         whole = layer(whole, weight)
         lacks = (rows.top, columns.top)
-        assert torch.equal(border.lengthen(short, lacks), whole), (layer, lacks)
+        assert torch.equal(short_map.lengthen(short, lacks), whole), (layer, lacks)
         shares.append(short.numel() / whole.numel())
     return shares
 

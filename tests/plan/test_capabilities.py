@@ -13,7 +13,7 @@ import torch
 import caffe
 from caffe.log import log
 from caffe.plan import capabilities, matrix, packed
-from caffe.plan.capabilities import WAYS, Way, drawn
+from caffe.plan.capabilities import CAPABILITIES, Capability, drawn
 from tests.cases.case import layer
 from tests.cases.compare import difference
 from tests.plan.nets import build, conv, diffs, input, plainly, pool, relu, values, without
@@ -29,17 +29,17 @@ def warned(monkeypatch):
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
     monkeypatch.setattr(log.logger, "handlers", [handler])
-    monkeypatch.setattr(capabilities, "WAYS", [])
+    monkeypatch.setattr(capabilities, "CAPABILITIES", [])
     return lines
 
 
-def tried(give, tolerance: float = 1e-5) -> Way:
+def tried(give, tolerance: float = 1e-5) -> Capability:
     """A way that gives what give() gives, where torch gives RIGHT."""
 
     def trial():
         yield give(), RIGHT
 
-    return Way("a shortcut", trial, tolerance)
+    return Capability("a shortcut", trial, tolerance)
 
 
 def fail(error: Exception) -> torch.Tensor:
@@ -92,7 +92,7 @@ SURROUNDINGS = {
 
 
 @pytest.mark.parametrize("around", SURROUNDINGS.values(), ids=list(SURROUNDINGS))
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("way", CAPABILITIES, ids=lambda way: way.name)
 def test_what_is_found_does_not_depend_on_what_surrounds_the_trial(way, around, monkeypatch):
     expected = way.works
     monkeypatch.setattr(way, "_works", None)
@@ -104,7 +104,7 @@ def test_a_trial_uses_up_nobodys_random_numbers(monkeypatch):
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    for way in WAYS:
+    for way in CAPABILITIES:
         monkeypatch.setattr(way, "_works", None)
         assert way.works in (True, False)
     assert torch.equal(torch.rand(2), expected)
@@ -114,7 +114,7 @@ def test_a_trial_uses_up_nobodys_random_numbers(monkeypatch):
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_every_way_in_float32_works_where_there_is_onednn():
     in_bfloat16 = {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
-    assert not [way for way in WAYS if not way.works and way not in in_bfloat16]
+    assert not [way for way in CAPABILITIES if not way.works and way not in in_bfloat16]
 
 
 @pytest.mark.skipif(
@@ -154,7 +154,7 @@ def passes(phase: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize(
-    "missing", [[], *([way] for way in WAYS), WAYS], ids=lambda ways: ", ".join(w.name for w in ways)
+    "missing", [[], *([way] for way in CAPABILITIES), CAPABILITIES], ids=lambda ways: ", ".join(w.name for w in ways)
 )
 @pytest.mark.parametrize(("precision", "forward", "backward"), [("fp32", 1e-5, 1e-4), ("bf16", 0.02, 0.06)])
 @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
@@ -183,7 +183,7 @@ TRIED = {"matrix.py", "packed.py"}
 
 def test_private_functions_of_torch_are_called_only_where_they_are_tried():
     assert {path.name for path in ENGINE if private_functions(path)} == TRIED
-    assert all("Way(" in (ROOT / "caffe/plan" / name).read_text() for name in TRIED)
+    assert all("Capability(" in (ROOT / "caffe/plan" / name).read_text() for name in TRIED)
 
 
 def test_nobody_asks_whether_torch_has_a_function():

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 import caffe
 from caffe.plan import matrix, packed, pointwise, strips, winograd
-from caffe.plan.capabilities import WAYS
+from caffe.plan.capabilities import CAPABILITIES
 from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values, without
 
 PACKS = {kind: way.works for kind, way in packed.KERNELS.items()}
@@ -385,19 +385,19 @@ class TestChoice:
         assert not ways
 
     @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE])
-    @pytest.mark.parametrize("off", [plainly, lambda: without(*WAYS)], ids=["plain", "no way works"])
+    @pytest.mark.parametrize("off", [plainly, lambda: without(*CAPABILITIES)], ids=["plain", "no way works"])
     def test_without_the_plan(self, off, text, ways):
         with off():
             build(text).forward()
         assert not ways
 
-    @pytest.mark.parametrize("missing", WAYS, ids=lambda way: way.name)
+    @pytest.mark.parametrize("missing", CAPABILITIES, ids=lambda way: way.name)
     def test_a_way_that_does_not_work_is_not_taken(self, missing, ways):
         labels = {
-            matrix.WAY: {"matrix.convolve"},
-            pointwise.WAY: {"pointwise.convolve"},
-            strips.WAY: {"strips.convolve"},
-            winograd.WAY: {"winograd.convolve", "winograd.correlate"},
+            matrix.CAPABILITY: {"matrix.convolve"},
+            pointwise.CAPABILITY: {"pointwise.convolve"},
+            strips.CAPABILITY: {"strips.convolve"},
+            winograd.CAPABILITY: {"winograd.convolve", "winograd.correlate"},
         }
         with without(missing):
             for text in (self.FC6, self.WIDE, self.WIDE_FC6, self.POINTWISE):

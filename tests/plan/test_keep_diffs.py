@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import caffe
+from caffe.blob import short_map
 from caffe.errors import UsageError
-from caffe.plan import border
 from tests.cases.case import layer
 from tests.plan.nets import assert_alike, build, conv, fill
 from tests.plan.test_elision import SIZES, resize, shortened, vgg
@@ -146,9 +146,9 @@ def test_python_layers_write_into_diffs(tmp_path, monkeypatch):
 
 def test_gather_is_the_adjoint_of_lengthen():
     rng = torch.Generator().manual_seed(1)
-    wanted = (border.Short((2, 5), (4, 3)), border.Short((1, 3), (0, 6)))
-    for now in (None, (border.Short((2, 7), (2, 1)), border.Short((1, 3), (0, 2)))):
+    wanted = (short_map.Short((2, 5), (4, 3)), short_map.Short((1, 3), (0, 6)))
+    for now in (None, (short_map.Short((2, 7), (2, 1)), short_map.Short((1, 3), (0, 2)))):
         x = torch.randn(2, 9, 8, generator=rng, dtype=torch.float64)
-        y = border.lengthen(x, wanted, now)
+        y = short_map.lengthen(x, wanted, now)
         grad = torch.randn(y.shape, generator=rng, dtype=torch.float64)
-        assert torch.isclose((y * grad).sum(), (x * border.gather(grad, wanted, now)).sum())
+        assert torch.isclose((y * grad).sum(), (x * short_map.gather(grad, wanted, now)).sum())

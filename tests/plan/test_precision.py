@@ -54,7 +54,7 @@ def test_the_environment_chooses():
 
 
 def test_the_environment_turns_the_plan_off():
-    code = "import caffe.plan; print(caffe.plan.PLAIN)"
+    code = "import caffe.switches; print(caffe.switches.PLAIN)"
     assert python(code, CAFFE_PLAN="plain").stdout == "True\n"
     assert python(code, CAFFE_PLAN="").stdout == "False\n"
 

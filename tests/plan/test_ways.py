@@ -1,4 +1,4 @@
-"""The table of ways to convolve."""
+"""The tables of ways to compute operations."""
 
 from dataclasses import replace
 
@@ -6,62 +6,67 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from caffe.plan import neighbours, pooling, ways
+from caffe.ops import functions
+from caffe.ops.operation import Operation, Way
+from caffe.plan import ways
 from tests.plan.nets import build, conv, input, plainly
 
-NET = input("data", 1, 4, 6, 5) + conv("x", "data", 4, 3, 1)
+OPERATIONS = [operation for operation, _ in ways.TABLES]
+NAMES = ["conv2d", "conv_transpose2d", "max_pool2d", "channel_mean", "relu_gradient"]
+LAYERS = {
+    "convolution": 'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 pad: 1 }',
+    "deconvolution": 'type: "Deconvolution" convolution_param { num_output: 4 kernel_size: 3 pad: 1 }',
+    "max pooling": 'type: "Pooling" pooling_param { kernel_size: 2 stride: 2 }',
+    "LRN": 'type: "LRN" lrn_param { local_size: 3 }',
+}
 
 
 def refuse(*given):
     raise AssertionError("this way was asked")
 
 
-def test_without_the_plan_the_table_has_the_last_row_alone(monkeypatch):
-    others = [replace(row, pays=refuse, run=refuse) for row in ways.ROWS[:-1]]
-    monkeypatch.setattr(ways, "ROWS", (*others, ways.ROWS[-1]))
-    net = build(NET)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
+def test_torchs_own_way_is_the_last_and_always_pays(operation):
+    assert [way.name for way in operation.ways].index("torch") == len(operation.ways) - 1 > 0
+    assert operation.ways[-1].pays(None)
+
+
+def test_every_operation_that_has_ways_has_a_table():
+    assert {id(each) for each in vars(functions).values() if isinstance(each, Operation)} == set(map(id, OPERATIONS))
+
+
+@pytest.mark.parametrize(("operation", "layer"), list(zip(OPERATIONS, LAYERS.values(), strict=False)), ids=LAYERS)
+def test_without_the_plan_a_table_has_one_row(operation, layer, monkeypatch):
+    others = [replace(way, pays=refuse) for way in operation.ways[:-1]]
+    monkeypatch.setattr(operation, "ways", (*others, operation.ways[-1]))
+    net = build(input("data", 1, 4, 6, 5) + f'layer {{ name: "x" bottom: "data" top: "x" {layer} }}')
+    with plainly():
+        net.forward()
+    with pytest.raises(AssertionError, match="this way was asked"):
+        net.forward()
+
+
+def test_that_row_is_torchs_function():
+    net = build(input("data", 1, 4, 6, 5) + conv("x", "data", 4, 3, 1))
     with plainly():
         net.forward()
     weight, bias = (blob.tensor for blob in net.params["x"])
     assert torch.equal(net.blobs["x"].tensor, F.conv2d(net.blobs["data"].tensor, weight, bias, padding=1))
-    with pytest.raises(AssertionError, match="this way was asked"):
-        net.forward()
 
 
-@pytest.mark.parametrize("chosen", range(len(ways.ROWS)))
-def test_the_first_way_that_pays_is_taken(chosen, monkeypatch):
+@pytest.mark.parametrize("chosen", range(3))
+def test_the_first_way_that_pays_is_taken(chosen):
     taken = []
 
-    def row(index):
-        run = ways.ROWS[-1].run
-        return ways.Row(str(index), lambda c: index >= chosen, lambda c: taken.append(index) or run(c))
+    def way(index: int) -> Way[int]:
+        return Way(str(index), lambda call: index >= chosen, lambda call: taken.append(index) or torch.tensor(call))
 
-    monkeypatch.setattr(ways, "ROWS", tuple(map(row, range(len(ways.ROWS)))))
-    build(NET).forward()
+    operation = Operation(torch.tensor)
+    operation.ways = (*map(way, range(3)), *operation.ways)
+    assert operation(7) == 7
     assert taken == [chosen]
 
 
-def test_some_way_always_pays():
-    assert ways.ROWS[-1].name == "torch"
-    assert ways.ROWS[-1].pays(None)
-
-
-@pytest.mark.parametrize(
-    ("text", "module", "function"),
-    [
-        ('type: "Pooling" pooling_param { kernel_size: 2 stride: 2 }', pooling, "largest_of_slices"),
-        ('type: "LRN" lrn_param { local_size: 3 }', neighbours, "_by_slices"),
-    ],
-    ids=["max pooling", "LRN"],
-)
-def test_without_the_plan_nothing_is_computed_by_slices(text, module, function, monkeypatch):
-    net = build(input("data", 1, 4, 6, 5) + f'layer {{ name: "x" bottom: "data" top: "x" {text} }}')
-    net.blobs["data"].data[...] = torch.randn(1, 4, 6, 5).numpy()
-    net.forward()
-    expected = net.blobs["x"].data.copy()
-    monkeypatch.setattr(module, function, refuse)
-    with plainly():
-        net.forward()
-    assert abs(net.blobs["x"].data - expected).max() < 1e-6
-    with pytest.raises(AssertionError, match="this way was asked"):
-        net.forward()
+def test_a_way_runs_with_what_it_prepared():
+    way = Way("doubled", lambda call: True, lambda call, prepared: call + prepared, lambda call: 2 * call)
+    assert way.compute(torch.tensor(4)) == 12

@@ -4,7 +4,6 @@ layer.py        Layer: what pycaffe shows, and what a user's Python layer derive
 native.py       NativeLayer: what Net calls
 torch_layer.py  TorchLayer: a NativeLayer made of torch functions
 traits.py       what others may rely on of a class
-parameter.py    a parameter of such a layer, while it computes
 rows.py         which rows of its bottoms a band of rows of its tops takes
 registry.py     the classes by the names that prototxts give them
 """
@@ -23,8 +22,7 @@ from caffe.layer_types.base.registry import (
 )
 from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.torch_layer import TorchLayer
-from caffe.layer_types.base.traits import Handling, Precision, Traits
-from caffe.receptive_field import ReceptiveField
+from caffe.layer_types.base.traits import Handling, Precision, ReceptiveField, Traits
 
 __all__ = [
     "ADDED",

@@ -39,11 +39,9 @@ class NativeLayer(Layer):
         self.layer_param = layer_param
         self.propagate_down: list[bool] = []
         self.param_propagate_down: list[bool] = []
-        self.records = False
-        """Whether forward keeps what backward needs; Net decides."""
+        self.prepares_backward = False
+        """Whether forward keeps what backward needs; Net decides, as it does about propagate_down."""
         self.in_place = False
-        self.overwrites = False
-        """In place, over values that nobody needs; Net decides."""
 
     @property
     def shown(self) -> Layer:

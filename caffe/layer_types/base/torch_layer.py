@@ -4,7 +4,7 @@ It answers three questions, in `setup`, `top_shapes` and `compute`; autograd is 
 boundary.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -14,10 +14,10 @@ from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base.native import NativeLayer, Shape
-from caffe.layer_types.base.parameter import ParameterAtWork
 from caffe.layer_types.base.traits import Precision, Traits
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
+from caffe.ops import Weight
 from caffe.shapes import shape_text
 
 
@@ -39,7 +39,7 @@ class TorchLayer(NativeLayer):
         """Of the tops, for bottoms of the shapes `_shaped_for`."""
         self._asked: dict[object, object] = {}
         self._rooms: dict[int, torch.Tensor | None] = {}
-        """See ParameterAtWork."""
+        """See Weight."""
 
     def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
@@ -48,15 +48,6 @@ class TorchLayer(NativeLayer):
 
     def compute(self, *bottoms: torch.Tensor) -> torch.Tensor | Sequence[torch.Tensor]:
         """The tops. Pure: never writes its inputs, may be run again, knows no device."""
-        raise NotImplementedError
-
-    def compute_over(self, x: torch.Tensor) -> torch.Tensor:
-        """The top, written over the bottom where that is easily done; only for layers that need no record."""
-        top = self.compute(x)
-        return top if isinstance(top, torch.Tensor) else top[0]
-
-    def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
-        """`compute` of a bottom that has its pad already; for layers that pad."""
         raise NotImplementedError
 
     def add_param(self, shape: Sequence[int], filler: Any) -> None:
@@ -86,9 +77,9 @@ class TorchLayer(NativeLayer):
         for blob, shape in zip(top, self._shapes, strict=False):
             blob.reshape(*shape)
 
-    def parameter(self, index: int) -> ParameterAtWork:
-        """One of the parameters, while `compute` runs: `tensors[index]` and what the plan makes of it."""
-        return ParameterAtWork(self.tensors[index], index, self.blobs[index], self._asked, self._rooms)
+    def weight(self, index: int = 0) -> Weight:
+        """One of the parameters, while `compute` runs: `tensors[index]`, for operations of caffe.ops."""
+        return Weight(self.tensors[index], index, self.blobs[index], self._asked, self._rooms)
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         """The bottoms in the precision that the layer computes in."""
@@ -99,20 +90,16 @@ class TorchLayer(NativeLayer):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         """Give the tops what `compute` makes of the bottoms, recorded for backward where that is wanted."""
-        overwrites = self.overwrites and not self.records
-        aside = self.in_place and not overwrites
-        inputs = [b.tensor.clone() if aside and b.viewed else b.tensor for b in bottom]
-        self._put(top, self._run(inputs, self.compute_over if overwrites else self.compute, record=self.records))
-
-    def forward_bordered(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """`forward` of a bottom that has its pad already; for layers that pad."""
-        self._put(top, self._run([b.tensor for b in bottom], self.compute_bordered, record=self.records))
+        inputs = [blob.tensor.clone() if self.in_place and blob.viewed else blob.tensor for blob in bottom]
+        outputs = self._run(inputs, record=self.prepares_backward)
+        for blob, values in zip(top, outputs, strict=False):
+            blob.tensor = values.data  # not detach(): a layer in place may write over it
 
     def twin(self) -> "TorchLayer":
         """This layer once more, on the same parameters, to compute with other shapes; it records nothing."""
         made = type(self).__new__(type(self))
         vars(made).update(vars(self))
-        made.records, made._record, made._shaped_for = False, None, None
+        made.prepares_backward, made._record, made._shaped_for = False, None, None
         made._asked, made._rooms = {}, {}
         return made
 
@@ -124,17 +111,7 @@ class TorchLayer(NativeLayer):
         self.reshape(bottom, top)
         self.forward(bottom, top)
 
-    def _put(self, top: list[Blob], outputs: Sequence[torch.Tensor]) -> None:
-        for blob, values in zip(top, outputs, strict=False):
-            blob.tensor = values.data  # not detach(): a layer in place may write over it
-
-    def _run(
-        self,
-        inputs: list[torch.Tensor],
-        compute: Callable[..., torch.Tensor | Sequence[torch.Tensor]],
-        *,
-        record: bool,
-    ) -> Sequence[torch.Tensor]:
+    def _run(self, inputs: list[torch.Tensor], *, record: bool) -> Sequence[torch.Tensor]:
         self._record = None
         params = [blob.tensor for blob in self.blobs]
         if record:
@@ -142,7 +119,7 @@ class TorchLayer(NativeLayer):
             params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
         with _recording(wanted=record):
-            tops = compute(*self._cast(inputs))
+            tops = self.compute(*self._cast(inputs))
         outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
         self.tensors = []
         if record:
@@ -159,7 +136,7 @@ class TorchLayer(NativeLayer):
                 f"{self}: backward of {self.type} is Not Implemented Yet: it has no gradient. Use propagate_down: false"
             )
         if self._record is None:
-            self._run([b.tensor for b in bottom], self.compute, record=True)
+            self._run([blob.tensor for blob in bottom], record=True)
         assert self._record is not None
         inputs, params, outputs = self._record
         sources = [x for x in (*inputs, *params) if x.requires_grad]

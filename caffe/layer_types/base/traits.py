@@ -4,10 +4,11 @@ The defaults hold for any layer whatever: who adds a layer and says nothing gets
 tests/test_traits.py compares what the classes say with what their layers do.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from caffe.receptive_field import ReceptiveField
+import torch
 
 
 class Precision(Enum):
@@ -24,6 +25,15 @@ class Handling(Enum):
     COMPUTED = "tops are computed from them"
     MOVED = "tops are copies of some of them"
     UNTOUCHED = "tops are the same memory, of the bottoms or of a parameter, or keep what they held"
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What a position of the top sees of the bottom along one axis: `extent` pixels from stride · position − pad on."""
+
+    extent: int = 1
+    stride: int = 1
+    pad: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,14 @@ class Traits:
     """
     zero_at_zero: bool = False
     """Tops are zero where all bottoms are."""
+    flat_at_zero: bool = False
+    """Bottoms that are zero get a gradient of zero, whatever the tops' gradient is."""
     receptive_field: tuple[ReceptiveField, ReceptiveField] | None = None
     """Along rows and columns, where the layer has one bottom, (N, C, H, W), and one top; None: it does not say.
 
     All positions compute the same of what they see, and pixels beyond the map count as zeros or not at all.
     """
-    flat_at_zero: bool = False
-    """Bottoms that are zero get a gradient of zero, whatever the tops' gradient is."""
+    is_conv2d: bool = False
+    """The layer is one call of ops.conv2d: its one bottom is the image, its one top the result."""
+    over_bottom: Callable[[torch.Tensor], torch.Tensor] | None = None
+    """What the layer computes of its one bottom, written over it; for layers whose backward needs their top alone."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
+from caffe import ops
 from caffe.blob import Blob
 from caffe.errors import DataError, NetError, ShapeError
 from caffe.layer_types.base import Handling, NativeLayer, Precision, Rows, Shape, TorchLayer, Traits, layer_type
@@ -54,9 +55,8 @@ class InnerProduct(TorchLayer):
         return [(*x[: self.axis], self.num_output)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.parameter(0).made_of(torch.Tensor.to, x.dtype)
-        bias = self.tensors[1].to(x.dtype) if len(self.tensors) > 1 else None
-        return F.linear(x.flatten(start_dim=self.axis), weight.t() if self.transpose else weight, bias)
+        bias = self.tensors[1] if len(self.tensors) > 1 else None
+        return ops.linear(x.flatten(start_dim=self.axis), self.weight(), bias, transpose=self.transpose)
 
     def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
         return top[0].count // self.num_output

@@ -7,7 +7,7 @@ import torch
 from caffe.errors import LabelError, ShapeError
 from caffe.layer_types.base import NativeLayer, Shape
 from caffe.layer_types.helpers.axes import canonical
-from caffe.plan import replay
+from caffe.ops import checks
 from caffe.shapes import shape_text
 
 SHOWN = 8
@@ -47,7 +47,7 @@ def check_labels(labels: torch.Tensor, classes: int, ignore_label: int | None, l
     if ignore_label is not None:
         allowed |= labels == ignore_label
     fine = allowed.all()
-    if replay.leave(fine, lambda: check_labels(labels, classes, ignore_label, layer)) or bool(fine):
+    if checks.defer(fine, lambda: check_labels(labels, classes, ignore_label, layer)) or bool(fine):
         return
     wrong = labels[~allowed]
     values = wrong.unique().tolist()

@@ -6,12 +6,11 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from caffe import device
+from caffe import device, ops
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Precision, ReceptiveField, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import refuse_in_place
-from caffe.plan import relu
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
@@ -274,19 +273,17 @@ class ReLU(Elementwise):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.negative_slope = self.layer_param.relu_param.negative_slope
         leaky = self.negative_slope != 0
-        self.traits = replace(self.traits, needs_record=leaky, flat_at_zero=not leaky)
+        over_bottom = None if leaky else torch.relu_
+        self.traits = replace(self.traits, needs_record=leaky, flat_at_zero=not leaky, over_bottom=over_bottom)
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         return F.leaky_relu(x, self.negative_slope) if self.negative_slope else torch.relu(x)
-
-    def compute_over(self, x: torch.Tensor) -> torch.Tensor:
-        return x.relu_()
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
         if self.traits.needs_record:
             super().backward(top, propagate_down, bottom)
         elif propagate_down[0]:
-            bottom[0].grad = relu.bottom_gradient(top[0].grad, top[0].tensor)
+            bottom[0].grad = ops.relu_gradient(top[0].grad, top[0].tensor)
 
 
 @layer_type

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from caffe import limits
+from caffe import limits, ops
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Rows, Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import check_image
-from caffe.plan import neighbours
 from caffe.proto import caffe_pb2
 
 NVIDIA_LEAST_EPS = 1e-5
@@ -58,7 +57,7 @@ class LRN(TorchLayer):
         return Rows() if self.across_channels else None
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        energy = neighbours.mean(x * x, self.size) if self.across_channels else self._within(x * x)
+        energy = ops.channel_mean(x * x, self.size) if self.across_channels else self._within(x * x)
         return x * (self.k + self.alpha * energy).pow(-self.beta)
 
     def _within(self, squares: torch.Tensor) -> torch.Tensor:

@@ -6,24 +6,20 @@ from dataclasses import replace
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 
-from caffe import limits
+from caffe import limits, ops
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Handling, Precision, ReceptiveField, Rows, Shape, TorchLayer, layer_type, rows
 from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
-from caffe.plan import upsampling, ways
 from caffe.shapes import shape_text
 
 ONE_IMPLEMENTATION = {"engine": "one implementation", "force_nd_im2col": "one implementation for any number of axes"}
-CONVOLVE: dict[int, Callable[..., torch.Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-CONVOLVE_TRANSPOSED: dict[int, Callable[..., torch.Tensor]] = {
-    1: F.conv_transpose1d,
-    2: F.conv_transpose2d,
-    3: F.conv_transpose3d,
-}
+Convolve = Callable[..., torch.Tensor]
+CONVOLVE: dict[int, Convolve] = {1: ops.conv1d, 2: ops.conv2d, 3: ops.conv3d}
+CONVOLVE_TRANSPOSED: dict[int, Convolve] = {1: ops.conv_transpose1d, 2: ops.conv_transpose2d, 3: ops.conv_transpose3d}
+"""By the number of spatial axes; of other numbers, and of a dilation of 0, patches are multiplied."""
 
 
 class _Convolving(TorchLayer):
@@ -64,7 +60,7 @@ class _Convolving(TorchLayer):
         """Refuse windows that reach too far to count, over spatial axes of these sizes."""
         raise NotImplementedError
 
-    def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
+    def convolved(self, x: torch.Tensor) -> torch.Tensor:
         """(N, channels, sizes…) → (N, num_output, sizes…)."""
         raise NotImplementedError
 
@@ -126,12 +122,17 @@ class _Convolving(TorchLayer):
         check_some_fit(self, outputs, sizes)
         return [(*first[: self.axis], self.num_output, *outputs)] * len(bottoms)
 
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """(num_output), while `compute` runs."""
+        return self.tensors[1] if len(self.tensors) > 1 else None
+
     def compute(self, *bottoms: torch.Tensor) -> Sequence[torch.Tensor]:
         if self.axis == 1:
-            return [self.convolved(x, self.tensors) for x in bottoms]
+            return [self.convolved(x) for x in bottoms]
         outer = bottoms[0].shape[: self.axis]
         images = (x.reshape(math.prod(outer), *x.shape[self.axis :]) for x in bottoms)
-        tops = (self.convolved(x, self.tensors) for x in images)
+        tops = (self.convolved(x) for x in images)
         return [y.reshape(*outer, *y.shape[1:]) for y in tops]
 
 
@@ -156,7 +157,7 @@ class Convolution(_Convolving):
         windows = self.windows
         if self.axis == 1 and len(windows.kernel) == 2 and 0 not in windows.dilation and len(bottom) == 1:
             rows, columns = map(ReceptiveField, windows.extent, windows.stride, windows.pad)
-            self.traits = replace(self.traits, receptive_field=(rows, columns))
+            self.traits = replace(self.traits, receptive_field=(rows, columns), is_conv2d=True)
 
     def weight_rows_and_columns(self) -> tuple[int, int]:
         return self.num_output, self.channels
@@ -167,31 +168,22 @@ class Convolution(_Convolving):
     def check_reach(self, bottom: Shape, top: Shape) -> None:
         self.windows.check_reach(self.channels, bottom, self)
 
-    def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
-        return self._slid(x, params, self.windows)
+    def convolved(self, x: torch.Tensor) -> torch.Tensor:
+        windows = self.windows
+        direct = _direct(CONVOLVE, windows)
+        if direct is None or not windows.fit(x.shape[2:]):
+            weight = self.weight().of_type(x.dtype)
+            return _with_bias(_multiply_patches(x, weight, windows, self.group), self.bias)
+        return direct(x, self.weight(), self.bias, windows.stride, windows.pad, windows.dilation, self.group)
 
     def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
         return sum(blob.count for blob in top) // self.num_output
-
-    def compute_bordered(self, x: torch.Tensor) -> torch.Tensor:
-        return self._slid(x, self.tensors, replace(self.windows, pad=(0, 0)))
 
     def rows(self, *bottoms: Shape) -> Rows | None:
         windows = self.windows
         if self.axis != 1 or len(windows.kernel) != 2:
             return None
         return rows.Windows(windows.extent[0], windows.stride[0], windows.pad[0])
-
-    def _slid(self, x: torch.Tensor, params: list[torch.Tensor], windows: Windows) -> torch.Tensor:
-        direct, fits = _direct(CONVOLVE, windows), windows.fit(x.shape[2:])
-        stride, pad, dilation = windows.stride, windows.pad, windows.dilation
-        if direct is F.conv2d and fits:
-            bias = params[1].to(x.dtype) if len(params) > 1 else None
-            return ways.convolve(x, self.parameter(0), bias, stride, pad, dilation, self.group)
-        weight, bias = _weight_and_bias(x, params)
-        if direct is None or not fits:
-            return _with_bias(_multiply_patches(x, weight, windows, self.group), bias)
-        return direct(x, weight, bias, stride=stride, padding=pad, dilation=dilation, groups=self.group)
 
 
 @layer_type
@@ -232,28 +224,15 @@ class Deconvolution(_Convolving):
             return None
         return rows.Spread(windows.extent[0], windows.stride[0], windows.pad[0])
 
-    def convolved(self, x: torch.Tensor, params: list[torch.Tensor]) -> torch.Tensor:
-        windows, direct = self.windows, _direct(CONVOLVE_TRANSPOSED, self.windows)
-        weight, bias = _weight_and_bias(x, params)
-        ordinary = direct is F.conv_transpose2d and set(windows.dilation) == {1} and self.group == 1
-        if ordinary and not weight.requires_grad:
-            factors = self.parameter(0).made_of(upsampling.factors)
-            if len(factors):
-                return _with_bias(upsampling.spread(x, factors, windows.stride, windows.pad), bias)
+    def convolved(self, x: torch.Tensor) -> torch.Tensor:
+        windows = self.windows
+        direct = _direct(CONVOLVE_TRANSPOSED, windows)
         if direct is None:
+            weight = self.weight().of_type(x.dtype)
             top = x.new_zeros(len(x), self.num_output, *self.top_sizes(tuple(x.shape[2:])))
             transposed = torch.func.vjp(lambda y: _multiply_patches(y, weight, windows, self.group), top)[1]
-            return _with_bias(transposed(x)[0], bias)
-        return direct(
-            x,
-            weight,
-            bias,
-            stride=windows.stride,
-            padding=windows.pad,
-            output_padding=0,
-            groups=self.group,
-            dilation=windows.dilation,
-        )
+            return _with_bias(transposed(x)[0], self.bias)
+        return direct(x, self.weight(), self.bias, windows.stride, windows.pad, windows.dilation, self.group)
 
 
 @layer_type
@@ -305,14 +284,9 @@ class Im2col(TorchLayer):
         return seen.reshape(*outer, *seen.shape[1:])
 
 
-def _direct(functions: dict[int, Callable[..., torch.Tensor]], windows: Windows) -> Callable[..., torch.Tensor] | None:
-    """torch's own function for these windows, if it has one."""
+def _direct(functions: dict[int, Convolve], windows: Windows) -> Convolve | None:
+    """The operation for these windows, if there is one."""
     return functions.get(len(windows.kernel)) if 0 not in windows.dilation else None
-
-
-def _weight_and_bias(x: torch.Tensor, params: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    weight, *bias = [param.to(x.dtype) for param in params]
-    return weight, bias[0] if bias else None
 
 
 def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: Windows, group: int) -> torch.Tensor:
@@ -324,4 +298,4 @@ def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: Windows, g
 
 
 def _with_bias(y: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    return y if bias is None else y + bias.reshape(-1, *[1] * (y.dim() - 2))
+    return y if bias is None else y + bias.to(y.dtype).reshape(-1, *[1] * (y.dim() - 2))

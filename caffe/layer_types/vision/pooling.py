@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from caffe import device, limits
+from caffe import device, limits, ops
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Precision, ReceptiveField, Rows, Shape, TorchLayer, layer_type, rows
 from caffe.layer_types.helpers.spatial import check_image, check_some_fit
-from caffe.plan import pooling
+from caffe.ops.functions import padded_for_torch
 from caffe.proto import caffe_pb2
 
 Pair = tuple[int, int]
@@ -250,10 +250,8 @@ def _pair(param: Any, field: str) -> Pair:
 
 
 def _slide(pool: Callable[..., Any], x: torch.Tensor, window: Window, border: float, **settings: bool) -> Any:
-    """One of torch's pooling functions; it takes no pad above half the kernel: then the border is laid out first."""
-    pad = window.pad
-    if any(2 * p > k for p, k in zip(window.pad, window.kernel, strict=True)):
-        x, pad = F.pad(x, (pad[1], pad[1], pad[0], pad[0]), value=border), (0, 0)
+    """One of torch's pooling functions."""
+    x, pad = padded_for_torch(x, window.kernel, window.pad, border)
     return pool(x, kernel_size=window.kernel, stride=window.stride, padding=pad, ceil_mode=not window.floor, **settings)
 
 
@@ -268,14 +266,7 @@ def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> 
 
 def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     """The largest value of each window; −FLT_MAX where a window sees nothing, NaN where it sees a NaN."""
-    differentiated = x.requires_grad and torch.is_grad_enabled()
-    if not differentiated and pooling.pays_by_slices(x):
-        positions = window.positions(tuple(x.shape))
-        largest = pooling.largest_of_slices(x, window.kernel, window.stride, window.pad, positions)
-    elif differentiated and pooling.pays(x, window.kernel, window.stride, window.pad):
-        largest = pooling.max_pool(x, window.kernel, window.stride, window.pad, ceil_mode=not window.floor)
-    else:
-        largest = _slide(F.max_pool2d, x, window, border=-math.inf)
+    largest = ops.max_pool2d(x, window.kernel, window.stride, window.pad, ceil=not window.floor)
     return _resized(largest, window, x, LOWEST)
 
 

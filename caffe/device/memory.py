@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from caffe import plan
+from caffe import switches
 
 LEAST_MAPPED = 2**21
 """Bytes; less than that has no mapping of its own."""
@@ -26,7 +26,7 @@ def lasting(*shape: int) -> torch.Tensor:
 def mapped(*shape: int) -> torch.Tensor | None:
     """Float32 zeros in a mapping of their own; None for few, without the plan, and where the system is not Linux."""
     size = 4 * math.prod(shape)
-    if plan.PLAIN or not sys.platform.startswith("linux") or size < LEAST_MAPPED:
+    if switches.PLAIN or not sys.platform.startswith("linux") or size < LEAST_MAPPED:
         return None
     found = pages(size)
     return None if found is None else torch.frombuffer(found, dtype=torch.float32).view(shape)

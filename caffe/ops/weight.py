@@ -1,4 +1,4 @@
-"""A parameter of a layer while it computes: its values, what is made of them, and where their gradient may go."""
+"""A layer's parameter while it computes: its values, what is made of them, and where their gradient may go."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from caffe.blob import Blob
 
 
 @dataclass(frozen=True)
-class ParameterAtWork:
-    """One of a TorchLayer's parameters, as `compute` sees it."""
+class Weight:
+    """A parameter that an operation multiplies by, which does so again in the next pass of the net."""
 
     values: torch.Tensor
     index: int
@@ -19,6 +19,10 @@ class ParameterAtWork:
     """Of the layer: what `recurs` was last asked."""
     _rooms: dict[int, torch.Tensor | None]
     """Of the layer: memory for gradients, by index, while it runs backward."""
+
+    def of_type(self, kind: torch.dtype) -> torch.Tensor:
+        """The values in this type, kept for the next pass."""
+        return self.made_of(torch.Tensor.to, kind)
 
     def made_of(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(values, *settings), kept until the values may have changed, unless they learn or are viewed."""
@@ -45,6 +49,6 @@ class ParameterAtWork:
         met, self._asked[self.index, key] = self._asked.get((self.index, key)), settings
         return met == settings
 
-    def room(self) -> torch.Tensor | None:
+    def gradient_memory(self) -> torch.Tensor | None:
         """While the layer runs backward: memory that the gradient of these values may take, if there is some."""
         return self._rooms.get(self.index)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from caffe.device import memory
 from caffe.errors import UsageError
 from caffe.log import log
-from caffe.plan import memory
 
 CACHE_LINE = 64
 """Bytes; torch's own memory begins at such a boundary."""

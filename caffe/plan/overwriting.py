@@ -1,0 +1,32 @@
+"""Which layers in place write over their bottoms, instead of into new memory."""
+
+from collections.abc import Sequence
+
+from caffe import switches
+from caffe.blob import Blob
+from caffe.layer_types.base import NativeLayer
+from caffe.plan.node import Node
+
+
+class Overwriting:
+    """The layers in place of a net that may: neither they nor the layers before them need the old values."""
+
+    def __init__(self, nodes: Sequence[Node]):
+        self.layers: dict[int, NativeLayer] = {}
+        """By index of their node."""
+        writer: dict[int, NativeLayer] = {}
+        for index, node in enumerate(nodes):
+            layer = node.layer
+            able = layer.in_place and layer.traits.over_bottom is not None and not layer.traits.needs_record
+            if able and not switches.PLAIN and not writer[node.bottom_ids[0]].traits.needs_tops:
+                self.layers[index] = layer
+            writer.update(dict.fromkeys(node.top_ids, layer))
+
+    def forward(self, index: int, top: Sequence[Blob]) -> bool:
+        """Run a layer over the values of its bottom, which is its top. False: not this one."""
+        if index not in self.layers:
+            return False
+        over_bottom = self.layers[index].traits.over_bottom
+        assert over_bottom is not None
+        top[0].tensor = over_bottom(top[0].tensor)
+        return True
