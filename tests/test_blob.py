@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from caffe.blob import Blob
-from caffe.blob import blob as blob_module
+from caffe.blob.storage import LARGE
 from caffe.errors import ShapeError, UsageError
 
 
@@ -43,14 +43,14 @@ def test_a_view_that_somebody_holds_sees_new_values():
 def test_a_part_of_a_view_counts_as_one():
     blob = Blob((2, 2))
     held = blob.data[1]
-    assert blob.viewed
+    assert blob.memory.viewed
     blob.tensor = torch.full((2, 2), 3.0)
     assert held.tolist() == [3, 3]
 
 
 def test_without_a_view_a_new_tensor_takes_the_place():
     blob = Blob((2,))
-    assert not blob.viewed
+    assert not blob.memory.viewed
     values = torch.tensor([1.0, 2.0])
     blob.tensor = values
     assert blob.tensor.data_ptr() == values.data_ptr()
@@ -60,7 +60,7 @@ def test_forgotten_values_free_their_memory():
     blob = Blob((2, 3))
     blob.tensor = torch.ones(2, 3)
     old = weakref.ref(blob.tensor.untyped_storage())
-    blob.forget()
+    blob.memory.forget()
     assert old() is None
     blob.tensor = torch.full((2, 3), 5.0)
     assert (blob.data == 5).all()
@@ -71,7 +71,7 @@ def test_values_that_somebody_needs_are_not_forgotten(kept_by):
     blob = Blob((2, 3), stable=kept_by == "stable memory")
     blob.tensor = torch.ones(2, 3)
     view = blob.data if kept_by == "a view" else None
-    blob.forget()
+    blob.memory.forget()
     assert (blob.data == 1).all()
     assert view is None or view is blob.data
 
@@ -126,7 +126,7 @@ class TestChannelsLast:
     def test_a_gradient_is_cleared(self, last):
         blob, _ = last
         blob.grad = blob.tensor
-        blob.clear_grad()
+        blob.memory.clear_grad()
         assert not blob.grad.any()
 
 
@@ -180,48 +180,48 @@ def test_reshape_within_the_memory_keeps_the_first_values():
 
 
 def test_a_large_gradient_is_cleared_when_it_is_asked_for():
-    blob = Blob((blob_module.LARGE,), stable=True)
+    blob = Blob((LARGE,), stable=True)
     blob.grad.fill_(1)
     memory = blob.grad.data_ptr()
-    blob.clear_grad()
+    blob.memory.clear_grad()
     assert not blob.diff.any()
     assert blob.grad.data_ptr() == memory
     held = blob.diff
     held[:] = 2
-    blob.clear_grad()
+    blob.memory.clear_grad()
     assert not held.any()
 
 
 def test_a_gradient_that_nobody_else_holds_becomes_the_blobs():
-    blob, gradient = Blob((blob_module.LARGE,)), torch.ones(blob_module.LARGE)
+    blob, gradient = Blob((LARGE,)), torch.ones(LARGE)
     blob.grad.fill_(5)
-    blob.clear_grad()
-    blob.expect_grad()
-    blob.add_grad(gradient, own=True)
+    blob.memory.clear_grad()
+    blob.memory.expect_grad()
+    blob.memory.add_grad(gradient, own=True)
     assert blob.grad.data_ptr() == gradient.data_ptr()
-    blob.add_grad(torch.full((blob_module.LARGE,), 2.0), own=True)
+    blob.memory.add_grad(torch.full((LARGE,), 2.0), own=True)
     assert (blob.diff == 3).all()
 
 
 def test_memory_for_the_first_gradient_of_a_parameter():
-    room = Blob((blob_module.LARGE,), stable=True).expect_grad()
+    room = Blob((LARGE,), stable=True).memory.expect_grad()
     assert room is not None
-    assert room.numel() == blob_module.LARGE
-    assert Blob((4,), stable=True).expect_grad() is None
-    assert Blob((blob_module.LARGE,)).expect_grad() is None
+    assert room.numel() == LARGE
+    assert Blob((4,), stable=True).memory.expect_grad() is None
+    assert Blob((LARGE,)).memory.expect_grad() is None
 
 
 @pytest.mark.parametrize("part", [torch.ones(8)[:4], torch.ones(4, 2)[:, 0], torch.ones(4, dtype=torch.float64)])
 def test_a_gradient_that_is_part_of_another_tensor_is_copied(part):
     blob = Blob((4,))
-    blob.add_grad(part, own=True)
+    blob.memory.add_grad(part, own=True)
     assert blob.grad.data_ptr() != part.data_ptr()
     assert (blob.diff == 1).all()
 
 
 def test_a_gradient_that_others_hold_is_copied():
     blob, gradient = Blob((4,)), torch.ones(4)
-    blob.add_grad(gradient)
+    blob.memory.add_grad(gradient)
     gradient.zero_()
     assert (blob.diff == 1).all()
 
@@ -229,11 +229,11 @@ def test_a_gradient_that_others_hold_is_copied():
 def test_a_gradient_that_was_given_up():
     blob = Blob((4,))
     blob.diff[:] = 1
-    blob.give_up_grad()
+    blob.memory.give_up_grad()
     for ask in (lambda: blob.diff, lambda: blob.grad):
         with pytest.raises(UsageError, match=r"set net.keep_diffs = True"):
             ask()
-    blob.renew_grad()
+    blob.memory.renew_grad()
     assert not blob.diff.any()
 
 
@@ -241,5 +241,5 @@ def test_a_gradient_that_somebody_holds_is_not_given_up():
     blob = Blob((4,))
     held = blob.diff
     held[:] = 1
-    blob.give_up_grad()
+    blob.memory.give_up_grad()
     assert (blob.diff == 1).all()

@@ -109,15 +109,10 @@ MODULES = {module_of(file): file for file in FILES}
 
 
 class Imports(ast.NodeVisitor):
-    """Every module that is imported, in functions too, but not for type checkers alone."""
+    """Every module that is imported, in functions and for type checkers, too."""
 
     def __init__(self):
         self.found: set[str] = set()
-
-    def visit_If(self, node):
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node = ast.Module(node.orelse, [])
-        self.generic_visit(node)
 
     def visit_Import(self, node):
         self.found.update(alias.name for alias in node.names)
@@ -149,6 +144,33 @@ def test_inside_caffe_imports_go_strictly_down(file):
     below = {part(name) for name in imports(file) if name.startswith("caffe.")} - {here}
     wrong = {name for name in below if RANK[name] <= RANK[here]}
     assert not wrong
+
+
+def circle(modules: dict[str, set[str]]) -> list[str]:
+    """Modules of which each imports the next, and the last the first; [] if there are none."""
+    done: set[str] = set()
+
+    def visit(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return way[way.index(module) :]
+        if module not in done:
+            for other in sorted(modules[module]):
+                if found := visit(other, [*way, module]):
+                    return found
+            done.add(module)
+        return []
+
+    return next(filter(None, (visit(module, []) for module in sorted(modules))), [])
+
+
+def test_no_modules_of_caffe_import_each_other_in_a_circle():
+    engine = {module_of(file): imports(file) for file in ENGINE}
+    assert not circle({module: (names & engine.keys()) - {module} for module, names in engine.items()})
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b", "d"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c"]
+    assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
 
 
 @each(ENGINE)

@@ -147,11 +147,11 @@ def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
 @pytest.fixture
 def whole_plan(monkeypatch):
     """Layers take the plan's ways where they are too small for them to pay."""
-    monkeypatch.setattr(matrix, "FEWEST_INPUTS", 1)
-    monkeypatch.setattr(strips, "FEWEST_VALUES", 1)
+    monkeypatch.setattr(matrix, "MIN_INPUTS", 1)
+    monkeypatch.setattr(strips, "MIN_VALUES", 1)
     always_by_winograd(monkeypatch)
-    for fewest in ("FEWEST_CHANNELS", "FEWEST_COMPARED"):
-        monkeypatch.setattr(pooling, fewest, 1)
+    for bound in ("MIN_CHANNELS", "MIN_COMPARED"):
+        monkeypatch.setattr(pooling, bound, 1)
 
 
 def planned(case: Case) -> bool:

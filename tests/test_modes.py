@@ -119,7 +119,7 @@ def test_tensors_of_inference_mode_become_a_blobs_own_values():
     with torch.inference_mode():
         net.blobs["data"].tensor = torch.ones(2, 3, 9, 9)
         net.blobs["loss"].grad = torch.ones(())
-        net.params["conv"][0].add_grad(torch.ones(4, 3, 3, 3), own=True)
+        net.params["conv"][0].memory.add_grad(torch.ones(4, 3, 3, 3), own=True)
     net.forward()
     net.backward()
     assert (net.blobs["data"].data == 1).all()

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import caffe
-from caffe.blob.blob import Storage
+from caffe.blob.storage import Storage
 from caffe.errors import NetError, UsageError
 from caffe.ops import checks
 from fcn_caffe.inference.segment import segment
@@ -97,7 +97,7 @@ def test_a_net_can_be_used_by_one_thread_after_another_and_after_an_error(other)
     net.before_forward(fail)
     with pytest.raises(NetError):
         other(net.forward)
-    net._hooks["before_forward"].clear()
+    net._hooks.before_forward.clear()
     assert net.forward(data=np.full((1, 1), 4))["twice"] == 8
     assert other(lambda: net.forward(data=np.full((1, 1), 5)))["twice"] == 10
 

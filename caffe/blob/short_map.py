@@ -23,7 +23,7 @@ Stretches = list[tuple[int, int, int]]
 
 
 def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torch.Tensor:
-    """(…, H, W) with the rows and columns that it lacks, all of them or all but those that `wanted` lacks."""
+    """A short map (…, H, W) with the rows and columns that it lacks: all of them, or all but those `wanted` lacks."""
     rows, columns = (
         _stretches(size, short, less.missing if less else (0, 0))
         for size, short, less in zip(x.shape[-2:], now, wanted or (None, None), strict=True)
@@ -43,7 +43,7 @@ def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torc
 
 
 def _lengthen_axes(x: torch.Tensor, rows: Stretches, columns: Stretches) -> torch.Tensor:
-    """`lengthen` by one launch an axis: on a GPU, a block of a map takes less time than to ask for it."""
+    """`lengthen` by one launch for each axis: on a GPU, a launch takes longer than copying a block of a map."""
     last = _layout(x) == torch.channels_last
     y = x.movedim(1, -1) if last else x
     for axis, stretches in enumerate((rows, columns), start=1 if last else y.dim() - 2):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from caffe.device import memory
+from caffe.device import mappings
 from caffe.errors import UsageError
 from caffe.log import log
 
@@ -64,11 +64,11 @@ def mode_is_gpu() -> bool:
 def zeros(shape: Sequence[int], *, lasting: bool = False) -> torch.Tensor:
     """Float32 zeros on the current device; on the CPU, memory that the system gives when it is first written.
 
-    lasting: they stay for many passes.
+    lasting: they are kept for many passes.
     """
     if mode_is_gpu():
         return torch.zeros(tuple(shape), dtype=torch.float32, device=_device)
-    found = memory.mapped(*shape) if lasting else None
+    found = mappings.mapped(*shape) if lasting else None
     if found is not None:
         return found
     values = torch.from_numpy(np.zeros(math.prod(shape) + CACHE_LINE // 4, np.float32))

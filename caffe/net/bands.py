@@ -1,7 +1,6 @@
 """The layers of a net as stages that compute in bands of rows (caffe/plan/streaming)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,12 +9,9 @@ from caffe.blob import Blob
 from caffe.errors import UsageError
 from caffe.layer_types.base import NativeLayer, Rows, Shape, TorchLayer
 from caffe.log import log
-from caffe.net.graph import Node
+from caffe.net.graph import Graph, Node
 from caffe.plan.streaming.stages import Compute, Stage
 from caffe.plan.streaming.values import Value
-
-if TYPE_CHECKING:
-    from caffe.net import Net
 
 Read = Callable[[int], torch.Tensor]
 """The next rows of a blob, from the row of this number on."""
@@ -24,19 +20,25 @@ Read = Callable[[int], torch.Tensor]
 class Bands:
     """What of a net computes some of its blobs, from others that are given."""
 
-    def __init__(self, net: "Net", shapes: Mapping[str, Shape], wanted: Collection[str], given: Mapping[str, Read]):
-        """given: gives rows of the blobs that have these shapes."""
-        self._net = net
+    def __init__(
+        self,
+        net: str,
+        graph: Graph,
+        shapes: Mapping[str, Shape],
+        wanted: Collection[str],
+        given: Mapping[str, Read],
+    ):
+        """net: its name. given: gives rows of the blobs that have these shapes."""
         self._current: dict[int, Value] = {}
         """By number, the blobs as the layers so far leave them."""
         self._producers: dict[int, tuple[Stage, int]] = {}
-        unknown = [name for name in wanted if name not in net.blobs]
+        unknown = [name for name in wanted if name not in graph.blob_names]
         if unknown:
-            raise UsageError(f"net '{net.name}': no blob '{unknown[0]}'. Its blobs are: {', '.join(net.blobs)}.")
-        self._numbers = {name: number for number, name in enumerate(net.graph.blob_names)}
+            raise UsageError(f"net '{net}': no blob '{unknown[0]}'. Its blobs are: {', '.join(graph.blob_names)}.")
+        self._numbers = {name: number for number, name in enumerate(graph.blob_names)}
         for name, shape in shapes.items():
             self._current[self._numbers[name]] = _source(shape, given[name])
-        needed = _needed(net.nodes, {self._numbers[name] for name in wanted}, set(self._current))
+        needed = _needed(graph.nodes, {self._numbers[name] for name in wanted}, set(self._current))
         for node in needed:
             with limits.named(str(node.layer), node.layer.name):
                 self._add(node)

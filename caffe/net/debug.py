@@ -1,33 +1,28 @@
 """What `debug_info: true` logs: mean absolute values, layer by layer (Net::ForwardDebugInfo and its siblings)."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from caffe.log import log
-from caffe.net.graph import Node
-
-if TYPE_CHECKING:
-    from caffe.net import Net
+from caffe.net.graph import Graph, Node
 
 
 def _mean_abs(values: torch.Tensor) -> float:
     return float(values.abs().mean()) if values.numel() else 0.0
 
 
-def after_forward(net: "Net", node: Node) -> None:
+def after_forward(graph: Graph, node: Node) -> None:
     for index, blob in zip(node.top_ids, node.top, strict=True):
-        name = net.graph.blob_names[index]
+        name = graph.blob_names[index]
         log.info("    [Forward] Layer %s, top blob %s data: %g", node.layer.name, name, _mean_abs(blob.tensor))
     for param in node.params:
         value = _mean_abs(param.blob.tensor)
         log.info("    [Forward] Layer %s, param blob %s data: %g", node.layer.name, param.display_name, value)
 
 
-def after_backward(net: "Net", node: Node) -> None:
+def after_backward(graph: Graph, node: Node) -> None:
     for index, blob, wanted in zip(node.bottom_ids, node.bottom, node.layer.propagate_down, strict=True):
         if wanted:
-            name = net.graph.blob_names[index]
+            name = graph.blob_names[index]
             log.info("    [Backward] Layer %s, bottom blob %s diff: %g", node.layer.name, name, _mean_abs(blob.grad))
     for param, wanted in zip(node.params, node.layer.param_propagate_down, strict=True):
         if wanted:
@@ -35,9 +30,9 @@ def after_backward(net: "Net", node: Node) -> None:
             log.info("    [Backward] Layer %s, param blob %s diff: %g", node.layer.name, param.display_name, value)
 
 
-def summary(net: "Net") -> None:
+def summary(graph: Graph) -> None:
     """The norms over all learnable parameters, once a backward run is over."""
-    blobs = [learnable.blob for learnable in net.graph.learnable.values()]
+    blobs = [learnable.blob for learnable in graph.learnable.values()]
     norms = [
         tuple(sum(float(values.norm(p)) ** p for values in side) ** (1 / p) for side in sides)
         for p in (1, 2)

@@ -151,7 +151,7 @@ def weights(path: str, found: Findings) -> None:
     if found.net is None:
         found.lines.append(f"{path}: weights of {', '.join(each.name for each in stored if each.blobs) or 'no layer'}")
         return
-    loads, problems = fit(found.net, stored)
+    loads, problems = fit(found.net.nodes, stored)
     found.problems += [f"{path}: {problem}" for problem in problems]
     without = [name for name in found.net.params if name not in loads]
     others = [each.name for each in stored if each.blobs and each.name not in found.net.params]

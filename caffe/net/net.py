@@ -1,7 +1,7 @@
 """Net: a network as pycaffe shows it (src/caffe/net.cpp, python/caffe/pycaffe.py)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import zip_longest
 from pathlib import Path
@@ -22,13 +22,13 @@ from caffe.net import crops
 from caffe.net import weights as weight_files
 from caffe.net.graph import Graph, Node
 from caffe.net.guard import Guard, guarded
+from caffe.net.hooks import Hook, Hooks
 from caffe.net.passes import filter_net, insert_splits
-from caffe.net.run import NetRun
+from caffe.net.run import NetRun, Settings
 from caffe.net.stream import Source, Stream
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
-Hook = Callable[[int], object]
 Arrays = dict[str, np.ndarray]
 
 
@@ -106,11 +106,9 @@ class Net(NotCopied):
         self.phase: int = param.state.phase
         self._graph = Graph(self._param)
         self._debug_info: bool = self._param.debug_info
-        self._keep_blobs = True
-        self.keep_diffs = True
-        self._hooks: dict[str, list[Hook]] = {
-            when: [] for when in ("before_forward", "after_forward", "before_backward", "after_backward")
-        }
+        self._keep_diffs = self._keep_blobs = True
+        self._hooks = Hooks()
+        self._renew_run()
         self._layer_names = [node.layer.name for node in self._graph.nodes]
         self._blob_names = self._graph.blob_names
         self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self._blob_names, self._graph.blobs, strict=True))
@@ -120,6 +118,15 @@ class Net(NotCopied):
             (node.layer.name, node.layer.blobs) for node in self.nodes if len(node.layer.blobs)
         )
         log.info("Network initialization done.")
+
+    def _renew_run(self) -> None:
+        settings = Settings(
+            trains=self.phase == caffe_pb2.TRAIN,
+            keep_diffs=self._keep_diffs,
+            keep_blobs=self._keep_blobs,
+            debug_info=self._debug_info,
+        )
+        self._run = NetRun(self._graph, self._hooks, settings)
 
     @property
     def lock(self) -> AbstractContextManager[bool]:
@@ -190,24 +197,17 @@ class Net(NotCopied):
     @guarded
     def run_forward(self, start: int = 0, end: int | None = None) -> torch.Tensor:
         """Run layers start … end (indices, both included); the loss, as a tensor that need not be waited for."""
-        return self._run_kept(start, end, ())
-
-    def _run_kept(self, start: int, end: int | None, kept: Collection[str]) -> torch.Tensor:
-        """`run_forward`; kept: names of blobs that stay though `keep_blobs` is False."""
-        indices = self._indices(start, end)
-        if len(indices) == len(self.nodes):
-            return self._run.whole(backward=False, kept=kept)
-        return self._run.forward(indices, kept)
+        return self._run.forward(self._indices(start, end))
 
     @guarded
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Run backward from layer `start` down to layer `end`."""
-        self._run.backward(reversed(self._indices(end, start)))
+        self._run.backward(self._indices(end, start)[::-1])
 
     @guarded
     def run_forward_backward(self) -> torch.Tensor:
         """Run all layers forward, then backward; the loss, as `run_forward` (Net::ForwardBackward)."""
-        return self._run.whole(backward=True)
+        return self._run.forward_backward()
 
     def _indices(self, first: int, last: int | None) -> range:
         count = len(self.nodes)
@@ -253,7 +253,7 @@ class Net(NotCopied):
         last = self._layer_index(end, len(self.nodes) - 1)
         wanted = (self.top_names[end] if end is not None else self.outputs) + self._existing(blobs or [])
         self._fill("data", kwargs, self.inputs, "Input blob arguments do not match net inputs.", "Input")
-        self._run_kept(self._layer_index(start, 0), last, wanted)
+        self._run.forward(self._indices(self._layer_index(start, 0), last), wanted)
         return {name: self.blobs[name].data for name in dict.fromkeys(wanted)}
 
     @guarded
@@ -368,7 +368,7 @@ class Net(NotCopied):
     def clear_param_diffs(self) -> None:
         """Set the diffs of all parameters to zero."""
         for learnable in self._graph.learnable.values():
-            learnable.blob.clear_grad()
+            learnable.blob.memory.clear_grad()
 
     @property
     def keep_diffs(self) -> bool:
@@ -382,7 +382,7 @@ class Net(NotCopied):
     @keep_diffs.setter
     def keep_diffs(self, value: bool) -> None:
         self._keep_diffs = value
-        self._run = NetRun(self)
+        self._renew_run()
 
     @property
     def keep_blobs(self) -> bool:
@@ -402,7 +402,7 @@ class Net(NotCopied):
                 "the net with caffe.TEST, or set keep_diffs = False, which spares a training memory."
             )
         self._keep_blobs = value
-        self._run = NetRun(self)
+        self._renew_run()
 
     @property
     def debug_info(self) -> bool:
@@ -413,30 +413,30 @@ class Net(NotCopied):
         """Log the mean absolute value of every blob as it is computed."""
         if value != self._debug_info:
             self._debug_info = value
-            self._run = NetRun(self)
+            self._renew_run()
 
     @guarded
     def copy_from(self, *files: str) -> None:
         """Copy the weights of layers of the same name from caffemodel or HDF5 files."""
         for file in files:
-            weight_files.copy_from(self, file)
+            weight_files.copy_from(self.nodes, self.name, file)
 
     load_hdf5 = copy_from
 
     @guarded
     def share_with(self, other: "Net") -> None:
         """Use the other net's memory for the parameters of layers of the same name."""
-        weight_files.share_with(self, other)
+        weight_files.share_with(self.params, other.params)
 
     @guarded
     def save(self, filename: str, write_diff: bool = False) -> None:
         """Write a caffemodel."""
-        weight_files.save(self, filename, write_diff)
+        weight_files.save(self.nodes, self.to_message(), filename, write_diff)
 
     @guarded
     def save_hdf5(self, filename: str, write_diff: bool = False) -> None:
         """Write the weights as HDF5."""
-        weight_files.save_hdf5(self, filename, write_diff)
+        weight_files.save_hdf5(self.nodes, filename, write_diff)
 
     def to_message(self) -> Any:
         """The NetParameter (filtered, with splits, without weights) this net was built from."""
@@ -450,29 +450,19 @@ class Net(NotCopied):
 
     def before_forward(self, hook: Hook) -> None:
         """Call hook(layer index) before each layer's forward."""
-        self._hooks["before_forward"].append(hook)
+        self._hooks.before_forward.append(hook)
 
     def after_forward(self, hook: Hook) -> None:
         """Call hook(layer index) after each layer's forward."""
-        self._hooks["after_forward"].append(hook)
+        self._hooks.after_forward.append(hook)
 
     def before_backward(self, hook: Hook) -> None:
         """Call hook(layer index) before each layer's backward."""
-        self._hooks["before_backward"].append(hook)
+        self._hooks.before_backward.append(hook)
 
     def after_backward(self, hook: Hook) -> None:
         """Call hook(layer index) after each layer's backward."""
-        self._hooks["after_backward"].append(hook)
-
-    @property
-    def has_hooks(self) -> bool:
-        """Whether somebody is called before or after layers."""
-        return any(self._hooks.values())
-
-    def call_hooks(self, when: str, index: int) -> None:
-        """Call the hooks of one kind, "before_forward" say, for one layer."""
-        for hook in self._hooks[when]:
-            hook(index)
+        self._hooks.after_backward.append(hook)
 
 
 def _joined(batches: list[Arrays], given: Arrays) -> Arrays:

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
-if TYPE_CHECKING:
-    from caffe.net import Net
+from caffe.net.net import Net
 
 MOST_VALUES = 20
 """Values listed of one blob. Caffe lists every value, a line for each pixel of a map."""
@@ -28,7 +26,7 @@ class Output:
         self.values = self.values[:length] + other.values[:length]
 
 
-def outputs(net: "Net") -> list[Output]:
+def outputs(net: Net) -> list[Output]:
     """The output blobs after a forward, in the order of the log. Does not wait for the device."""
     weights = net.blob_loss_weights
     blobs = [(name, net.blobs[name]) for name in net.outputs]

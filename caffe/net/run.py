@@ -1,8 +1,8 @@
 """Runs the layers of a net, one after another, or a recording of that: forward, backward, and both together."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 
@@ -10,34 +10,40 @@ from caffe import device, process, switches
 from caffe.blob import Blob
 from caffe.net import debug, work
 from caffe.net.explain import explained
-from caffe.net.graph import Node, last_uses, reseed_loss
+from caffe.net.graph import Graph, Node, last_uses, reseed_loss
+from caffe.net.hooks import Hooks, call
 from caffe.net.work import Work
 from caffe.plan import threads, ways
 from caffe.plan.elision import Elision
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.pool import Pool
 from caffe.plan.replay import Replays
-from caffe.proto import caffe_pb2
-
-if TYPE_CHECKING:
-    from caffe.net import Net
 
 ways.install()
 
 
-class NetRun:
-    """How a net computes, as long as neither its layers change nor what is kept of them."""
+@dataclass(frozen=True)
+class Settings:
+    """What a net is run for, and what is kept of a pass."""
 
-    def __init__(self, net: "Net"):
-        self._net = net
-        self._keeps_diffs = net.keep_diffs or net.debug_info
-        self._last_uses = {} if net.keep_blobs else last_uses(net.graph)
+    trains: bool
+    keep_diffs: bool = True
+    keep_blobs: bool = True
+    debug_info: bool = False
+
+
+class NetRun:
+    """How a net computes, as long as neither its layers nor the settings change."""
+
+    def __init__(self, graph: Graph, hooks: Hooks, settings: Settings):
+        self._graph, self._nodes, self._hooks, self._settings = graph, graph.nodes, hooks, settings
+        self._blobs = dict(zip(graph.blob_names, graph.blobs, strict=True))
+        self._keeps_diffs = settings.keep_diffs or settings.debug_info
+        self._last_uses = {} if settings.keep_blobs else last_uses(graph)
         """Index of a node → the blobs, by name, that no later one takes."""
-        self._overwriting = Overwriting(net.nodes)
-        self._elision = Elision(
-            net.nodes, self._overwriting, keep_diffs=self._keeps_diffs or net.phase != caffe_pb2.TRAIN
-        )
-        self._replays = Replays(net.nodes, net.graph.blobs)
+        self._overwriting = Overwriting(self._nodes)
+        self._elision = Elision(self._nodes, self._overwriting, keep_diffs=self._keeps_diffs or not settings.trains)
+        self._replays = Replays(self._nodes, graph.blobs)
         self._pool = Pool()
         self._shapes: list[tuple[int, ...]] = []
         self._work = Work()
@@ -47,105 +53,113 @@ class NetRun:
         """While this lasts, the calling thread computes with as many threads as this net is worth."""
         if device.mode_is_gpu():
             return nullcontext()
-        shapes = [blob.shape for blob in self._net.graph.blobs]
+        shapes = [blob.shape for blob in self._graph.blobs]
         if shapes != self._shapes:
-            self._shapes, self._work = shapes, sum(map(work.forward, self._net.nodes), Work())
+            self._shapes, self._work = shapes, sum(map(work.forward, self._nodes), Work())
         return threads.chosen(self._work.operations, self._work.bytes)
 
-    def forward(self, indices: Iterable[int], kept: Collection[str] = ()) -> torch.Tensor:
+    def forward(self, indices: Sequence[int], kept: Collection[str] = ()) -> torch.Tensor:
         """Run these layers; the loss. kept: names of blobs that stay, whatever the net keeps."""
-        indices = list(indices)
+        if len(indices) == len(self._nodes) and self._may_replay(backward=False):
+            return self._replayed(self._forward, backward=False)
+        return self._forward(indices, kept)
+
+    def forward_backward(self) -> torch.Tensor:
+        """Run all layers forward, then backward; the loss."""
+        if self._may_replay(backward=True):
+            return self._replayed(self._forward_backward, backward=True)
+        return self._forward_backward(range(len(self._nodes)))
+
+    def backward(self, indices: Sequence[int]) -> None:
+        """Run these layers backward, in the order given."""
+        with self.threads(), self._pool.serving():
+            for index in indices:
+                call(self._hooks.before_backward, index)
+                if self._nodes[index].runs_backward:
+                    self._compute_gradients(index)
+                call(self._hooks.after_backward, index)
+            if self._settings.debug_info:
+                debug.summary(self._graph)
+
+    def _forward_backward(self, indices: Sequence[int]) -> torch.Tensor:
+        loss = self._forward(indices)
+        self.backward(indices[::-1])
+        return loss
+
+    def _forward(self, indices: Sequence[int], kept: Collection[str] = ()) -> torch.Tensor:
         if 0 in indices:
             self._pool.begin_pass()
         with self.threads(), self._pool.serving():
-            return self._forward(indices, kept)
-
-    def _forward(self, indices: Sequence[int], kept: Collection[str]) -> torch.Tensor:
-        loss = device.zero()
-        watched = self._net.has_hooks  # which may look at any blob
-        if not watched:
-            for index in indices:
-                _forget_tops(self._net.nodes[index])
-        index = 0
-        try:
-            for index in indices:
-                self._net.call_hooks("before_forward", index)
-                node = self._net.nodes[index]
-                node.layer.reshape(node.bottom, node.top)
-                for blob in node.top:
-                    blob.renew()
-                if watched:
-                    _forget_tops(node)
-                if not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
-                    node.layer.forward(node.bottom, node.top)
-                if any(node.loss_weights):
-                    reseed_loss(node)
-                    loss = loss + _weighted_loss(node)
-                if self._net.debug_info:
-                    debug.after_forward(self._net, node)
-                self._net.call_hooks("after_forward", index)
-                for name in self._last_uses.get(index, ()):
-                    if name not in kept:
-                        _give_up(self._net.blobs[name], name)
-        except (RuntimeError, MemoryError) as error:
-            if (better := explained(error, self._net.nodes, index)) is not error:
-                raise better from error
-            raise
-        process.settle()
-        return loss
-
-    def backward(self, indices: Iterable[int]) -> None:
-        """Run these layers backward, in the order given."""
-        with self.threads(), self._pool.serving():
-            self._backward(indices)
-
-    def _backward(self, indices: Iterable[int]) -> None:
-        for index in indices:
-            self._net.call_hooks("before_backward", index)
-            node = self._net.nodes[index]
-            if node.runs_backward:
-                for blob in (*node.bottom, *node.top):
-                    blob.renew_grad()
-                if not self._elision.backward(index):
-                    node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
-                if self._net.debug_info:
-                    debug.after_backward(self._net, node)
-                if node.bottom and not self._keeps_diffs:
-                    _give_up_diffs(node)
-            self._net.call_hooks("after_backward", index)
-        if self._net.debug_info:
-            debug.summary(self._net)
-
-    def whole(self, *, backward: bool, kept: Collection[str] = ()) -> torch.Tensor:
-        """Run all layers forward, and backward if asked for; the loss. kept: as of `forward`."""
-
-        def compute(indices: Sequence[int]) -> torch.Tensor:
-            loss = self.forward(indices, kept)
-            if backward:
-                self.backward(reversed(indices))
+            loss = device.zero()
+            if not self._hooks:  # which may look at any blob
+                for index in indices:
+                    _forget_tops(self._nodes[index])
+            index = 0
+            try:
+                for index in indices:
+                    call(self._hooks.before_forward, index)
+                    self._compute(index)
+                    if any(self._nodes[index].loss_weights):
+                        loss = loss + _weighted_loss(self._nodes[index])
+                    if self._settings.debug_info:
+                        debug.after_forward(self._graph, self._nodes[index])
+                    call(self._hooks.after_forward, index)
+                    self._give_up_last_uses(index, kept)
+            except (RuntimeError, MemoryError) as error:
+                if (better := explained(error, self._nodes, index)) is not error:
+                    raise better from error
+                raise
+            process.settle()
             return loss
 
-        if not self._may_replay(backward=backward):
-            return compute(range(len(self._net.nodes)))
-        self.forward(self._replays.sources)
-        rest = self._replays.rest
-        return self._replays.run(lambda: compute(rest), device.generator(), device.precision(), backward=backward)
+    def _compute(self, index: int) -> None:
+        """Run a layer forward."""
+        node = self._nodes[index]
+        node.layer.reshape(node.bottom, node.top)
+        for blob in node.top:
+            blob.memory.renew()
+        if self._hooks:
+            _forget_tops(node)
+        if not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
+            node.layer.forward(node.bottom, node.top)
+
+    def _compute_gradients(self, index: int) -> None:
+        """Run a layer backward."""
+        node = self._nodes[index]
+        for blob in (*node.bottom, *node.top):
+            blob.memory.renew_grad()
+        if not self._elision.backward(index):
+            node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
+        if self._settings.debug_info:
+            debug.after_backward(self._graph, node)
+        if node.bottom and not self._keeps_diffs:
+            _give_up_diffs(node)
+
+    def _give_up_last_uses(self, index: int, kept: Collection[str]) -> None:
+        for name in self._last_uses.get(index, ()):
+            if name not in kept:
+                _give_up(self._blobs[name], name)
 
     def _may_replay(self, *, backward: bool) -> bool:
         wanted = switches.GRAPHS and not switches.PLAIN and device.mode_is_gpu()
-        watched = self._net.debug_info or self._net.has_hooks or not self._net.keep_blobs
+        watched = self._settings.debug_info or self._hooks or not self._settings.keep_blobs
         return wanted and not watched and self._replays.serve(backward=backward)
+
+    def _replayed(self, compute: Callable[[Sequence[int]], torch.Tensor], *, backward: bool) -> torch.Tensor:
+        self._forward(self._replays.sources)
+        rest = self._replays.rest
+        return self._replays.run(lambda: compute(rest), device.generator(), device.precision(), backward=backward)
 
 
 def _forget_tops(node: Node) -> None:
     """Their memory may serve to compute what replaces them, and the layers before."""
     if node.layer.traits.replaces_tops and not node.layer.in_place:
         for blob in node.top:
-            blob.forget()
+            blob.memory.forget()
 
 
 def _give_up(blob: Blob, name: str) -> None:
-    blob.give_up(
+    blob.memory.give_up(
         f"blob '{name}': its values were given up, because keep_blobs is False and no later layer takes them. To keep "
         f"them, run net.forward(blobs=['{name}']), or set net.keep_blobs = True before the net runs forward."
     )
@@ -154,11 +168,13 @@ def _give_up(blob: Blob, name: str) -> None:
 def _give_up_diffs(node: Node) -> None:
     """Those of a layer's tops, once they are used; but a loss's, which is its weight, and shared ones stay."""
     for blob, weight in zip(node.top, node.loss_weights, strict=True):
-        if not weight and not any(blob.shares_grad(bottom) for bottom in node.bottom):
-            blob.give_up_grad()
+        if not weight and not any(blob.memory.shares_grad(bottom.memory) for bottom in node.bottom):
+            blob.memory.give_up_grad()
 
 
 def _weighted_loss(node: Node) -> torch.Tensor:
+    """What the tops of a layer add to the loss; their diffs become their weights."""
+    reseed_loss(node)
     total = device.zero()
     for blob, weight in zip(node.top, node.loss_weights, strict=True):
         if weight:

@@ -1,7 +1,7 @@
 """A net computed in bands of rows, from a source that is read in bands, too: whole images of any size."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -9,14 +9,12 @@ import torch
 from caffe import device, process
 from caffe.errors import ShapeError, UsageError
 from caffe.net.bands import Bands
+from caffe.net.graph import Graph
 from caffe.net.guard import Guard, guarded
 from caffe.plan import threads
 from caffe.plan.pool import Pool
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
-
-if TYPE_CHECKING:
-    from caffe.net import Net
 
 READ_AT_ONCE = 2**22
 """Bytes of the source's rows, as float32."""
@@ -32,16 +30,33 @@ class Source(Protocol):
         """source[:, first:last]: these rows of all channels, as an array of numbers."""
 
 
+class Streamed(Protocol):
+    """What is asked of a net."""
+
+    name: str
+    phase: int
+    guard: Guard
+
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def inputs(self) -> list[str]: ...
+
+    @property
+    def outputs(self) -> list[str]: ...
+
+
 class Stream(Iterator[tuple[int, np.ndarray]]):
     """The bands of one blob, from above downwards: (number of the first row, C × rows × W)."""
 
-    def __init__(self, net: "Net", source: Source, rows: int | None = None, blob: str | None = None):
+    def __init__(self, net: Streamed, source: Source, rows: int | None = None, blob: str | None = None):
         self.net, self._source, self._pool, self._row = net, source, Pool(), 0
         shape = _check(net, source)
         if rows is not None and rows < 1:
             raise UsageError(f"net '{net.name}': stream in bands of {rows} rows, expected at least 1.")
         name = blob or _only_output(net)
-        bands = Bands(net, {net.inputs[0]: shape}, [name], {net.inputs[0]: self._read})
+        bands = Bands(net.name, net.graph, {net.inputs[0]: shape}, [name], {net.inputs[0]: self._read})
         self._read_at_once = max(1, READ_AT_ONCE // (4 * shape[1] * shape[3]))
         self._value = bands.values[name]
         self.shape: tuple[int, ...] = self._value.shape[1:]
@@ -87,7 +102,7 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
         return torch.from_numpy(rows)[None].to(device.current())
 
 
-def _only_output(net: "Net") -> str:
+def _only_output(net: Streamed) -> str:
     if len(net.outputs) != 1:
         raise UsageError(
             f"net '{net.name}' has the outputs {', '.join(net.outputs)}; one is streamed. Name it with blob=."
@@ -95,7 +110,7 @@ def _only_output(net: "Net") -> str:
     return net.outputs[0]
 
 
-def _check(net: "Net", source: Source) -> tuple[int, ...]:
+def _check(net: Streamed, source: Source) -> tuple[int, ...]:
     """The shape of the net's input for this source."""
     if net.phase != caffe_pb2.TEST:
         raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")

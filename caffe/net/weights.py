@@ -1,9 +1,9 @@
 """Weights into a net and out of it: CopyTrainedLayersFrom, ShareTrainedLayersWith, ToProto (src/caffe/net.cpp)."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,25 +19,27 @@ from caffe.log import log
 from caffe.net.graph import Node, Param
 from caffe.shapes import shape_text
 
-if TYPE_CHECKING:
-    from caffe.net import Net
-
+Params = Mapping[str, Sequence[Blob]]
+"""The parameters of layers, by their names."""
 PIECE = 1 << 21
 """Values that one thread copies at a time."""
 _REMEDY = "To learn this layer's parameters from scratch rather than copying from a saved net, rename the layer."
 
 
-def copy_from(net: "Net", file: str) -> None:
-    """Copy by layer name; everything is checked before anything is written, and all that does not fit is named."""
-    copy_layers(net, weights.read(file), f"'{file}'")
+def copy_from(nodes: Sequence[Node], net: str, file: str) -> None:
+    """Copy into the layers of a net (its name) by their names.
+
+    Everything is checked before anything is written, and all that does not fit is named.
+    """
+    copy_layers(nodes, net, weights.read(file), f"'{file}'")
 
 
-def copy_layers(net: "Net", sources: Iterable[LayerWeights], origin: str) -> None:
+def copy_layers(nodes: Sequence[Node], net: str, sources: Iterable[LayerWeights], origin: str) -> None:
     """`copy_from` of weights that were read already. origin: where they are from, for errors."""
-    copies, problems = _copies(net, sources)
+    copies, problems = _copies(nodes, sources)
     if problems:
         raise WeightsError(
-            f"weights in {origin} do not fit net '{net.name}': " + "; ".join(problems) + f". {_REMEDY}",
+            f"weights in {origin} do not fit net '{net}': " + "; ".join(problems) + f". {_REMEDY}",
             found=problems,
             remedy=_REMEDY,
         )
@@ -51,22 +53,22 @@ def copy_layers(net: "Net", sources: Iterable[LayerWeights], origin: str) -> Non
         _copy((blob.diff, diff) for blob, _, diff in copies if diff is not None)
 
 
-def fit(net: "Net", sources: list[LayerWeights]) -> tuple[list[str], list[str]]:
+def fit(nodes: Sequence[Node], sources: list[LayerWeights]) -> tuple[list[str], list[str]]:
     """The layers that would get weights from these, and what does not fit; nothing is written."""
-    nodes = {node.layer.name for node in net.nodes}
-    return [each.name for each in sources if each.blobs and each.name in nodes], _copies(net, sources)[1]
+    names = {node.layer.name for node in nodes}
+    return [each.name for each in sources if each.blobs and each.name in names], _copies(nodes, sources)[1]
 
 
 def _copies(
-    net: "Net", sources: Iterable[LayerWeights]
+    nodes: Sequence[Node], sources: Iterable[LayerWeights]
 ) -> tuple[list[tuple[Blob, np.ndarray, np.ndarray | None]], list[str]]:
     """What goes where, by layer name, and what does not fit."""
     problems: list[str] = []
     copies: list[tuple[Blob, np.ndarray, np.ndarray | None]] = []
-    nodes = {module_name(node.layer.name): node for node in reversed(net.nodes)}
-    nodes |= {node.layer.name: node for node in reversed(net.nodes)}
+    named = {module_name(node.layer.name): node for node in reversed(nodes)}
+    named |= {node.layer.name: node for node in reversed(nodes)}
     for source in sources:
-        node = nodes.get(source.name)
+        node = named.get(source.name)
         if node is None:
             log.info("Ignoring source layer %s", source.name)
             continue
@@ -143,19 +145,19 @@ def _shapes(blobs: Iterable[Blob]) -> str:
     return ", ".join(shape_text(blob.shape) for blob in blobs) or "none"
 
 
-def share_with(net: "Net", other: "Net") -> None:
+def share_with(mine: Params, theirs: Params) -> None:
     """Share the memory of the parameters' data, not of their diffs."""
-    for name, blobs in other.params.items():
-        if name not in net.params:
+    for name, blobs in theirs.items():
+        if name not in mine:
             log.info("Ignoring source layer %s", name)
             continue
-        if [b.shape for b in blobs] != [b.shape for b in net.params[name]]:
+        if [blob.shape for blob in blobs] != [blob.shape for blob in mine[name]]:
             raise WeightsError(
                 f"Cannot share param weights from layer '{name}'; shape mismatch.  Source: {_shapes(blobs)}; "
-                f"target: {_shapes(net.params[name])}. Rename the layer in one of the nets."
+                f"target: {_shapes(mine[name])}. Rename the layer in one of the nets."
             )
-        for mine, theirs in zip(net.params[name], blobs, strict=True):
-            mine.share_data(theirs)
+        for blob, other in zip(mine[name], blobs, strict=True):
+            blob.share_data(other)
 
 
 def _arrays(blob: Blob, write_diff: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -166,9 +168,10 @@ def _array(values: torch.Tensor) -> np.ndarray:
     return values.detach().cpu().numpy()
 
 
-def save(net: "Net", filename: str, write_diff: bool) -> None:
-    blobs = [[_arrays(blob, write_diff) for blob in node.layer.blobs] for node in net.nodes]
-    caffemodel.write(filename, net.to_message(), blobs)
+def save(nodes: Sequence[Node], message: Any, filename: str, write_diff: bool) -> None:
+    """Write a caffemodel; message: the net's NetParameter without weights."""
+    blobs = [[_arrays(blob, write_diff) for blob in node.layer.blobs] for node in nodes]
+    caffemodel.write(filename, message, blobs)
 
 
 def _owned(param: Param, write_diff: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -177,8 +180,9 @@ def _owned(param: Param, write_diff: bool) -> tuple[np.ndarray | None, np.ndarra
     return (data if param.owner is param else None), diff
 
 
-def save_hdf5(net: "Net", filename: str, write_diff: bool) -> None:
+def save_hdf5(nodes: Sequence[Node], filename: str, write_diff: bool) -> None:
+    """Write the parameters of these layers as HDF5."""
     from caffe.formats import hdf5
 
-    layers = [(node.layer.name, [_owned(param, write_diff) for param in node.params]) for node in net.nodes]
+    layers = [(node.layer.name, [_owned(param, write_diff) for param in node.params]) for node in nodes]
     hdf5.write(filename, layers)

@@ -24,10 +24,6 @@ class Way(Generic[C]):
     run: Callable[..., torch.Tensor]
     prepare: Callable[[C], Any] | None = None
 
-    def compute(self, call: C) -> torch.Tensor:
-        """What the operation gives for a call."""
-        return self.run(call) if self.prepare is None else self.run(call, self.prepare(call))
-
 
 class Operation(Generic[C]):
     """What layers call: computed by the first of its ways that pays, of which the last, torch's own, always does.
@@ -40,4 +36,5 @@ class Operation(Generic[C]):
 
     def __call__(self, call: C) -> torch.Tensor:
         ways = self.ways[-1:] if switches.PLAIN else self.ways
-        return next(way for way in ways if way.pays(call)).compute(call)
+        way = next(way for way in ways if way.pays(call))
+        return way.run(call) if way.prepare is None else way.run(call, way.prepare(call))

@@ -21,17 +21,21 @@ class Weight:
     """Of the layer: memory for gradients, by index, while it runs backward."""
 
     def of_type(self, kind: torch.dtype) -> torch.Tensor:
-        """The values in this type, kept for the next pass."""
-        return self.made_of(torch.Tensor.to, kind)
+        """The values in this type, kept for the next pass if they have another."""
+        if self.values.dtype != kind:
+            return self.made_of(torch.Tensor.to, kind)
+        if self.values.requires_grad:
+            self._blob.memory.drop_derived()
+        return self.values
 
     def made_of(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(values, *settings), kept until the values may have changed, unless they learn or are viewed."""
         values, blob = self.values, self._blob
         if values.requires_grad:
-            blob.drop_derived()
+            blob.memory.drop_derived()
         if values.requires_grad or values.data_ptr() != blob.tensor.data_ptr():
             return make(values, *settings)
-        made = blob.derived(make, *settings)
+        made = blob.memory.derived(make, *settings)
         return values if made is blob.tensor else made
 
     def keeps(self, make: Callable[..., torch.Tensor], *settings: object) -> bool:
@@ -40,9 +44,9 @@ class Weight:
         Not of a parameter that learns, nor of one that a NumPy view of it may change at any time. With settings, such
         as the size of an image, from the second time on that the same is asked in a row.
         """
-        if settings and not self.recurs(make, self._blob.stamp, settings):
+        if settings and not self.recurs(make, self._blob.memory.stamp, settings):
             return False
-        return not self.values.requires_grad and not self._blob.viewed
+        return not self.values.requires_grad and not self._blob.memory.viewed
 
     def recurs(self, key: object, *settings: object) -> bool:
         """Whether the settings, such as the size of an image, are those that this was last asked with for this key."""

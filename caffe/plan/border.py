@@ -1,11 +1,11 @@
-"""The border of a map, where every row is like the next: computed once, not a hundred times.
+"""Where maps have a constant border, of which one row is computed instead of a hundred.
 
-The first convolution of an FCN pads its image by 100 pixels of zeros. Between the rows that see the image and those
-that see the edge of the map (where later convolutions pad with zeros again) lies a run of rows that are all alike, and
-of columns likewise. A short map leaves most of such a run out; layers compute on short maps what they would compute on
-whole ones, and whoever asks for a blob gets it whole. A layer further down, which sees further, gets rows back.
+The first convolution of an FCN pads its image by 100 pixels of zeros. Some rows have the image in their receptive
+field, others the edge of the map, where later convolutions pad with zeros again. Between them lies a run of rows that
+are all alike; of columns likewise. A short map (caffe/blob/short_map.py) holds few rows of such a run. Layers compute
+on short maps what they would compute on whole ones. Where a layer needs more rows of the run, they are repeated.
 
-Everything here follows from kernels, strides and pads, one axis at a time, and is exact.
+All this follows from receptive fields, one axis at a time, and is exact.
 """
 
 from collections.abc import Sequence
@@ -24,18 +24,18 @@ class Run:
 
     @property
     def surplus(self) -> int:
-        """How many rows can be left out, so that one stays."""
+        """How many rows can be left out: all but one."""
         return max(0, self.end - self.start - 1)
 
     def through(self, field: ReceptiveField) -> "Run":
-        """The rows of the top that see nothing but this run."""
+        """The rows of the top whose receptive field lies in this run."""
         start = -(-(self.start + field.pad) // field.stride)
         return Run(start, (self.end + field.pad - field.extent) // field.stride + 1)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One layer along one axis: what its bottom and its top lack, and by how much its bottom is padded less."""
+    """One layer along one axis: what its bottom and its top lack, and how much less than its pad it pads the bottom."""
 
     bottom: Short | None
     top: Short

@@ -15,9 +15,9 @@ import torch
 from caffe.log import log
 
 FLOAT32 = 1e-5
-"""How far apart two sums of a few products in float32 may be, of the largest."""
+"""The largest difference of two sums of a few products in float32, relative to the largest sum."""
 BFLOAT16 = 2**-7
-"""Likewise, where what is multiplied and the sum are rounded to bfloat16."""
+"""Likewise, where the operands and the sum are rounded to bfloat16."""
 FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, IndexError)
 """What a function raises that is missing, is called otherwise, or needs another CPU."""
 

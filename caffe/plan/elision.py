@@ -1,4 +1,4 @@
-"""Which layers of a net compute on short maps (see border.py), and how."""
+"""Which layers of a net compute on short maps (caffe/blob/short_map.py), and how."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,9 @@ Steps = tuple[Step, Step]
 class Elision:
     """The chains of layers in a net that begin with a wide border of zeros.
 
-    The gradient of a short map has, for each row that stands for many, the sum of theirs: enough for all that learns,
-    but nothing to show. So layers that learn are among them only where diffs need not be kept.
+    In the gradient of a short map, a row that stands for many has the sum of their gradients. That is all that the
+    gradients of parameters need, but it is no diff that could be shown. So layers that run backward compute on short
+    maps only where diffs of blobs need not be kept.
     """
 
     def __init__(self, nodes: Sequence[Node], overwriting: Overwriting, *, keep_diffs: bool = True):
@@ -73,7 +74,7 @@ class Elision:
             return False
         node, (rows, columns) = self._nodes[index], steps
         lacks = (rows.bottom, columns.bottom) if rows.bottom and columns.bottom else None
-        x = node.bottom[0].short_tensor(lacks) if lacks else node.bottom[0].tensor
+        x = node.bottom[0].memory.short(lacks) if lacks else node.bottom[0].tensor
         if x is None:
             return False
         bottom = Blob.of(x)
@@ -85,7 +86,7 @@ class Elision:
             node.layer.forward([bottom], [top])
         if node.runs_backward and not self._keep_diffs:
             self._computed[index] = x, top.tensor, steps
-        node.top[0].put_short(top.tensor, (rows.top, columns.top))
+        node.top[0].memory.put_short(top.tensor, (rows.top, columns.top))
         return True
 
     def backward(self, index: int) -> bool:

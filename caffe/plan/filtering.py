@@ -1,7 +1,8 @@
-"""Winograd's minimal filtering: the numbers behind it, by Cook and Toom's construction.
+"""The transforms of Winograd's minimal filtering, by Cook and Toom's construction.
 
-Along one axis, `tile` outputs see tile + kernel − 1 inputs. Inputs and kernel are taken for polynomials, evaluated at
-as many points, one of which is infinity; there a convolution is a product, number by number.
+Along one axis, the receptive field of `tile` outputs is tile + kernel − 1 inputs. Inputs and kernel are coefficients of
+polynomials, which are evaluated at as many points, one of them infinity. In this transform domain a convolution is the
+product of the values at each point.
 """
 
 import functools
@@ -15,7 +16,7 @@ import torch
 _HALVES = [Fraction(n, 2) for n in (0, 1, -1, 2, -2, 4, -4)]
 _QUARTERS = [Fraction(n, 4) for n in (0, 3, -3, 6, -6)]
 _POINTS = {3: _QUARTERS, 5: _HALVES, 6: _HALVES, 7: _HALVES}
-"""For each size of kernels, those that lose least to rounding, of all tried."""
+"""By the size of the kernels, the points with the least rounding error of all that were tried."""
 
 SIZES = tuple(_POINTS)
 
@@ -28,16 +29,16 @@ class Filtering:
     tile: int
     seen: int
     kernels: torch.Tensor
-    """(seen², kernel²): takes kernels to the points."""
+    """(seen², kernel²): takes kernels to the transform domain."""
     inputs: torch.Tensor
-    """(seen², seen²): takes inputs to the points."""
+    """(seen², seen²): takes inputs there."""
     outputs: torch.Tensor
-    """(tile², seen²): brings products back from the points."""
+    """(tile², seen²): brings products back."""
 
 
 @functools.cache
 def of(kernel: int) -> Filtering:
-    """What filters with kernels of one of the SIZES."""
+    """The transforms for kernels of one of the SIZES."""
     points = _POINTS[kernel]
     seen = len(points) + 1
     tile = seen - kernel + 1

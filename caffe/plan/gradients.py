@@ -1,4 +1,4 @@
-"""A convolution that torch computes, and whose gradients come another way."""
+"""A convolution that torch computes, and whose gradients are computed in another way."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,8 +1,8 @@
 """A convolution at few positions (fc6 made convolutional, say) as a product of matrices.
 
-Such a layer has more weights than the machine reads while it multiplies. torch lays all of them out anew for a
-convolution, every time; as a matrix they are multiplied as they lie. On a CPU, and only for float32 there, the product
-is oneDNN's: MKL's is less than half as fast on processors that are not Intel's.
+Reading the weights of such a layer takes longer than multiplying by them. For a convolution, torch reorders all of them
+in every pass; a matrix is multiplied in the layout that it has. On a CPU, float32 matrices are multiplied by oneDNN:
+MKL is less than half as fast on processors that are not Intel's.
 """
 
 import math
@@ -19,19 +19,20 @@ Geometry = tuple[Sizes, Sizes, Sizes, Sizes]
 """Kernel, dilation, pad and stride."""
 Room = Callable[[], torch.Tensor | None]
 
-FEWEST_INPUTS = 1024
-AT_ONCE = 512
-"""Rows of a gradient."""
+MIN_INPUTS = 1024
+"""Weights of one filter; with fewer, F.conv2d is faster (benchmarks/ways.py)."""
+ROWS_AT_ONCE = 512
+"""Rows of the weights' gradient that are computed together."""
 
 
 def by_onednn(x: torch.Tensor) -> bool:
-    """Whether the plan may have this tensor multiplied, as float32 matrices, by oneDNN."""
+    """Whether oneDNN multiplies such a tensor here: float32, on a CPU."""
     return x.is_cpu and x.dtype == torch.float32 and ONEDNN.works
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> bool:
-    """Whether this is the faster way: weights (O, C, h, w) that outweigh what they are multiplied with."""
-    wide = weight[0].numel() >= FEWEST_INPUTS
+    """Whether this is faster than F.conv2d: on a CPU, with long filters, at no more positions than filters."""
+    wide = weight[0].numel() >= MIN_INPUTS
     few = len(x) * math.prod(positions(x, geometry)) <= len(weight)
     return x.is_cpu and wide and few and CAPABILITY.works
 
@@ -41,7 +42,7 @@ def convolve(
 ) -> torch.Tensor:
     """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d; weights of another type are made x's.
 
-    room(): asked in the backward pass for memory for the weights' gradient; of another size, it is not used.
+    room(): in the backward pass, memory for the weights' gradient, or None; of another size, it is not used.
     """
     return _Convolve.apply(x, weight, bias, geometry, room)
 
@@ -84,10 +85,10 @@ class _Convolve(torch.autograd.Function):
 
 
 def _into(room: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """a · bᵀ in the shape and type of another tensor; in memory at hand, if there is some: there is much to find."""
+    """a · bᵀ in the shape and type of another tensor; written into `room`, if that has the right size."""
     if room is None or room.numel() != like.numel():
         return product(a, b).view_as(like).to(like.dtype)
-    for rows, values in zip(room.view(len(a), -1).split(AT_ONCE), a.split(AT_ONCE), strict=True):
+    for rows, values in zip(room.view(len(a), -1).split(ROWS_AT_ONCE), a.split(ROWS_AT_ONCE), strict=True):
         rows.copy_(product(values, b))
     return room.view_as(like)
 

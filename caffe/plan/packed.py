@@ -1,8 +1,8 @@
-"""Weights laid out once as oneDNN multiplies them, on a CPU.
+"""Weights that are reordered ("packed") once, into the layout in which oneDNN multiplies them, on a CPU.
 
-torch has them laid out anew for every pass. In bfloat16 that costs most; in float32 it is half the time of a layer with
-a small map. How oneDNN wants them depends on the size of the map: those that were packed for another may take a hundred
-times as long.
+torch reorders them in every pass. In bfloat16 that costs most; in float32 it is half the time of a layer with a small
+map. The best layout depends on the size of the map: a convolution whose weights were packed for another size may take a
+hundred times as long.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,15 +14,15 @@ import torch.nn.functional as F
 from caffe.plan import matrix as products
 from caffe.plan.capabilities import BFLOAT16, FLOAT32, Capability, Pairs, drawn
 
-MOST_TWICE = 2**22
-"""So many float32 weights are kept a second time."""
-MOST_PIXELS = 2**13
-"""Of larger maps, the products take so long that the layout of float32 weights hardly counts."""
+MAX_WEIGHTS = 2**22
+"""float32 weights of a layer; of more, a second copy takes too much memory."""
+MAX_PIXELS = 2**13
+"""Pixels of a batch; with more, the time to reorder float32 weights hardly counts (benchmarks/ways.py)."""
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
     """Whether weights should be packed as kernels to be multiplied with this, if it is for many passes."""
-    small = x[:, 0].numel() <= MOST_PIXELS and weight.numel() <= MOST_TWICE
+    small = x[:, 0].numel() <= MAX_PIXELS and weight.numel() <= MAX_WEIGHTS
     worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and small)
     return x.is_cpu and worth and KERNELS[x.dtype].works
 
@@ -41,7 +41,7 @@ def kernels(
     dilation: Sequence[int],
     group: int,
 ) -> torch.Tensor:
-    """(O, C / group, h, w) packed for `convolve`, to be multiplied with maps of a type and shape."""
+    """(O, C / group, h, w) packed for `convolve`, to convolve maps of this type and shape."""
     settings = map(list, (pad, stride, dilation))
     reorder: Callable[..., torch.Tensor] = torch._C._nn.mkldnn_reorder_conv2d_weight
     return reorder(weight.to(kind).to_mkldnn(), *settings, group, list(shape))
@@ -61,7 +61,7 @@ def convolve(
     dilation: Sequence[int],
     group: int,
 ) -> torch.Tensor:
-    """(N, C, H, W) convolved with packed kernels of its type."""
+    """(N, C, H, W) convolved with packed kernels of the same type."""
     x = x.contiguous(memory_format=torch.channels_last)
     return torch.ops.mkldnn._convolution_pointwise(
         x, packed, bias, list(pad), list(stride), list(dilation), group, "none", [], ""

@@ -1,9 +1,9 @@
 """A convolution by 1 × 1 kernels as a product of matrices, which it is: filters × channels by channels × pixels.
 
-oneDNN multiplies them as they lie; torch's own way, which it takes on one thread, is less than half as fast.
+oneDNN multiplies them in the layout that they have; F.conv2d on one thread is less than half as fast.
 
-For every number of pixels oneDNN compiles kernels, and never gives all of their memory back: images of 2,000 sizes took
-a quarter of a gigabyte. So the pixels are filled up to one of few numbers, unless the same comes again and again.
+oneDNN compiles code for every number of pixels, and never frees all of its memory: images of 2,000 sizes took a quarter
+of a gigabyte. So pixels are padded with zeros to one of few numbers, unless the same number recurs.
 """
 
 from typing import Any
@@ -22,32 +22,32 @@ def pays(x: torch.Tensor, geometry: Geometry) -> bool:
     return fits and by_onednn(x) and CAPABILITY.works
 
 
-FINEST = 16
-"""Pixels are filled up to a multiple of this."""
+GRANULE = 16
+"""Pixels; a padded number is a multiple of it."""
 STEPS = 3
-"""And to one of 2 ** STEPS numbers between a power of two and the next: by less than an eighth."""
+"""A padded number is one of 2 ** STEPS between a power of two and the next: less than an eighth is padding."""
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, recurs: bool = False) -> torch.Tensor:
-    """(1, C, H, W) convolved with (O, C, 1, 1), as F.conv2d. recurs: images of this size come again and again."""
+    """(1, C, H, W) convolved with (O, C, 1, 1), as F.conv2d. recurs: the last image had this size, too."""
     return _Convolve.apply(x, weight, bias, recurs)
 
 
 def filled_up(pixels: int) -> int:
-    """The next of few numbers."""
-    step = max(FINEST, 1 << max(0, pixels.bit_length() - 1 - STEPS))
+    """How many pixels so many are padded to."""
+    step = max(GRANULE, 1 << max(0, pixels.bit_length() - 1 - STEPS))
     return -(-pixels // step) * step
 
 
 def _columns(maps: torch.Tensor, recurs: bool) -> torch.Tensor:
-    """(1, C, H, W) → (C, pixels), filled up with zeros unless the size recurs."""
+    """(1, C, H, W) → (C, pixels), padded with zeros unless the size recurs."""
     columns = maps[0].flatten(1)
     pixels = columns.shape[1]
     return columns if recurs else F.pad(columns, (0, filled_up(pixels) - pixels))
 
 
 def _maps(columns: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """(C, pixels and what was filled up) → (1, C, H, W), of another map's size."""
+    """(C, pixels and padding) → (1, C, H, W), of another map's size."""
     return columns[:, : like.shape[2] * like.shape[3]].reshape(1, -1, *like.shape[2:])
 
 

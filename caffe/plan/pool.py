@@ -1,9 +1,9 @@
 """The memory of a net's own activations, kept from pass to pass.
 
-What torch frees in large pieces goes back to the system, and the next pass pays for it anew, page by page: a tenth of
-the time of a forward pass of FCN, and a seventh of a training step. So the plan takes the memory of large maps from the
-net that computes, where it lies in large pages, and gets it back when nobody holds the map any more: no blob, no
-gradient that is to come, no NumPy view. What a whole pass had no use for is given back to the system.
+The large tensors that torch frees go back to the system, and the next pass has the memory mapped anew, page by page:
+that takes a tenth of the time of a forward pass of FCN, and a seventh of a training step. So each net has a pool of
+memory in large pages for its large maps. A piece returns to the pool when nobody holds its map any more: no blob, no
+record for backward, no NumPy view. Pieces that a whole pass did not use are given back to the system.
 """
 
 import mmap
@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from caffe import switches
-from caffe.device import memory
+from caffe.device import mappings
 
 LARGE_PAGE = 2**21
-"""Bytes."""
+"""Bytes; smaller maps have torch's memory."""
 SLACK = 2
-"""A piece of memory serves for what takes at least this part of it."""
+"""A piece of memory is used for tensors of at least 1 / SLACK of its size."""
 
 _here = threading.local()
 
@@ -35,7 +35,7 @@ class Pool:
     def __init__(self) -> None:
         self._free: list[mmap.mmap] = []
         self._served: set[int] = set()
-        """By identity, the pieces that the present pass had use for."""
+        """By identity, the pieces that the present pass used."""
         self._held: dict[int, weakref.ref[Any]] = {}
         """By identity of a piece, the array that somebody holds; as long as that lives, the piece is not free."""
 
@@ -50,7 +50,7 @@ class Pool:
             _here.pool = before
 
     def begin_pass(self) -> None:
-        """Give back to the system what nobody holds and the pass before had no use for."""
+        """Give back to the system what nobody holds and the pass before did not use."""
         self._free = [pages for pages in self._free if id(pages) in self._served]
         self._served.clear()
 
@@ -62,7 +62,7 @@ class Pool:
             pages = min(reversed(fitting), key=len)  # what was freed last may still be in the cache
             self._free.remove(pages)
         else:
-            found = memory.pages(size)
+            found = mappings.pages(size)
             if found is None:
                 return None
             pages = found

@@ -1,8 +1,8 @@
 """Max pooling a few rows at a time, and, where there will be no gradient, by slices.
 
-torch compares many channels at once where they lie side by side, and one number after the other where, as in a blob,
-they lie map by map: that takes three times as long. So a few rows, no more than the cache holds, are laid out that way,
-pooled, and laid back; of a map with a border above and below, all rows.
+torch pools maps in channels-last layout with vector instructions, and others, such as a blob's, value by value, which
+takes three times as long. So a few rows at a time, no more than the cache holds, are reordered, pooled, and reordered
+back; all rows together, if there is a pad above and below.
 """
 
 import math
@@ -16,17 +16,17 @@ from caffe.ops.calls import MaxPooling, Sizes
 from caffe.plan import pool, rows
 from caffe.plan.capabilities import Capability, Pairs, drawn
 
-FEWEST_CHANNELS = 16
-FEWEST_COMPARED = 2**17
-"""Numbers that are compared for an image; where there are fewer, laying them out takes longer."""
+MIN_CHANNELS = 16
+MIN_COMPARED = 2**17
+"""Values that are compared for one image; below it F.max_pool2d is faster (benchmarks/ways.py)."""
 CACHED = 2**18
-"""How many numbers are laid out at once."""
+"""Values that are reordered at once: as many as the cache holds."""
 
 
 def pays(c: MaxPooling) -> bool:
     """Whether a few rows at a time is the faster way: on a CPU, for many numbers, where a gradient is asked for."""
     compared = math.prod(c.x.shape[1:]) * math.prod(c.kernel) // math.prod(c.stride)
-    many = c.x.shape[1] >= FEWEST_CHANNELS and compared >= FEWEST_COMPARED
+    many = c.x.shape[1] >= MIN_CHANNELS and compared >= MIN_COMPARED
     return c.recorded and c.x.is_cpu and _torch_pads(c) and many and CAPABILITY.works
 
 
@@ -36,7 +36,7 @@ def max_pool(c: MaxPooling) -> torch.Tensor:
 
 
 def pays_by_slices(c: MaxPooling) -> bool:
-    """Whether slices are the faster way: on a CPU, where nobody asks for gradients, of maps that lie one by one."""
+    """Whether slices are the faster way: on a CPU, where nobody asks for gradients, in channels-first layout."""
     return not c.recorded and c.x.is_cpu and not c.x.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -46,7 +46,7 @@ def _torch_pads(c: MaxPooling) -> bool:
 
 
 def largest_of_slices(c: MaxPooling) -> torch.Tensor:
-    """As F.max_pool2d, ten times as fast on a CPU; but it does not tell where the largest values lie."""
+    """As F.max_pool2d, ten times as fast on a CPU; but it has no gradient."""
     x, (height, width), (down, right), (above, left) = c.x, c.kernel, c.stride, c.pad
     pads = c.pad if _torch_pads(c) else (0, 0)  # else the border counts as part of the map
     axes = zip(x.shape[2:], c.kernel, c.stride, c.pad, pads, strict=True)

@@ -1,11 +1,11 @@
 """A whole pass launched at once: CUDA graphs for shapes that recur. `CAFFE_GRAPHS=1` in the environment turns it on.
 
-A GPU is often done with a layer before Python has asked for the next. So when a net has seen the same shapes a few
-times, a pass over it is recorded, and from then on its kernels are launched together, on the memory that they had when
-they were recorded. Layers that fetch data are not part of it: they run before.
+A GPU is often done with a layer before Python has launched the next. So after a few passes over the same shapes, a pass
+is recorded as a CUDA graph, and from then on its kernels are launched together, on the memory that they were recorded
+with. Layers that fetch data are not part of it: they run before.
 
-While a pass is recorded, nobody can look at values. Nets with a layer that may have to (which is not `replayable`, see
-caffe/layer_types/base/traits.py) are not recorded; checks of labels are deferred until the pass is done.
+While a pass is recorded, Python cannot look at values. Nets with a layer that may have to, because it is not
+`replayable` (caffe/layer_types/base/traits.py), are not recorded; checks of labels are deferred until the pass is done.
 """
 
 import gc
@@ -24,9 +24,9 @@ from caffe.ops.checks import Check, deferring
 from caffe.plan.node import Node
 
 WARM_UP = 2
-"""So many passes over the same shapes are computed one by one: they set libraries up and lay weights out."""
-MOST = 8
-"""So many recordings are kept: each has memory of its own for all blobs."""
+"""Passes over the same shapes that are computed layer by layer first: they set libraries up and prepare weights."""
+MAX_RECORDINGS = 8
+"""Recordings of one net; each has memory of its own for all blobs."""
 
 Compute = Callable[[], torch.Tensor]
 
@@ -68,7 +68,7 @@ class Replays:
             self._stamps[key], self._met[key] = stamp, 0
         if key not in self._recordings:
             self._met[key] += 1
-            if self._met[key] <= WARM_UP or len(self._recordings) == MOST:
+            if self._met[key] <= WARM_UP or len(self._recordings) == MAX_RECORDINGS:
                 return compute()
             inputs = [*self._data, *(self._diffs if backward else [])]
             if not self._record(key, _Recording(self._nodes, self._blobs, inputs), compute, generator):
@@ -80,7 +80,7 @@ class Replays:
         found: list[object] = []
         for layer in (node.layer for node in self._nodes):
             for blob, learns in zip(layer.blobs, layer.param_propagate_down, strict=True):
-                found.append(blob.tensor.data_ptr() if learns and layer.prepares_backward else blob.stamp)
+                found.append(blob.tensor.data_ptr() if learns and layer.prepares_backward else blob.memory.stamp)
                 if backward:
                     found.append(blob.grad.data_ptr())
         return found
@@ -101,7 +101,7 @@ class Replays:
 
 
 class _Recording:
-    """One pass: what launches it, and what blobs and layers hold after it."""
+    """A pass as a CUDA graph, and the state that blobs and layers have after it."""
 
     graph: Any
 
@@ -120,10 +120,10 @@ class _Recording:
             setattr(blob, side, _newest(blob, side).clone())
         self._values = [_newest(blob, side) for blob, side in self._inputs]
         layers = [node.layer for node in self._nodes]
-        held, noted = [blob.holds() for blob in self._blobs], [dict(vars(layer)) for layer in layers]
+        held, noted = [blob.memory.snapshot() for blob in self._blobs], [dict(vars(layer)) for layer in layers]
         with deferring(self._deferred):
             self.graph, (self._loss, self._fine) = record(lambda: (compute(), self._all_fine()), generator, pool)
-        after = [blob.holds() for blob in self._blobs]
+        after = [blob.memory.snapshot() for blob in self._blobs]
         for (blob, side), values in zip(self._inputs, self._values, strict=True):
             setattr(blob, side, values)
         for blob, before, now in zip(self._blobs, held, after, strict=True):
@@ -147,7 +147,7 @@ class _Recording:
         loss = self._loss.clone()
         reshaped = any(blob.shape != state[0] for blob, state in self._held)
         for blob, state in self._held:
-            blob.hold(state)
+            blob.memory.restore(state)
         for layer, changed in self._noted:
             vars(layer).update(changed)
         if reshaped:
@@ -161,7 +161,7 @@ class _Recording:
 
 def _newest(blob: Blob, side: str) -> torch.Tensor:
     """The values of a blob's "tensor" or "grad"; zeros if it was given up."""
-    blob.renew_grad()
+    blob.memory.renew_grad()
     return getattr(blob, side)
 
 

@@ -1,4 +1,4 @@
-"""A map taken a band of rows at a time, some of which may lie beyond its ends."""
+"""Bands of rows of a map; the rows of a band may lie beyond the ends of the map."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,7 @@
 """The gradients of a convolution of large maps, a strip of rows at a time.
 
-oneDNN lays out anew what it reads and what it writes: four copies of the largest maps of a net. Of a strip they are
-small, and made as fast.
+oneDNN reorders what it reads and what it writes, which makes four copies of the largest maps of a net. Those of a strip
+are small, and take no more time.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
 
 ROWS = 32
-FEWEST_VALUES = 2**22
-"""In a map that is worth it."""
+"""Rows of a strip."""
+MIN_VALUES = 2**22
+"""Values of a map; of smaller ones, the copies take little memory (benchmarks/ways.py)."""
 
 
 def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
     """Whether the copies of this map would be large."""
-    fits = set(stride) == set(dilation) == {1} and x.numel() >= FEWEST_VALUES
+    fits = set(stride) == set(dilation) == {1} and x.numel() >= MIN_VALUES
     return fits and by_onednn(x) and CAPABILITY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
-    """(N, C, H, W) convolved with (O, C, h, w), as F.conv2d, which also computes it: only gradients come in strips."""
+    """(N, C, H, W) convolved with (O, C, h, w) by F.conv2d; only the gradients are computed in strips."""
     return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 

@@ -1,7 +1,7 @@
 """Upsampling by a deconvolution with a fixed kernel, such as FCN's bilinear one, as two products of matrices.
 
-Where every channel is spread by one and the same kernel, and that is a column times a row, rows and columns can be
-interpolated one after the other: the general way multiplies each channel with all others, by zeros.
+Where every channel has the same kernel, and that is a column times a row, the map can be interpolated along rows and
+columns one after the other. A general deconvolution multiplies each channel with all others, by zeros.
 """
 
 from collections.abc import Sequence

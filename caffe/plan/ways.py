@@ -34,7 +34,7 @@ def _same_type(c: Convolution) -> torch.Tensor:
 
 
 def _winograd_pays(c: Convolution) -> bool:
-    kept = c.weights.keeps(winograd.at_points)
+    kept = c.weights.keeps(winograd.transformed)
     return c.group == 1 and winograd.pays(c.x, c.weight, geometry(c), kept=kept)
 
 
@@ -76,7 +76,7 @@ CONVOLUTION: tuple[Way[Convolution], ...] = (
         "Winograd",
         lambda c: not c.recorded and _winograd_pays(c),
         lambda c, kernels: winograd.correlate(c.x, kernels, c.bias, c.pad, c.weight.shape[2]),
-        lambda c: c.weights.made_of(winograd.at_points),
+        lambda c: c.weights.made_of(winograd.transformed),
     ),
     Way(
         "packed matrix",

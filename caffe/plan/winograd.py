@@ -1,11 +1,12 @@
-"""A convolution with a quarter or a third of the multiplications: Winograd's minimal filtering.
+"""Winograd's minimal filtering: a convolution with a quarter or a third of the multiplications.
 
-The map is cut into tiles of outputs: 4 × 4 for 3 × 3 kernels, which see 6 × 6 inputs, or 2 × 2 for 7 × 7 (fc6 made
-convolutional), which see 8 × 8. At the points of `plan.filtering`, all tiles, channels and filters together are a
-product of matrices for each point (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016).
+The output is cut into tiles: 4 × 4 for 3 × 3 kernels, of which a tile's receptive field is 6 × 6 inputs, or 2 × 2 for
+7 × 7 kernels (fc6 made convolutional), of which it is 8 × 8. Kernels and inputs are taken to the transform domain
+(filtering.py), where all tiles, channels and filters together are one product of matrices for each point, and the
+results are brought back (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016).
 
-Rounding, of 512 channels: below 5e-6 of the largest output for 3 × 3 kernels and 8e-6 for 7 × 7, most of it in the
-long sums over channels.
+The rounding error with 512 channels is below 5e-6 of the largest output for 3 × 3 kernels and below 8e-6 for 7 × 7;
+most of it comes of the long sums over channels. What the way gains on a machine, benchmarks/ways.py measures.
 """
 
 import math
@@ -15,59 +16,63 @@ import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_weight
 
-from caffe.device import memory
+from caffe.device import mappings
 from caffe.plan import filtering, gradients, pool, rows
 from caffe.plan.capabilities import Capability, Pairs, drawn
 from caffe.plan.filtering import Filtering
 from caffe.plan.gradients import Pad
 from caffe.plan.matrix import Geometry, by_onednn, positions, product
 
-NARROWEST = 85
-"""The breadth of a layer with C channels and O filters is C · O / (C + O): what the products save grows with C · O,
-what the transforms cost with C + O."""
-LOST = {3: 82, 5: 0, 6: 0, 7: 0}
-"""By size of the kernels: the breadth that does no more than make up for the transforms."""
-LEAST = {3: 4800, 5: 5500, 6: 7000, 7: 12000}
-"""Tiles, times the breadth beyond that, from which on this way is the faster one."""
-TO_POINTS = {3: 35, 5: 80, 6: 130, 7: 250}
-"""So many tiles more, where kernels are taken to the points for one pass."""
+MIN_BREADTH = 85
+"""Channels; below it F.conv2d is faster. The breadth of a layer with C channels and O filters is C · O / (C + O): the
+products save time in proportion to C · O, the transforms cost time in proportion to C + O."""
+BREAK_EVEN = {3: 82, 5: 0, 6: 0, 7: 0}
+"""Channels, by the size of the kernels: the breadth at which the products save what the transforms cost."""
+MIN_TILES = {3: 4800, 5: 5500, 6: 7000, 7: 12000}
+"""Tiles × channels of breadth above BREAK_EVEN, by the size of the kernels; below it F.conv2d is faster."""
+KERNEL_TRANSFORM = {3: 35, 5: 80, 6: 130, 7: 250}
+"""Tiles, by the size of the kernels, that take as long as to transform the kernels, where these serve for one pass."""
 SUMMED = {6: 512, 8: 128}
-"""Over so many channels a product sums at once: the further a tile sees, the more comes of rounding."""
+"""Channels that one product sums over, by the size of a tile's receptive field: of larger ones, more is rounded."""
 VALUES_AT_ONCE = 2**17
-"""Tiles times channels that are computed together, or a row of tiles: more take more memory, and no less time."""
+"""Tiles × channels that are computed together, at least one row of tiles; more take more memory, and no less time."""
 FILTERS_AT_ONCE = 32
-"""So many kernels are taken to the points together: what the cache holds."""
+"""Filters that are transformed together: as many as the cache holds."""
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry, *, kept: bool) -> bool:
-    """Whether this is the faster way: wide layers on a CPU, in float32. kept: what is made of the kernels is."""
+    """Whether this is faster than F.conv2d: wide layers on a CPU, in float32.
+
+    kept: the transformed kernels serve for many passes.
+    """
     (size, width), dilation, _, stride = geometry
     fits = size == width and size in filtering.SIZES and set(stride) == set(dilation) == {1}
     filters, channels = weight.shape[:2]
     breadth = filters * channels / (filters + channels)
-    if not (fits and breadth >= NARROWEST and by_onednn(x)):
+    if not (fits and breadth >= MIN_BREADTH and by_onednn(x)):
         return False
     way = filtering.of(size)
     tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, geometry))
-    enough = (tiles - (0 if kept else TO_POINTS[size])) * (breadth - LOST[size]) >= LEAST[size]
+    enough = (tiles - (0 if kept else KERNEL_TRANSFORM[size])) * (breadth - BREAK_EVEN[size]) >= MIN_TILES[size]
     return enough and CAPABILITY.works
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
-    """(N, C, H, W) convolved with (O, C, k, k), as F.conv2d, which also computes it; only its gradients come this way.
+    """(N, C, H, W) convolved with (O, C, k, k) by F.conv2d; only the gradients are computed by minimal filtering.
 
-    Rounding would break ties: where a border makes a map constant, max pooling and its gradient take the first pixel.
+    Where a constant border makes pixels equal, max pooling sends its gradient to the first of them; the rounding of
+    minimal filtering would make another one the largest.
     """
     return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 
 def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None, pad: Pad, size: int) -> torch.Tensor:
-    """`convolve` without a gradient, with weights of `size` × `size` given `at_points`."""
+    """(N, C, H, W) convolved with `transformed` kernels of `size` × `size`; without a gradient."""
     way = filtering.of(size)
     filters = kernels.shape[2]
     height, width = positions(x, ((size, size), (1, 1), tuple(pad), (1, 1)))
     y = pool.empty_like(x, len(x), filters, height, width)
-    for first, last, inputs in _bands_at_points(x, pad, height, width, way):
+    for first, last, inputs in _transformed_bands(x, pad, height, width, way):
         outputs = _multiply(kernels, inputs)
         tiles = product(way.outputs, outputs.flatten(1).t())
         tiles = tiles.view(way.tile, way.tile, filters, len(x), -1, -(-width // way.tile)).permute(3, 2, 4, 0, 5, 1)
@@ -76,14 +81,14 @@ def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None,
     return y
 
 
-def at_points(weight: torch.Tensor, *, lasting: bool = True) -> torch.Tensor:
-    """The kernels (O, C, k, k) as the products need them, (pieces, k's points, O, C / pieces)."""
+def transformed(weight: torch.Tensor, *, lasting: bool = True) -> torch.Tensor:
+    """Kernels (O, C, k, k) in the transform domain, as the products need them: (pieces, points, O, C / pieces)."""
     filters, channels, size, _ = weight.shape
     way = filtering.of(size)
     least = max(1, channels // SUMMED[way.seen])
     pieces = next(count for count in range(least, 0, -1) if channels % count == 0)
     shape = (pieces, len(way.kernels), filters, channels // pieces)
-    kernels = memory.lasting(*shape) if lasting else weight.new_empty(shape)
+    kernels = mappings.lasting(*shape) if lasting else weight.new_empty(shape)
     for first, last in rows.bands(filters, FILTERS_AT_ONCE):
         values = product(way.kernels, weight[first:last].reshape(-1, size * size))
         kernels[:, :, first:last] = values.view(len(way.kernels), last - first, pieces, -1).permute(2, 0, 1, 3)
@@ -104,7 +109,7 @@ def _multiply(kernels: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
 
 def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
     turned, size = weight.transpose(0, 1).flip(2, 3), weight.shape[2]
-    return correlate(grad, at_points(turned, lasting=False), None, tuple(size - 1 - p for p in pad), size)
+    return correlate(grad, transformed(turned, lasting=False), None, tuple(size - 1 - p for p in pad), size)
 
 
 def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:
@@ -113,7 +118,7 @@ def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, 
     way = filtering.of(size)
     height, width = grad.shape[2:]
     kernels = weight.new_zeros(len(way.kernels), filters, channels)
-    for first, last, inputs in _bands_at_points(x, pad, height, width, way):
+    for first, last, inputs in _transformed_bands(x, pad, height, width, way):
         seen = F.pad(grad[:, :, first:last], (0, -width % way.tile, 0, (first - last) % way.tile))
         tiles = seen.unflatten(3, (-1, way.tile)).unflatten(2, (-1, way.tile)).permute(3, 5, 1, 0, 2, 4)
         grads = product(way.outputs.t(), tiles.reshape(way.tile**2, -1).t()).view(len(kernels), filters, -1)
@@ -123,10 +128,10 @@ def _weight_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, 
     return weights.view(size, size, filters, channels).permute(2, 3, 0, 1).contiguous()
 
 
-def _bands_at_points(
+def _transformed_bands(
     x: torch.Tensor, pad: Pad, height: int, width: int, way: Filtering
 ) -> Iterator[tuple[int, int, torch.Tensor]]:
-    """For bands of rows first … last − 1 of the top: first, last, and the inputs at the points, (points, tiles, C)."""
+    """For bands of rows first … last − 1 of the top: first, last, and the transformed inputs, (points, tiles, C)."""
     columns = -(-width // way.tile)
     left, right = pad[1], columns * way.tile + way.kernel - 1 - pad[1] - x.shape[3]
     for first, last in rows.bands(height, max(1, VALUES_AT_ONCE // (x.shape[1] * len(x) * columns)) * way.tile):
@@ -142,7 +147,7 @@ def _trial() -> Pairs:
     for size in (min(filtering.SIZES), max(filtering.SIZES)):
         x, weight, bias = drawn(1, 5, 12, 9), drawn(4, 5, size, size), drawn(4)
         top = F.conv2d(x, weight, bias, padding=pad)
-        yield correlate(x, at_points(weight, lasting=False), bias, pad, size), top
+        yield correlate(x, transformed(weight, lasting=False), bias, pad, size), top
         yield _weight_gradient(top, weight, x, pad), conv2d_weight(x, weight.shape, top, padding=pad)
 
 

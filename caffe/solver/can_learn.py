@@ -9,7 +9,6 @@ get a gradient come alive, and looks at what is left.
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,11 +16,9 @@ from caffe.errors import NetError
 from caffe.layer_types.base import TorchLayer
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
+from caffe.net import Net
 from caffe.net.graph import Node, Param
 from caffe.proto import caffe_pb2
-
-if TYPE_CHECKING:
-    from caffe.net import Net
 
 REMEDY = (
     "Load weights that have these layers: --weights FILE (in Python: net.copy_from, or surgery.transplant where shapes "
@@ -35,7 +32,7 @@ def allowed_by_environment() -> bool:
     return os.environ.get("CAFFE_ALLOW_ZERO_INIT", "") not in ("", "0")
 
 
-def fill_frozen_deconvolutions(net: "Net") -> None:
+def fill_frozen_deconvolutions(net: Net) -> None:
     """Give deconvolutions that are fixed (lr_mult 0) and all zero the bilinear kernels that they stand for."""
     for node in net.nodes:
         layer = node.layer
@@ -56,7 +53,7 @@ def fill_frozen_deconvolutions(net: "Net") -> None:
         )
 
 
-def check(net: "Net") -> None:
+def check(net: Net) -> None:
     """Refuse to train a net in which zero weights keep layers from ever learning. Raises NetError with the remedy."""
     zero = {id(param.owner) for node in _weighted(net) for param in node.params if _is_zero(param)}
     learning = _learning(net, zero)
@@ -76,7 +73,7 @@ def check(net: "Net") -> None:
         )
 
 
-def _weighted(net: "Net") -> list[Node]:
+def _weighted(net: Net) -> list[Node]:
     return [node for node in net.nodes if node.layer.traits.weighted]
 
 
@@ -90,11 +87,11 @@ def _is_zero(param: Param) -> bool:
     return not values[:4096].any() and not values.any()
 
 
-def _is_frozen(net: "Net", param: Param) -> bool:
+def _is_frozen(net: Net, param: Param) -> bool:
     return net.graph.learnable[id(param.owner)].lr_mult == 0
 
 
-def _learning(net: "Net", zero: set[int]) -> set[int]:
+def _learning(net: Net, zero: set[int]) -> set[int]:
     """The parameters of weighted layers whose gradient need not be zero while those in `zero` are (ids of owners)."""
     learning: set[int] = set()
     reached: set[int] = set()
@@ -119,7 +116,7 @@ def _learning(net: "Net", zero: set[int]) -> set[int]:
     return learning
 
 
-def _zero_inputs(net: "Net", zero: set[int]) -> list[list[bool]]:
+def _zero_inputs(net: Net, zero: set[int]) -> list[list[bool]]:
     """For each node, which of its bottoms are zero whatever the data."""
     zero_blobs: set[int] = set()
     found = []
@@ -146,7 +143,7 @@ class LossWatch:
     """Iterations at which to look; a loss that is near ln(classes) at all of them is stuck."""
     NEAR = 1e-3
 
-    def __init__(self, net: "Net"):
+    def __init__(self, net: Net):
         self._nodes = [n for n in net.nodes if n.layer.type == "SoftmaxWithLoss" and any(n.loss_weights)]
         self._suspects = {id(node) for node in self._nodes}
 

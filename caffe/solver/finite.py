@@ -5,12 +5,11 @@ A softmax can hide weights that are NaN behind a loss of 87.33, so the weights a
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
-if TYPE_CHECKING:
-    from caffe.solver import Solver
+from caffe.blob import Blob
+from caffe.net import Net
 
 _LISTED = 6
 
@@ -20,34 +19,33 @@ def is_finite(values: torch.Tensor) -> bool:
     return math.isfinite(float(values.sum())) or bool(torch.isfinite(values).all())
 
 
-def loss_message(solver: "Solver", loss: float) -> str:
+def loss_message(loss: float, iteration: int, net: Net, last_snapshot: str | None) -> str:
     """What is known of a loss that is not finite, from the blobs as the pass left them."""
-    net = solver.net
     blobs = [name for name, blob in net.blobs.items() if not is_finite(blob.tensor)]
-    weights = _weights(solver)
+    weights = _weights(net)
     inputs = {name for node in net.nodes if not node.bottom_ids for name in net.top_names[node.layer.name]}
     if blobs and blobs[0] in inputs and not weights:
         remedy = f"Blob '{blobs[0]}' comes so from its source: correct the data."
     else:
         remedy = (
-            f"{_last_snapshot(solver)} Go on from there, or start again, with a smaller base_lr (an unnormalised loss "
+            f"{_last(last_snapshot)} Go on from there, or start again, with a smaller base_lr (an unnormalised loss "
             "wants about 1e-10), or with clip_gradients."
         )
     return (
-        f"solver: iteration {solver.iter}: the loss is {loss:g}. Not finite are {_listed('the blobs', blobs)} and "
+        f"solver: iteration {iteration}: the loss is {loss:g}. Not finite are {_listed('the blobs', blobs)} and "
         f"{_listed('the parameters', weights)}. {remedy} {_TO_GO_ON}"
     )
 
 
-def weights_message(solver: "Solver") -> str | None:
+def weights_message(iteration: int, net: Net, history: Sequence[Blob], last_snapshot: str | None) -> str | None:
     """What is wrong with the parameters and the history; None if all of them are finite."""
-    weights = _weights(solver)
-    history = [str(index) for index, blob in enumerate(solver.history) if not is_finite(blob.tensor)]
-    if not weights and not history:
+    weights = _weights(net)
+    moments = [str(index) for index, blob in enumerate(history) if not is_finite(blob.tensor)]
+    if not weights and not moments:
         return None
     return (
-        f"solver: iteration {solver.iter}: not finite are {_listed('the parameters', weights)} and "
-        f"{_listed('the blobs of the history', history)}: no snapshot is made of them. {_last_snapshot(solver)} Go on "
+        f"solver: iteration {iteration}: not finite are {_listed('the parameters', weights)} and "
+        f"{_listed('the blobs of the history', moments)}: no snapshot is made of them. {_last(last_snapshot)} Go on "
         f"from there with a smaller base_lr, or with clip_gradients. {_TO_GO_ON}"
     )
 
@@ -55,19 +53,19 @@ def weights_message(solver: "Solver") -> str | None:
 _TO_GO_ON = "To go on all the same: --allow-nan (in Python: solver.allow_nan = True)."
 
 
-def _weights(solver: "Solver") -> list[str]:
+def _weights(net: Net) -> list[str]:
     return [
         f"{layer}[{index}]"
-        for layer, blobs in solver.net.params.items()
+        for layer, blobs in net.params.items()
         for index, blob in enumerate(blobs)
         if not is_finite(blob.tensor)
     ]
 
 
-def _last_snapshot(solver: "Solver") -> str:
-    if solver.last_snapshot is None:
+def _last(path: str | None) -> str:
+    if path is None:
         return "There is no snapshot of this run."
-    return f"The last snapshot, '{solver.last_snapshot}', is finite."
+    return f"The last snapshot, '{path}', is finite."
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

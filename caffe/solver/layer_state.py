@@ -7,32 +7,30 @@ several solvers, the root writes the file; all take the positions from it, and t
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from caffe import device, ranks
 from caffe.errors import FormatError
 from caffe.formats.atomic import open_atomic
+from caffe.layer_types.base import Layer
 from caffe.log import log
-
-if TYPE_CHECKING:
-    from caffe.layer_types.base import Layer
-    from caffe.net import Net
-    from caffe.solver import Solver
+from caffe.net import Net
 
 
-def write(solver: "Solver", state_path: str) -> None:
+def write(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -> None:
     """Write the file that belongs to a solverstate."""
     generator = device.generator()
     state = base64.b64encode(generator.get_state().numpy().tobytes()).decode()
     content = {
-        "iter": solver.iter,
+        "iter": iteration,
         "random": {"device": generator.device.type, "state": state},
         "nets": {
-            name: {layer_name: layer.state() for layer_name, layer in net.layer_dict.items() if _keeps_state(layer)}  # type: ignore[attr-defined]
-            for name, net in _nets(solver).items()
+            name: {layer_name: layer.state() for layer_name, layer in each.layer_dict.items() if _keeps_state(layer)}  # type: ignore[attr-defined]
+            for name, each in _nets(net, test_nets).items()
         },
     }
     try:
@@ -44,7 +42,7 @@ def write(solver: "Solver", state_path: str) -> None:
         file.write(text.encode())
 
 
-def restore(solver: "Solver", state_path: str) -> None:
+def restore(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -> None:
     """Bring generator and layers to where they were; without the file they go on. Raises FormatError if damaged."""
     path = _path(state_path)
     if not path.exists():
@@ -52,20 +50,20 @@ def restore(solver: "Solver", state_path: str) -> None:
         return
     try:
         content = json.loads(path.read_bytes())
-        nets = {name: dict(content["nets"].get(name, {})) for name in _nets(solver)}
-        if content["iter"] != solver.iter:
-            raise ValueError(f"it is of iteration {content['iter']}, the solverstate of {solver.iter}")
+        nets = {name: dict(content["nets"].get(name, {})) for name in _nets(net, test_nets)}
+        if content["iter"] != iteration:
+            raise ValueError(f"it is of iteration {content['iter']}, the solverstate of {iteration}")
         if content["random"]["device"] == device.generator().device.type and ranks.solver_rank() == 0:
             state = bytearray(base64.b64decode(content["random"]["state"], validate=True))
             device.generator().set_state(torch.frombuffer(state, dtype=torch.uint8))
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise FormatError(f"'{path}': unusable: {error}. Remove it to start the layers' order afresh.") from error
-    for name, net in _nets(solver).items():
+    for name, each in _nets(net, test_nets).items():
         for layer_name, values in nets[name].items():
-            _restore_layer(net, layer_name, values)
+            _restore_layer(each, layer_name, values)
 
 
-def _restore_layer(net: "Net", name: str, values: Any) -> None:
+def _restore_layer(net: Net, name: str, values: Any) -> None:
     layer = net.layer_dict.get(name)
     if layer is None or not _keeps_state(layer):
         log.warning("layer '%s': no layer here takes its saved position", name)
@@ -76,12 +74,12 @@ def _restore_layer(net: "Net", name: str, values: Any) -> None:
         log.warning("layer '%s' starts afresh: %s", name, error)
 
 
-def _keeps_state(layer: "Layer") -> bool:
+def _keeps_state(layer: Layer) -> bool:
     return callable(getattr(layer, "state", None)) and callable(getattr(layer, "set_state", None))
 
 
-def _nets(solver: "Solver") -> dict[str, "Net"]:
-    return {"train": solver.net, **{f"test {index}": net for index, net in enumerate(solver.test_nets)}}
+def _nets(net: Net, test_nets: Sequence[Net]) -> dict[str, Net]:
+    return {"train": net, **{f"test {index}": each for index, each in enumerate(test_nets)}}
 
 
 def _path(state_path: str) -> Path:

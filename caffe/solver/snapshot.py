@@ -6,21 +6,21 @@
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from caffe.blob import Blob
 from caffe.errors import FormatError, NetError, WeightsError
 from caffe.formats import solverstate
 from caffe.log import log
+from caffe.net import Net
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
-from caffe.solver import layer_state, snapshot_lock
-
-if TYPE_CHECKING:
-    from caffe.solver import Solver
+from caffe.solver import layer_state
 
 
 def check_prefix(param: Any) -> None:
@@ -45,43 +45,39 @@ def check_prefix(param: Any) -> None:
         ) from error
 
 
-def save(solver: "Solver") -> None:
-    """Write the weights, the layers' positions, and the solverstate that names the weights.
+def save(
+    param: Any, net: Net, test_nets: Sequence[Net], history: Sequence[Blob], iteration: int, current_step: int
+) -> str:
+    """Write the weights, the layers' positions, and the solverstate that names the weights; the path of that.
 
-    Raises NotFiniteError, as the solver's allow_nan says, and UsageError if another process trains on the prefix.
+    param: the SolverParameter, which says where and in which format.
     """
-    solver.check_finite()
-    with snapshot_lock.held(solver):
-        _save(solver)
-
-
-def _save(solver: "Solver") -> None:
-    param = solver.param
-    stem = f"{param.snapshot_prefix}_iter_{solver.iter}"
+    stem = f"{param.snapshot_prefix}_iter_{iteration}"
     hdf5 = param.snapshot_format == caffe_pb2.SolverParameter.HDF5
     kind, suffix = ("HDF5", ".h5") if hdf5 else ("binary proto", "")
     model, state = f"{stem}.caffemodel{suffix}", f"{stem}.solverstate{suffix}"
     log.info("Snapshotting to %s file %s", kind, model)
-    (solver.net.save_hdf5 if hdf5 else solver.net.save)(model, param.snapshot_diff)
-    layer_state.write(solver, state)
+    (net.save_hdf5 if hdf5 else net.save)(model, param.snapshot_diff)
+    layer_state.write(state, iteration, net, test_nets)
     log.info("Snapshotting solver state to %s file %s", kind, state)
-    history = [blob.tensor.cpu().numpy() for blob in solver.history]
-    solverstate.write(state, solverstate.State(solver.iter, model, history, solver.current_step))
-    solver.last_snapshot = state
+    arrays = [blob.tensor.cpu().numpy() for blob in history]
+    solverstate.write(state, solverstate.State(iteration, model, arrays, current_step))
+    return state
 
 
-def restore(solver: "Solver", path: str) -> None:
-    """Bring weights, history and iteration to where a solverstate was written.
+def restore(
+    path: str, solver_type: str, net: Net, test_nets: Sequence[Net], history: Sequence[Blob]
+) -> solverstate.State:
+    """Bring weights, history and layers to where a solverstate was written; it says the iteration.
 
     The weights are looked for at the path that the file names, then beside the file. Raises FormatError for a file that
     is no solverstate, WeightsError for one that belongs to another net or solver.
     """
     state = solverstate.read(path)
-    history = solver.history
     if len(state.history) != len(history):
         raise WeightsError(
-            f"'{path}': Incorrect length of history blobs: found {len(state.history)}, the {solver.type} solver of net "
-            f"'{solver.net.name}' has {len(history)}. Resume with the net and the solver type that wrote it."
+            f"'{path}': Incorrect length of history blobs: found {len(state.history)}, the {solver_type} solver of net "
+            f"'{net.name}' has {len(history)}. Resume with the net and the solver type that wrote it."
         )
     for index, (blob, values) in enumerate(zip(history, state.history, strict=True)):
         if blob.count != values.size:
@@ -93,13 +89,12 @@ def restore(solver: "Solver", path: str) -> None:
                 remedy="Resume with the net that wrote it.",
             )
     if state.learned_net:
-        solver.net.copy_from(_find_weights(state.learned_net, path))
-    solver.iter, solver.current_step = state.iter, state.current_step
+        net.copy_from(_find_weights(state.learned_net, path))
     log.info("SGDSolver: restoring history")
     for blob, values in zip(history, state.history, strict=True):
         blob.tensor.copy_(torch.from_numpy(np.require(values, requirements="W")).view(blob.shape))
-    layer_state.restore(solver, path)
-    solver.last_snapshot = path
+    layer_state.restore(path, state.iter, net, test_nets)
+    return state
 
 
 def _find_weights(learned_net: str, state_path: str) -> str:

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from caffe.errors import FormatError, UsageError
 from caffe.formats.atomic import remove_leftovers
@@ -24,9 +24,6 @@ try:
     import fcntl
 except ImportError:  # not on every system
     fcntl = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    from caffe.solver import Solver
 
 _IMPOSSIBLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 """What file systems say that know no locks."""
@@ -69,12 +66,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def hold(solver: "Solver") -> _Lock:
-    """Take the lock of the solver's prefix for as long as the solver lives, if it is not held yet.
+def hold(solver: object, prefix: str) -> _Lock:
+    """Take the lock of a snapshot prefix for as long as the solver lives, if it is not held yet.
 
     Raises UsageError if another process has it, FormatError where the lock file cannot be written.
     """
-    lock = _of(solver)
+    lock = _of(prefix)
     if id(solver) not in lock.holders:
         lock.holders.add(id(solver))
         weakref.finalize(solver, lock.drop, id(solver))
@@ -82,9 +79,9 @@ def hold(solver: "Solver") -> _Lock:
 
 
 @contextmanager
-def held(solver: "Solver") -> Iterator[_Lock]:
+def held(solver: object, prefix: str) -> Iterator[_Lock]:
     """Hold the lock for the length of a block. Raises as `hold`."""
-    lock = _of(solver)
+    lock = _of(prefix)
     before = id(solver) in lock.holders
     lock.holders.add(id(solver))
     try:
@@ -95,7 +92,7 @@ def held(solver: "Solver") -> Iterator[_Lock]:
 
 
 @contextmanager
-def training(lock: _Lock, solver: "Solver") -> Iterator[None]:
+def training(lock: _Lock, solver: object) -> Iterator[None]:
     """The solver trains in this block. Raises UsageError if another solver of this process trains on the prefix."""
     before = lock.training
     if before not in (None, id(solver)):
@@ -107,8 +104,7 @@ def training(lock: _Lock, solver: "Solver") -> Iterator[None]:
         lock.training = before
 
 
-def _of(solver: "Solver") -> _Lock:
-    prefix = solver.param.snapshot_prefix
+def _of(prefix: str) -> _Lock:
     path = os.path.realpath(f"{prefix}.lock")
     if path not in _held:
         _held[path] = lock = _Lock(path)

@@ -178,7 +178,7 @@ class Solver(NotCopied):
         started = time.perf_counter() - self._seconds_since_display
         with ExitStack() as stack:
             if self.param.snapshot and self._is_root:
-                stack.enter_context(snapshot_lock.training(snapshot_lock.hold(self), self))
+                stack.enter_context(snapshot_lock.training(snapshot_lock.hold(self, self.param.snapshot_prefix), self))
             self._iterate(self.iter + iters, started)
 
     def _iterate(self, stop: int, started: float) -> None:
@@ -220,7 +220,7 @@ class Solver(NotCopied):
         for _ in range(self.param.iter_size):
             loss = self.net.run_forward_backward()
             if not self.allow_nan and not math.isfinite(loss):
-                self._report(finite.loss_message(self, float(loss)))
+                self._report(finite.loss_message(float(loss), self.iter, self.net, self.last_snapshot))
             total = total + loss
         return total
 
@@ -234,7 +234,9 @@ class Solver(NotCopied):
 
     def check_finite(self) -> None:
         """Look at weights and history: NaN and infinity stop the training, or are warned of, as `allow_nan` says."""
-        message = None if self.allow_nan else finite.weights_message(self)
+        if self.allow_nan:
+            return
+        message = finite.weights_message(self.iter, self.net, self.history, self.last_snapshot)
         if message:
             self._report(message)
 
@@ -279,7 +281,7 @@ class Solver(NotCopied):
         count = len(self._learnable)
         for index, each in enumerate(self._learnable):
             if self._rests(index):
-                each.blob.clear_grad()
+                each.blob.memory.clear_grad()
                 continue
             decay = param.weight_decay * (1.0 if each.decay_mult is None else each.decay_mult)
             update_rules.update(
@@ -321,7 +323,7 @@ class Solver(NotCopied):
         try:
             with ExitStack() as stack:
                 if (param.snapshot or param.snapshot_after_train) and self._is_root:
-                    lock = stack.enter_context(snapshot_lock.held(self))
+                    lock = stack.enter_context(snapshot_lock.held(self, param.snapshot_prefix))
                     stack.enter_context(snapshot_lock.training(lock, self))
                 self._solve()
         finally:
@@ -382,14 +384,23 @@ class Solver(NotCopied):
 
     @guarded
     def snapshot(self) -> None:
-        """Write weights and state as <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate; the root does it."""
-        if self._is_root:
-            snapshot.save(self)
+        """Write weights and state as <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate; the root does it.
+
+        Raises NotFiniteError, as `allow_nan` says, and UsageError if another process trains on the prefix.
+        """
+        if not self._is_root:
+            return
+        self.check_finite()
+        with snapshot_lock.held(self, self.param.snapshot_prefix):
+            self.last_snapshot = snapshot.save(
+                self.param, self.net, self.test_nets, self.history, self.iter, self.current_step
+            )
 
     @guarded
     def restore(self, state_file: str) -> None:
         """Go on from a .solverstate or .solverstate.h5."""
-        snapshot.restore(self, str(state_file))
+        state = snapshot.restore(str(state_file), self.type, self.net, self.test_nets, self.history)
+        self.iter, self.current_step, self.last_snapshot = state.iter, state.current_step, str(state_file)
         self._resting.clear()
 
 

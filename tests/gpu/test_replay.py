@@ -252,12 +252,12 @@ def test_hooks_see_every_layer_and_parts_of_a_net_run_on_their_own():
 def test_only_so_many_sizes_are_recorded():
     with pretended_gpu(graphs=True) as driver:
         net = build(input("data", 1, 3, 12, 12) + conv("conv1", "data", 4, 3))
-        for width in range(10, 12 + replay.MOST):
+        for width in range(10, 12 + replay.MAX_RECORDINGS):
             net.blobs["data"].reshape(1, 3, 12, width)
             for turn in range(TURNS):
                 fill(net, turn)
                 net.forward()
-    assert len(driver.graphs) == replay.MOST
+    assert len(driver.graphs) == replay.MAX_RECORDINGS
 
 
 @pytest.mark.parametrize("asked", [False, True])

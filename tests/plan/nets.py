@@ -57,8 +57,8 @@ def wanted() -> Iterator[list[Capability]]:
 
 def always_by_winograd(patch: pytest.MonkeyPatch) -> None:
     """Layers are convolved that way however small they are."""
-    patch.setattr(winograd, "NARROWEST", 0)
-    for table in (winograd.LOST, winograd.LEAST, winograd.TO_POINTS):
+    patch.setattr(winograd, "MIN_BREADTH", 0)
+    for table in (winograd.BREAK_EVEN, winograd.MIN_TILES, winograd.KERNEL_TRANSFORM):
         for key in table:
             patch.setitem(table, key, 0)
 

@@ -133,9 +133,9 @@ class TestWinograd:
     def test_values(self, layout, size, pad, batch):
         x, weight, bias = drawn(batch, 40, *size).contiguous(memory_format=layout), drawn(24, 40, 3, 3), drawn(24)
         expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=pad)
-        found = winograd.correlate(x, winograd.at_points(weight), bias, pad, 3)
+        found = winograd.correlate(x, winograd.transformed(weight), bias, pad, 3)
         assert distance(found, expected) < 1e-5
-        no_bias = winograd.correlate(x, winograd.at_points(weight), None, pad, 3)
+        no_bias = winograd.correlate(x, winograd.transformed(weight), None, pad, 3)
         assert distance(no_bias, expected - bias.double()[:, None, None]) < 1e-5
 
     def test_gradients(self, size, pad, batch):
@@ -147,11 +147,11 @@ class TestWinograd:
     def test_a_band_of_tiles_at_a_time(self, size, pad, batch, monkeypatch):
         x, weight, bias = drawn(batch, 12, *size), drawn(9, 12, 3, 3), drawn(9)
         at_once = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
-        values = winograd.correlate(x, winograd.at_points(weight), bias, pad, 3)
+        values = winograd.correlate(x, winograd.transformed(weight), bias, pad, 3)
         monkeypatch.setattr(winograd, "VALUES_AT_ONCE", 60)
         banded = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
         assert all(distance(*pair) < 1e-5 for pair in zip(banded, at_once, strict=True))
-        assert distance(winograd.correlate(x, winograd.at_points(weight), bias, pad, 3), values) < 1e-6
+        assert distance(winograd.correlate(x, winograd.transformed(weight), bias, pad, 3), values) < 1e-6
 
 
 @pytest.mark.parametrize("pad", [(0, 0), (3, 1)])
@@ -163,15 +163,15 @@ def test_winograd_with_larger_kernels(kernel, size, pad, monkeypatch):
     expected = gradients(lambda *given: F.conv2d(*given, padding=pad), x.double(), weight.double(), bias.double())
     found = gradients(lambda *given: winograd.convolve(*given, pad), x, weight, bias)
     assert all(distance(*pair) < 2e-5 for pair in zip(found, expected, strict=True))
-    assert winograd.at_points(weight).shape == (3, 64, 9, 4)
-    assert distance(winograd.correlate(x, winograd.at_points(weight), bias, pad, kernel), expected[0]) < 1e-5
+    assert winograd.transformed(weight).shape == (3, 64, 9, 4)
+    assert distance(winograd.correlate(x, winograd.transformed(weight), bias, pad, kernel), expected[0]) < 1e-5
 
 
 @pytest.mark.parametrize(("kernel", "channels", "most"), [(3, 256, 5e-6), (3, 512, 5e-6), (7, 512, 8e-6)])
 def test_winograd_keeps_the_precision_it_promises(kernel, channels, most):
     x, weight = drawn(1, channels, 33, 41), drawn(256, channels, kernel, kernel)
     expected = F.conv2d(x.double(), weight.double(), padding=1)
-    assert distance(winograd.correlate(x, winograd.at_points(weight), None, (1, 1), kernel), expected) < most
+    assert distance(winograd.correlate(x, winograd.transformed(weight), None, (1, 1), kernel), expected) < most
 
 
 def test_a_recorded_forward_pass_breaks_no_ties():
@@ -233,7 +233,7 @@ def test_packed_convolution(kernel, pad, stride, dilation, group, kind, precisio
 
 
 def test_zeros_in_zeros_out():
-    kernels = winograd.at_points(drawn(5, 6, 3, 3))
+    kernels = winograd.transformed(drawn(5, 6, 3, 3))
     assert not winograd.correlate(torch.zeros(1, 6, 9, 9), kernels, None, (1, 1), 3).any()
 
 
@@ -340,7 +340,7 @@ class TestChoice:
 
     @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
     def test_large_maps_that_learn(self, phase, ways, monkeypatch):
-        monkeypatch.setattr(strips, "FEWEST_VALUES", 8 * 16 * 17)
+        monkeypatch.setattr(strips, "MIN_VALUES", 8 * 16 * 17)
         build("force_backward: true\n" + self.NARROW, phase).forward()
         assert ways == ["strips.convolve"]
 
@@ -360,7 +360,7 @@ class TestChoice:
             net.forward()
         assert ways == ["packed.convolve"] * 3 * PACKS[torch.float32]
 
-    @pytest.mark.parametrize(("limit", "most"), [("MOST_TWICE", 8 * 8 * 9 - 1), ("MOST_PIXELS", 16 * 17 - 1)])
+    @pytest.mark.parametrize(("limit", "most"), [("MAX_WEIGHTS", 8 * 8 * 9 - 1), ("MAX_PIXELS", 16 * 17 - 1)])
     def test_layers_whose_weights_are_not_worth_packing(self, limit, most, ways, monkeypatch):
         monkeypatch.setattr(packed, limit, most)
         self.forwards(build(self.NARROW), 3)
@@ -427,7 +427,7 @@ class TestChoice:
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("fits", [True, False])
 def test_a_gradient_in_memory_that_is_at_hand(fits, kind, monkeypatch):
-    monkeypatch.setattr(matrix, "AT_ONCE", 4)
+    monkeypatch.setattr(matrix, "ROWS_AT_ONCE", 4)
     room = torch.full((6, 5, 7, 7) if fits else (5,), torch.nan)
     x, windows = drawn(1, 5, 9, 8).to(kind), ((7, 7), (1, 1), (0, 0), (1, 1))
     weight = drawn(6, 5, 7, 7).requires_grad_()

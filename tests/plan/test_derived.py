@@ -38,15 +38,15 @@ def doubled():
 
 def test_it_is_made_once(blob, doubled):
     for _ in range(3):
-        assert blob.derived(doubled).tolist() == [[2, 4], [6, 8]]
+        assert blob.memory.derived(doubled).tolist() == [[2, 4], [6, 8]]
         assert blob.tensor.sum() == 10
     assert doubled.count == 1
 
 
 def test_it_is_made_anew_with_other_settings(blob, doubled):
-    assert blob.derived(doubled, 3)[0, 0] == 3
-    assert blob.derived(doubled, 4)[0, 0] == 4
-    assert blob.derived(torch.Tensor.to, torch.float64)[0, 0] == 1
+    assert blob.memory.derived(doubled, 3)[0, 0] == 3
+    assert blob.memory.derived(doubled, 4)[0, 0] == 4
+    assert blob.memory.derived(torch.Tensor.to, torch.float64)[0, 0] == 1
 
 
 CHANGES = {
@@ -63,9 +63,9 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_it_is_made_anew_after(change, blob, doubled):
-    blob.derived(doubled)
+    blob.memory.derived(doubled)
     change(blob)
-    assert torch.equal(blob.derived(doubled), blob.tensor * 2)
+    assert torch.equal(blob.memory.derived(doubled), blob.tensor * 2)
     assert doubled.count == 2
 
 
@@ -73,21 +73,21 @@ def test_a_view_that_is_held_may_change_at_any_time(blob, doubled):
     held = blob.data
     for value in range(3):
         held[1, 1] = value
-        assert blob.derived(doubled)[1, 1] == 2 * value
+        assert blob.memory.derived(doubled)[1, 1] == 2 * value
     held[1, 1] = 9
     del held
-    assert blob.derived(doubled)[1, 1] == 18
+    assert blob.memory.derived(doubled)[1, 1] == 18
     made = doubled.count
-    blob.derived(doubled)
+    blob.memory.derived(doubled)
     assert doubled.count == made
 
 
 def test_shared_weights_change_for_both(blob, doubled):
     other = Blob((2, 2), stable=True)
     other.share_data(blob)
-    assert other.derived(doubled)[0, 0] == 2
+    assert other.memory.derived(doubled)[0, 0] == 2
     blob.data[0, 0] = 6
-    assert other.derived(doubled)[0, 0] == 12
+    assert other.memory.derived(doubled)[0, 0] == 12
 
 
 def bilinear(name: str, bottom: str, channels: int) -> str:
@@ -187,9 +187,8 @@ def test_a_net_computes_with_its_newest_weights(change, precision, eager, tmp_pa
 
 def test_weights_that_do_not_change_are_prepared_once(eager, monkeypatch):
     counted = Doubled()
-    monkeypatch.setattr(
-        winograd, "at_points", lambda weight, at_points=winograd.at_points: (counted(weight), at_points(weight))[1]
-    )
+    transform = winograd.transformed
+    monkeypatch.setattr(winograd, "transformed", lambda weight: (counted(weight), transform(weight))[1])
     net = build(input("data", 1, 3, 8, 8) + conv("conv", "data", 4, 3, 1))
     for _ in range(3):
         net.forward()
@@ -205,7 +204,7 @@ def test_what_was_made_of_weights_is_given_back_when_they_learn(eager):
     tester, learner = build(text), build("force_backward: true\n" + text, caffe.TRAIN)
     learner.share_with(tester)
     tester.forward()
-    storage = tester.params["conv"][0]._data
+    storage = tester.params["conv"][0].memory.data
     assert storage._derived is not None
     learner.forward()
     assert storage._derived is None

@@ -42,7 +42,7 @@ def vgg(pad: int = 30, between: str = "", batch: int = 1, size=(HEIGHT, WIDTH), 
 
 def shortened(net: caffe.Net) -> list[str]:
     """The blobs that are kept without their borders."""
-    return [name for name, blob in net.blobs.items() if blob._data._lacks]
+    return [name for name, blob in net.blobs.items() if blob.memory.data._lacks]
 
 
 def resize(net: caffe.Net, height: int, width: int) -> None:

@@ -72,7 +72,7 @@ def test_slices_hold_what_torchs_own_function_gives(kernel, stride, pad, size, c
 @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
 @pytest.mark.parametrize("method", ["MAX", "AVE"])
 def test_a_net_computes_the_same(phase, method, monkeypatch):
-    monkeypatch.setattr(pooling, "FEWEST_COMPARED", 1)
+    monkeypatch.setattr(pooling, "MIN_COMPARED", 1)
 
     def step() -> caffe.Net:
         text = input("data", 1, 20, 23, 31) + pool("pool1", "data", 3, 2, method) + pool("pool2", "pool1", 2, 2, method)

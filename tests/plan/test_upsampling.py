@@ -61,6 +61,17 @@ def test_other_kernels_are_refused(weight):
     assert len(upsampling.factors(weight)) == 0
 
 
+def test_that_a_kernel_is_another_is_found_once(monkeypatch):
+    """To look for factors takes a look at values, for which a GPU must be waited."""
+    body = "param { lr_mult: 0 } convolution_param { num_output: 3 kernel_size: 4 stride: 2 bias_term: false }"
+    net = build(input("data", 1, 3, 3, 5) + layer("up", "Deconvolution", ["data"], ["up"], body))
+    looks, factors = [], upsampling.factors
+    monkeypatch.setattr(upsampling, "factors", lambda weight: looks.append(weight) or factors(weight))
+    for _ in range(3):
+        net.forward()
+    assert len(looks) == 1
+
+
 def step(settings: str, weight: torch.Tensor, phase: int, bias: str = "bias_term: false") -> caffe.Net:
     body = f"param {{ lr_mult: 0 }} convolution_param {{ {settings} {bias} }}"
     up = layer("up", "Deconvolution", ["score"], ["up"], body)

@@ -68,5 +68,8 @@ def test_the_first_way_that_pays_is_taken(chosen):
 
 
 def test_a_way_runs_with_what_it_prepared():
-    way = Way("doubled", lambda call: True, lambda call, prepared: call + prepared, lambda call: 2 * call)
-    assert way.compute(torch.tensor(4)) == 12
+    operation = Operation(torch.tensor)
+    operation.ways = (
+        Way("double", lambda call: True, lambda call, made: torch.tensor(call + made), lambda call: 2 * call),
+    )
+    assert operation(4) == 12

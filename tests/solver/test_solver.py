@@ -125,10 +125,10 @@ def test_apply_update_with_hand_written_gradients(make):
 def test_a_parameter_with_lr_mult_0_is_not_written_to(make):
     solver = make("momentum: 0.5 weight_decay: 0.1", FROZEN)
     blob = solver.net.params["score"][0]
-    before = blob.stamp
+    before = blob.memory.stamp
     blob.diff[...] = 2
     solver.apply_update()
-    assert blob.stamp == before
+    assert blob.memory.stamp == before
     assert not blob.diff.any()
 
 

@@ -90,7 +90,7 @@ class TorchLayer(NativeLayer):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         """Give the tops what `compute` makes of the bottoms, recorded for backward where that is wanted."""
-        inputs = [blob.tensor.clone() if self.in_place and blob.viewed else blob.tensor for blob in bottom]
+        inputs = [blob.tensor.clone() if self.in_place and blob.memory.viewed else blob.tensor for blob in bottom]
         outputs = self._run(inputs, record=self.prepares_backward)
         for blob, values in zip(top, outputs, strict=False):
             blob.tensor = values.data  # not detach(): a layer in place may write over it
@@ -144,7 +144,7 @@ class TorchLayer(NativeLayer):
         gradients: dict[int, torch.Tensor] = {}
         for index, (blob, param) in enumerate(zip(self.blobs, params, strict=True)):
             if param.requires_grad:
-                self._rooms[index] = blob.expect_grad()
+                self._rooms[index] = blob.memory.expect_grad()
         if sources and reached:
             ends, seeds = zip(*reached, strict=True)
             found = torch.autograd.grad(ends, sources, seeds, retain_graph=self.in_place, allow_unused=True)
@@ -162,7 +162,7 @@ class TorchLayer(NativeLayer):
             if id(source) in gradients:
                 gradient = gradients[id(source)]
                 others = (*gradients.values(), *inputs, *params, *(top_blob.grad for top_blob in top))
-                blob.add_grad(gradient, own=blob.lacks_grad and _is_alone(gradient, others))
+                blob.memory.add_grad(gradient, own=blob.memory.lacks_grad and _is_alone(gradient, others))
 
 
 def _is_alone(values: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:

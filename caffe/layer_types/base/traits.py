@@ -75,6 +75,6 @@ class Traits:
     All positions compute the same of what they see, and pixels beyond the map count as zeros or not at all.
     """
     is_conv2d: bool = False
-    """The layer is one call of ops.conv2d: its one bottom is the image, its one top the result."""
+    """One call of ops.conv2d makes the one top of the one bottom, wherever the kernel fits into that and its pad."""
     over_bottom: Callable[[torch.Tensor], torch.Tensor] | None = None
     """What the layer computes of its one bottom, written over it; for layers whose backward needs their top alone."""

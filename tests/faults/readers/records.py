@@ -59,7 +59,7 @@ def _damage_positions(files: Input, draw: random.Random) -> Input:
 def _read_positions(folder: Path) -> None:
     solver = caffe.get_solver(str(folder / "solver.prototxt"))
     solver.iter = 2
-    layer_state.restore(solver, str(folder / "x.solverstate"))
+    layer_state.restore(str(folder / "x.solverstate"), solver.iter, solver.net, solver.test_nets)
 
 
 def _tasks() -> list[Input]:

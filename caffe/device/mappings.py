@@ -1,7 +1,7 @@
-"""Memory that lasts, in mappings of its own.
+"""Memory that is kept for long, in mappings of its own.
 
-Page by page, the system takes up to ten times as long to give memory as in large pages; and what comes and goes finds
-the heap in one piece where that which stays lies elsewhere.
+The system takes up to ten times as long to give small pages as to give the same memory in large ones. And a heap
+without what is kept for long does not get fragmented.
 """
 
 import contextlib
@@ -13,20 +13,20 @@ import torch
 
 from caffe import switches
 
-LEAST_MAPPED = 2**21
-"""Bytes; less than that has no mapping of its own."""
+MIN_BYTES = 2**21
+"""Bytes; less than a large page is left to torch and NumPy."""
 
 
 def lasting(*shape: int) -> torch.Tensor:
-    """Memory for float32 values that stay for many passes, with any values."""
+    """Memory for float32 values that are kept for many passes; it holds any values."""
     found = mapped(*shape)
     return torch.empty(shape, dtype=torch.float32, device="cpu") if found is None else found
 
 
 def mapped(*shape: int) -> torch.Tensor | None:
-    """Float32 zeros in a mapping of their own; None for few, without the plan, and where the system is not Linux."""
+    """float32 zeros in a mapping of their own; None for few, with CAFFE_PLAN=plain, and where there is no Linux."""
     size = 4 * math.prod(shape)
-    if switches.PLAIN or not sys.platform.startswith("linux") or size < LEAST_MAPPED:
+    if switches.PLAIN or not sys.platform.startswith("linux") or size < MIN_BYTES:
         return None
     found = pages(size)
     return None if found is None else torch.frombuffer(found, dtype=torch.float32).view(shape)
