@@ -1,7 +1,10 @@
-"""How a shape is written: in errors 1×3×224×224, in Caffe's log lines 1 3 224 224 (150528)."""
+"""Shapes, and how they are written: in errors 1×3×224×224, in Caffe's log lines 1 3 224 224 (150528)."""
 
 import math
 from collections.abc import Iterable
+
+Shape = tuple[int, ...]
+"""The sizes of all axes."""
 
 
 def shape_text(shape: Iterable[int]) -> str:

@@ -18,13 +18,13 @@ from caffe.data.database import Database
 from caffe.data.naming import naming
 from caffe.data.prefetch import in_order
 from caffe.data.random import Random, new_seed
-from caffe.data.transformer import DataTransformer, Shape
+from caffe.data.transformer import DataTransformer
 from caffe.errors import DataError, NetError
 from caffe.formats.blobproto import MAX_COUNT
 from caffe.limits import check_count
 from caffe.log import log
 from caffe.proto import caffe_pb2
-from caffe.shapes import shape_text
+from caffe.shapes import Shape, shape_text
 
 Batch = tuple[np.ndarray, np.ndarray, list[str]]
 

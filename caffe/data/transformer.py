@@ -11,9 +11,7 @@ from caffe.errors import DataError, NetError
 from caffe.formats import binaryproto
 from caffe.log import log
 from caffe.proto import caffe_pb2
-from caffe.shapes import shape_text
-
-Shape = tuple[int, ...]
+from caffe.shapes import Shape, shape_text
 
 
 class DataTransformer:

@@ -23,11 +23,12 @@ from caffe.data import images, lists
 from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
 from caffe.data.sources import Batch, check_batch_size
-from caffe.data.transformer import DataTransformer, Shape
+from caffe.data.transformer import DataTransformer
 from caffe.errors import DataError, NetError
 from caffe.limits import check_count
 from caffe.log import log
 from caffe.proto import caffe_pb2
+from caffe.shapes import Shape
 
 Box = tuple[int, int, int, int]
 """x1, y1, x2, y2: the corners, both inside."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe import plan
+from caffe import switches
 from caffe.errors import NetError, UsageError
 from caffe.formats import parameter_names, safetensors
 from caffe.layer_types.base import NativeLayer, TorchLayer
@@ -23,6 +23,9 @@ class _Given:
     def __init__(self, values: torch.Tensor):
         self.values = values
 
+    def of_type(self, kind: torch.dtype) -> torch.Tensor:
+        return self.values.to(kind)
+
     def made_of(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         return make(self.values, *settings)
 
@@ -32,7 +35,7 @@ class _Given:
     def recurs(self, key: object, *settings: object) -> bool:
         return False
 
-    def room(self) -> torch.Tensor | None:
+    def gradient_memory(self) -> torch.Tensor | None:
         return None
 
 
@@ -126,7 +129,7 @@ class NetModule(torch.nn.Module):
         if layer.type == "Dropout" and self.training:
             return [F.dropout(bottoms[0], layer.ratio)]  # type: ignore[attr-defined]
         layer.top_shapes(*(tuple(x.shape) for x in bottoms))
-        layer.parameter = lambda index: _Given(layer.tensors[index])  # type: ignore[assignment, method-assign, return-value]
+        layer.weight = lambda index=0: _Given(layer.tensors[index])  # type: ignore[assignment, method-assign, return-value]
         layer._before = []  # type: ignore[attr-defined]  # a recurrent layer's state
         layer.tensors = [p.reshape(blob.shape) for p, blob in zip(params, layer.blobs, strict=True)]
         try:
@@ -139,7 +142,7 @@ class NetModule(torch.nn.Module):
         """Write the parameters into a net of the same layers. Raises WeightsError where shapes differ."""
         arrays = {name: values.detach().cpu().float().numpy() for name, values in self.state_dict().items()}
         with net.lock:
-            copy_layers(net, safetensors.by_layer(arrays, "the module"), "the module")
+            copy_layers(net.nodes, net.name, safetensors.by_layer(arrays, "the module"), "the module")
 
 
 def to_module(net: Net) -> NetModule:
@@ -162,8 +165,8 @@ def _message(net: Net) -> Any:
 @contextmanager
 def plainly() -> Iterator[None]:
     """While this lasts, layers compute by torch's own functions alone, in all threads."""
-    before, plan.PLAIN = plan.PLAIN, True
+    before, switches.PLAIN = switches.PLAIN, True
     try:
         yield
     finally:
-        plan.PLAIN = before
+        switches.PLAIN = before

@@ -1,24 +1,26 @@
 """The plan: how a net computes what its layers say, faster. `CAFFE_PLAN=plain` in the environment turns all of it off.
 
-capabilities.py which of these ways work on this machine, with this torch
-border.py       maps that leave out the rows and columns of a wide border, which are all alike
-elision.py      which layers of a net compute on such maps
-ways.py         the ways to convolve, in one table: torch's own, and
-    matrix.py       products of matrices, where there are few positions
-    pointwise.py    products of matrices, for 1 × 1 kernels
-    winograd.py     a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers
-    filtering.py    the numbers behind that
-    strips.py       the gradients of large maps, a strip of rows at a time
-    gradients.py    what winograd.py and strips.py share
-    packed.py       weights laid out once, as oneDNN multiplies them
-pooling.py      max pooling a few rows at a time, or by slices
-neighbours.py   sums over neighbouring channels by slices
-parameter.py    what they ask of a layer's parameter
-rows.py         the bands of rows that all these take
-relu.py         the gradient of a ReLU in one pass
-upsampling.py   a fixed bilinear deconvolution as two products
-replay.py       on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
-pool.py         the memory of a net's own activations, kept from pass to pass
-memory.py       memory that lasts, in mappings of its own
-threads.py      how many threads a pass takes
+ways.py            a table of ways to compute, for each operation of caffe/ops; of convolutions:
+    winograd.py        a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers
+    filtering.py       its transforms
+    matrix.py          a product of matrices, where there are few positions
+    pointwise.py       a product of matrices, for 1 × 1 kernels
+    packed.py          weights that are reordered once, as oneDNN multiplies them
+    strips.py          the gradients of large maps, a strip of rows at a time
+    own_gradients.py   what winograd.py and strips.py share
+    first_pad.py       the smaller pad that elision.py gives a net's first convolution
+  and of other operations:
+    pooling.py         max pooling a few rows at a time, or by slices
+    neighbours.py      sums over neighbouring channels by slices
+    relu.py            the gradient of a ReLU in one pass
+    upsampling.py      a fixed bilinear deconvolution along rows and columns
+capabilities.py    which of these work on this machine, with this torch
+elision.py         which layers of a net compute on maps without their constant border
+border.py          how short these maps may be
+overwriting.py     which layers in place write over their bottoms
+pool.py            the memory of a net's own activations, kept from pass to pass
+replay.py          on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
+threads.py         how many threads a pass takes
+node.py            what elision, overwriting and replay ask of a layer's place in its net
+rows.py            bands of rows of a map
 """

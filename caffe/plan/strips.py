@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from caffe.plan import gradients, pool, rows
+from caffe.plan import own_gradients, pool, rows
 from caffe.plan.capabilities import Capability, Pairs, drawn
-from caffe.plan.gradients import Pad
 from caffe.plan.matrix import by_onednn
+from caffe.plan.own_gradients import Pad
 
 ROWS = 32
 """Rows of a strip."""
@@ -29,7 +29,7 @@ def pays(x: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> boo
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:
     """(N, C, H, W) convolved with (O, C, h, w) by F.conv2d; only the gradients are computed in strips."""
-    return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
+    return own_gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 
 def _bottom_gradient(grad: torch.Tensor, weight: torch.Tensor, x: torch.Tensor, pad: Pad) -> torch.Tensor:

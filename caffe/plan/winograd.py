@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch.nn.grad import conv2d_weight
 
 from caffe.device import mappings
-from caffe.plan import filtering, gradients, pool, rows
+from caffe.plan import filtering, own_gradients, pool, rows
 from caffe.plan.capabilities import Capability, Pairs, drawn
 from caffe.plan.filtering import Filtering
-from caffe.plan.gradients import Pad
 from caffe.plan.matrix import Geometry, by_onednn, positions, product
+from caffe.plan.own_gradients import Pad
 
 MIN_BREADTH = 85
 """Channels; below it F.conv2d is faster. The breadth of a layer with C channels and O filters is C · O / (C + O): the
@@ -63,7 +63,7 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, p
     Where a constant border makes pixels equal, max pooling sends its gradient to the first of them; the rounding of
     minimal filtering would make another one the largest.
     """
-    return gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
+    return own_gradients.convolve(x, weight, bias, pad, _bottom_gradient, _weight_gradient)
 
 
 def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None, pad: Pad, size: int) -> torch.Tensor:

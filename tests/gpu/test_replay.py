@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe.blob import blob
+from caffe.blob import storage
 from caffe.errors import DataError
 from caffe.formats.prototxt import parse
 from caffe.layer_types.base import REGISTRY, TorchLayer
@@ -170,7 +170,7 @@ def test_training_on_images_of_several_sizes(settings, gpu):
 
 @on_each_gpu
 def test_large_gradients_stay_where_recorded_passes_expect_them(gpu, monkeypatch):
-    monkeypatch.setattr(blob, "LARGE", 1)
+    monkeypatch.setattr(storage, "LARGE", 1)
     driver, found = trained(partial(gpu, graphs=True))
     assert_same(found, trained(gpu)[1], gpu)
     assert len(driver.graphs) == len(SIZES)

@@ -26,7 +26,7 @@ def computed(net: caffe.Net, wanted: Sequence[str], rows: int = 2) -> dict[str, 
         return lambda first: values[:, :, first : first + rows].clone() if values.dim() == 4 else values.clone()
 
     shapes = {name: net.blobs[name].shape for name in net.inputs}
-    bands = Bands(net, shapes, wanted, {name: reader(name) for name in net.inputs})
+    bands = Bands(net.name, net.graph, shapes, wanted, {name: reader(name) for name in net.inputs})
     found: dict[str, list[torch.Tensor]] = {}
     for value in bands.values.values():
         value.add_taker(lambda: 0)

@@ -9,7 +9,7 @@ registry.py     the classes by the names that prototxts give them
 """
 
 from caffe.layer_types.base.layer import Layer
-from caffe.layer_types.base.native import Count, NativeLayer, Shape
+from caffe.layer_types.base.native import Count, NativeLayer
 from caffe.layer_types.base.registry import (
     ADDED,
     BY_DIALECT,
@@ -23,6 +23,7 @@ from caffe.layer_types.base.registry import (
 from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.torch_layer import TorchLayer
 from caffe.layer_types.base.traits import Handling, Precision, ReceptiveField, Traits
+from caffe.shapes import Shape
 
 __all__ = [
     "ADDED",

@@ -9,8 +9,8 @@ from caffe.formats import own_settings
 from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.traits import Handling, Traits
+from caffe.shapes import Shape
 
-Shape = tuple[int, ...]
 Count = int | tuple[int, int | None]
 """So many, or (at least, at most); None: no limit."""
 

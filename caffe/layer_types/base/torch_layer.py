@@ -13,12 +13,12 @@ import torch
 from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.layer_types.base.native import NativeLayer, Shape
+from caffe.layer_types.base.native import NativeLayer
 from caffe.layer_types.base.traits import Precision, Traits
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
 from caffe.ops import Weight
-from caffe.shapes import shape_text
+from caffe.shapes import Shape, shape_text
 
 
 class TorchLayer(NativeLayer):

@@ -12,9 +12,7 @@ import torch
 from caffe import device
 from caffe.errors import NetError
 from caffe.proto import caffe_pb2
-from caffe.shapes import shape_text
-
-Shape = tuple[int, ...]
+from caffe.shapes import Shape, shape_text
 
 
 def fill(filler: Any, shape: Shape, owner: str = "filler") -> torch.Tensor:
