@@ -17,7 +17,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Optional
 
-LAYERS = ("camvid_layers", "folder_layers", "nyud_layers", "pascalcontext_layers", "siftflow_layers", "voc_layers")
+LAYERS = (
+    *("camvid_layers", "folder_layers", "nyud_layers", "pascalcontext_layers", "siftflow_layers", "tag_layers"),
+    "voc_layers",
+)
 
 NAMES = {
     "net_spec": "fcn_caffe.net_spec",

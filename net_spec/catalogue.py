@@ -29,6 +29,8 @@ from fcn_caffe.net_spec.datasets import (
 from fcn_caffe.net_spec.deeplab import FOUR, FOUR_NARROW, LARGEFOV, MSC_LARGEFOV, SEVEN, DeepLab
 from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
 from fcn_caffe.net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
+from fcn_caffe.net_spec.segnet import SegNet
+from fcn_caffe.net_spec.tags import SYNSETS, Tagged
 from fcn_caffe.net_spec.trunks import (
     ALEXNET,
     ALEXNET_OWT,
@@ -80,6 +82,7 @@ def _from_random_heads(name: str, data: DataSet, recipe: dict[int, recipes.Recip
     )
 
 
+_SEGNET_LEARNS = (*ABOVE_CONV1, "conv1_2_D", "conv1_1_D")
 _CRF: dict[str, Any] = {"rates": (1e3, 1e2), "learns": ABOVE_CONV1}
 _CRF_DEMO: dict[str, Any] = {"rates": (1e2, 1e1), "theta": (40, 10, 3)}
 """Images of 150 pixels."""
@@ -93,6 +96,11 @@ def _deeplab(name: str, trunk: Trunk, published: str = "") -> DeepLab:
 def _largefov(name: str, data: DataSet, recipe: recipes.Recipe) -> DeepLab:
     """LargeFOV from the convolutions of torchvision's VGG16; fc6 and fc7 are drawn at random."""
     return DeepLab(name, LARGEFOV, data, 8, recipe, _VGG16, learns=ABOVE_CONV1, drawn=("fc6", "fc7"))
+
+
+def _tagged(name: str, recipe: recipes.Recipe, **settings: Any) -> Tagged:
+    """SqueezeNet on VOC's seven classes, at stride 16."""
+    return Tagged(name, SQUEEZENET, VOC7, 16, recipe, _SQUEEZENET, **settings)
 
 
 VARIANTS = (
@@ -185,6 +193,19 @@ VARIANTS = (
     _largefov("voc7-largefov", VOC7, recipes.LARGEFOV),
     _largefov("camvid-largefov", CAMVID, recipes.LARGEFOV_FEWER),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
+    SegNet("camvid-segnet", VGG16, replace(CAMVID, size=(360, 480)), 1, recipes.SEGNET, _VGG16, learns=_SEGNET_LEARNS),
+    # from tags; beside full supervision, voc7-fcn16s-squeezenet
+    _tagged("voc7-mil", recipes.TAGS, classifier=SYNSETS),
+    _tagged("voc7-mil-zero", recipes.TAGS),
+    _tagged("voc7-ccnn", recipes.CCNN, loss="CCNNLossLayer", classifier=SYNSETS),
+    _tagged(
+        "voc7-ccnn-sizes",
+        recipes.CCNN,
+        loss="CCNNLossLayer",
+        classifier=SYNSETS,
+        tags="sizes",
+        settings={"sizes": True, "background": (0.2, 0.7)},
+    ),
     # a CRF's weights are numbers about one, its gradients sums over pixels
     *(
         CrfRnn(f"{data}-fcn8s-crfrnn", VGG16, where, 8, recipes.CRF_RNN_SMALL, (f"{data}-fcn8s",), **_CRF)

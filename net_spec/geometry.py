@@ -145,8 +145,13 @@ def _scalar(layer: Any, bottoms: list[Shape]) -> Shape:
     return ()
 
 
+def _upsample(layer: Any, bottoms: list[Shape]) -> Shape:
+    return (*bottoms[0][:2], layer.upsample_param.upsample_h, layer.upsample_param.upsample_w)
+
+
 _TOP_SHAPES = {
     "Accuracy": _scalar,
+    "BN": _same,
     "Concat": _concat,
     "Convolution": _convolution,
     "Crop": _crop,
@@ -157,8 +162,11 @@ _TOP_SHAPES = {
     "LRN": _same,
     "MultiStageMeanfield": _same,
     "Pooling": _pooling,
+    "Power": _same,
+    "Python": _scalar,
     "ReLU": _same,
     "Scale": _same,
     "Softmax": _same,
     "SoftmaxWithLoss": _scalar,
+    "Upsample": _upsample,
 }

@@ -138,3 +138,10 @@ CRF_RNN_SMALL = heavy(1e-11, 400, 400, 100)
 """A tenth of the rate of the stage before it: at the same rate the net is spoilt."""
 CRF_RNN_DEMO = heavy(1e-10, 200, 200, 100)
 """The same for the demo."""
+
+SEGNET = Recipe(1e-3, 40000, 40000, momentum=0.9, iter_size=4, normalize=True, snapshot=500)
+"""Four images an update, as the authors' solver has it; each is normalised by itself."""
+TAGS = Recipe(1e-4, 5000, 5000, momentum=0.9, normalize=True, snapshot=500, policy=falling(3000, 4300))
+"""For MIL, as published but for the length; one image an update."""
+CCNN = Recipe(1e-3, 5000, 5000, momentum=0.9, normalize=True, snapshot=500, policy=falling(3000, 4300))
+"""Per pixel as fast as SqueezeNet learns from masks."""

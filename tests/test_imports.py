@@ -85,6 +85,7 @@ PROJECT = {
     "voc_layers",
     "nyud_layers",
     "siftflow_layers",
+    "tag_layers",
     "pascalcontext_layers",
     "camvid_layers",
     "folder_layers",

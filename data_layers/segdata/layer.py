@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import caffe
-from fcn_caffe.data_layers.segdata import crops, files, labels, order, params, splits
+from fcn_caffe.data_layers.segdata import crops, files, labels, order, params, splits, tags
 from fcn_caffe.data_layers.segdata.feed import Feed
 
 ILSVRC_MEAN = (104.00699, 116.66877, 122.67892)
@@ -46,6 +46,8 @@ class SegDataLayer(caffe.Layer):
     mirror      True: a training image comes, by the toss of a coin that the seed decides, with left and right exchanged
     crop        a number of pixels: a training image comes as a square of such a side, cut out where the seed decides;
                 where it is smaller it is filled up, on the right and below, by the mean, and its label by void
+    tags        "present": instead of a label, which class is anywhere in it, C×1×1, 0 or 1; "sizes": the share of the
+                labelled pixels that each class has. Nothing else of the label leaves the layer
     n_classes   how many classes the label files have; a label with another value is an error
     classes     ids of the classes to keep, renumbered 0, 1, 2, … in this order; every other class becomes void
     upright     True (default): pictures are turned as their EXIF orientation says. False: they stay as they are stored,
@@ -59,6 +61,8 @@ class SegDataLayer(caffe.Layer):
     accepts: ClassVar[tuple[str, ...]] = ("n_classes",)
     n_classes: ClassVar[int]
     own_mean: ClassVar[tuple[float, float, float] | None] = None
+    label_classes = 0
+    """How many classes the top `label` has, where it has one; 0 where there are several labels."""
 
     @staticmethod
     def stored(n_classes: int) -> dict[int, int]:
@@ -73,6 +77,8 @@ class SegDataLayer(caffe.Layer):
         """Take what the layer needs out of `settings`; called once, before anything is loaded."""
         n_classes = params.n_classes(self.settings, self.n_classes, self.who)
         self.label_map = self.map_labels(self.stored(n_classes), n_classes)
+        kept = params.classes(self.settings, n_classes, self.who)
+        self.label_classes = n_classes if kept is None else len(kept)
 
     def trains(self) -> bool:
         """Whether the split is one to train on, and so to be taken in random order."""
@@ -110,6 +116,7 @@ class SegDataLayer(caffe.Layer):
             "order",
             "mirror",
             "crop",
+            "tags",
             "classes",
             "upright",
             "prefetch",
@@ -122,6 +129,12 @@ class SegDataLayer(caffe.Layer):
         self.mean = params.numbers(self.settings, "mean", mean, "blue, green, red", self.who)
         self.prepare()
         self._loaders = self.loaders()
+        self.tags = params.choice(self.settings, "tags", "", ("", *tags.KINDS), self.who)
+        if self.tags and (not self.label_classes or self.settings.get("crop")):
+            raise ValueError(
+                f"{self.who}: tags are of one label and of whole images; there is "
+                f"{'a crop' if self.settings.get('crop') else 'no such label'}. Correct param_str."
+            )
         if len(top) != len(self._loaders):
             raise ValueError(f"{self.who} has {len(top)} top(s). Need to define {_in_words(list(self._loaders))}.")
         if bottom:
@@ -264,6 +277,8 @@ class SegDataLayer(caffe.Layer):
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
             raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
+        if self.tags:
+            tops["label"] = tags.of(tops["label"], self.label_classes, self.tags)
         if self.crop:
             tops = {top: crops.cut(values, self.crop, place) for top, values in tops.items()}
         return [values[:, :, ::-1] if mirrored else values for values in tops.values()]

@@ -10,6 +10,7 @@ from fcn_caffe import surgery
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.net_spec.deeplab import DeepLab
 from fcn_caffe.net_spec.nets import Classifier, Variant
+from fcn_caffe.net_spec.tags import Tagged
 from fcn_caffe.variants.build import published
 
 
@@ -32,6 +33,8 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
     else:
         for path in weights:
             net.copy_from(str(path))
+    if isinstance(row, Tagged) and row.classifier:
+        _score_as_classifier(net, row, weights[0])
     if row.data.first and isinstance(ROWS.get(row.starts[0]), Classifier):
         _widen_first_convolution(net, row, weights[0])
     if not allow_zero:
@@ -65,6 +68,16 @@ def _narrow(net: Any, row: DeepLab, weights: Path) -> None:
         if name in source.params and name not in wide:
             for blob, given in zip(net.params[name], source.params[name]):
                 blob.data[...] = given.data
+
+
+def _score_as_classifier(net: Any, row: Tagged, weights: Path) -> None:
+    """Give the score layer, for each class that the classifier of the trunk knows, the mean of its weights."""
+    source = published(row.starts[0], "conv", str(weights))
+    old = source.params[list(source.params)[-1]]
+    (name,) = (name for name in net.params if name.startswith("score"))
+    for cls, synsets in row.classifier.items():
+        for new, given in zip(net.params[name], old):
+            new.data[cls] = given.data[list(synsets)].mean(axis=0)
 
 
 def _widen_first_convolution(net: Any, row: Variant, weights: Path) -> None:

@@ -73,7 +73,7 @@ class Recorder:
         if self.file is None:
             self._open()
         blobs = self.solver.net.blobs
-        losses = [float(blobs[name].data) for name in self.losses]
+        losses = [float(blobs[name].data.sum()) for name in self.losses]
         pixels = [1 if self.normalized else int(np.count_nonzero(blobs[name].data != 255)) for name in self.labels]
         total = 1 if self.normalized else sum(pixels)
         csv.writer(self.file).writerow([self.solver.iter, *losses, sum(losses) / max(total, 1)])

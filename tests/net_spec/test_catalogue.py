@@ -75,7 +75,7 @@ def test_the_weights_it_starts_from_fit(row):
         found = {layer + suffix: count for layer, count in own_counts(start).items()}
         for layer in found.keys() & wanted.keys():
             assert found[layer] == wanted.pop(layer)
-    assert [layer for layer in wanted if not layer.startswith(NEW)] == []
+    assert [layer for layer in wanted if not layer.startswith(NEW) and "_D" not in layer] == []
 
 
 @variants
@@ -102,7 +102,7 @@ def test_what_it_is_used_with_has_no_labels(row):
 @variants
 def test_its_data_layers_can_be_read_safely(row):
     for phase in row.phases[:2]:
-        (layer,) = (layer for layer in net(row.name, phase).layer if layer.type == "Python")
+        (layer,) = (layer for layer in net(row.name, phase).layer if layer.type == "Python" and not layer.bottom)
         assert ast.literal_eval(layer.python_param.param_str)["seed"] == 1337
         assert len(layer.top) == len(row.data.inputs) + len(row.data.heads)
 

@@ -55,3 +55,18 @@ def test_deeplab_takes_the_convolutions_of_vgg16_and_a_sample_of_its_wide_layers
     else:
         assert (fc6[:, 0, 0, 0] == np.arange(0, 4096, 4)).all()
         assert (net.params["fc7"][0].data[:, 5, 0, 0] == np.arange(0, 4096, 4)).all()
+
+
+def test_scores_of_tags_begin_as_the_means_of_what_the_classifier_knows(tmp_path):
+    rows = everything().rows
+    row = rows["voc7-mil"]
+    source = published("ilsvrc/squeezenet_v1.1", "conv")
+    source.params["conv10"][0].data[...] = np.arange(1000)[:, None, None, None]
+    source.params["conv10"][1].data[...] = np.arange(1000) / 10
+    weights = tmp_path / "squeezenet.caffemodel"
+    source.save(str(weights))
+    net = build(row.net("deploy"))
+    initialise(net, row, rows, [weights], allow_zero=True)
+    scores, biases = (blob.data for blob in net.params["score_fr_7cls"])
+    assert scores[:, 3, 0, 0].tolist() == [0, 283, 346, pytest.approx(209.5), 339, 0, pytest.approx(348.5)]
+    assert biases.tolist() == pytest.approx([0, 28.3, 34.6, 20.95, 33.9, 0, 34.85])
