@@ -1,4 +1,4 @@
-"""The scores of a net for one image."""
+"""The scores of a net for one image, and the classes of one of any size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ from PIL import Image
 
 from fcn_caffe.net_spec.datasets import MEAN
 from fcn_caffe.variants.loading import keep_no_blobs, load
+
+LARGE = 1500 * 1500
+"""Pixels; of larger images, the labels are computed in bands of rows, if nobody wants the scores."""
+
+
+class Photo:
+    """An RGB image as nets see it, of which bands of rows can be read: blue, green, red, without the mean."""
+
+    def __init__(self, image: Image.Image, mean: tuple[float, ...]):
+        self._pixels = np.asarray(image.convert("RGB"))
+        self._mean = np.asarray(mean, np.float32)
+        self.shape = (3, image.height, image.width)
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        channels, rows = key
+        return (self._pixels[rows, :, ::-1] - self._mean).transpose(2, 0, 1)[channels]
 
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
@@ -36,3 +52,19 @@ def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score:
         data.data[...] = pixels.transpose(2, 0, 1)
         net.forward(blobs=[score])
         return net.blobs[score].data[0].copy()
+
+
+def labels(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
+    """The class of the highest score at every pixel, height×width, of an RGB image of any size.
+
+    The scores of a large image never exist as a whole, where Caffe's nets can stream. Several threads take turns.
+    """
+    if not (hasattr(net, "stream") and image.width * image.height > LARGE):
+        return segment(net, image, mean, score).argmax(0)
+    with net.lock:
+        stream = net.stream(Photo(image, mean), blob=score)
+        classes, height, width = stream.shape
+        found = np.empty((height, width), np.uint8 if classes <= 256 else np.int32)
+        for row, scores in stream:
+            found[row : row + scores.shape[1]] = scores.argmax(0)
+    return found

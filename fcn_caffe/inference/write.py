@@ -14,6 +14,7 @@ from PIL import Image
 from fcn_caffe import program
 from fcn_caffe.data_layers.segdata.files import read_image
 from fcn_caffe.inference.find import Found
+from fcn_caffe.inference.segment import labels as segment_labels
 from fcn_caffe.inference.segment import segment
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.pictures.legend import Legend
@@ -55,15 +56,15 @@ def write_one(net: Any, file: str, name: str, found: Found, wanted: Wanted) -> N
     """Segment one image, write the pictures, and tell which classes it shows. Raises ValueError for scores that have
     not the image's size, and ValueError or OSError for an image that cannot be read."""
     image, classes = Image.fromarray(read_image(file, found.upright)), found.classes
-    scores = segment(net, image, found.mean, wanted.score)
-    labels = scores.argmax(0)
+    scores = segment(net, image, found.mean, wanted.score) if wanted.scores or wanted.crf else None
+    labels = segment_labels(net, image, found.mean, wanted.score) if scores is None else scores.argmax(0)
     _check_size(labels, image, wanted.score)
-    if wanted.crf:
+    if wanted.crf and scores is not None:
         labels = crf.refined(scores, np.asarray(image.convert("RGB")), wanted.crf).argmax(0)
     drawing.save_labels(labels, wanted.out / f"{name}.png", classes.colours)
     painted = drawing.overlay(image, labels, classes.colours, background=classes.background)
     outputs.save_picture(painted, wanted.out / f"{name}_overlay.png")
-    if wanted.scores:
+    if wanted.scores and scores is not None:
         outputs.save_array(scores, wanted.out / f"{name}.npy")
     print(f"{file}: {_shares(labels, classes)}", flush=True)
 

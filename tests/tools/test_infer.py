@@ -8,6 +8,7 @@ from PIL import Image
 
 import caffe
 from fcn_caffe.commands import infer
+from fcn_caffe.inference import segment
 from fcn_caffe.inference.find import find
 from fcn_caffe.inference.write import output_names
 from fcn_caffe.net_spec.datasets import MEAN
@@ -217,3 +218,20 @@ def test_class_0_is_painted_unless_it_is_the_background():
     for background, first in ((0, 100), (None, 200)):
         painted = np.asarray(drawing.overlay(grey, labels, colours, 1.0, background))
         assert painted[0, :, 0].tolist() == [first, 200]
+
+
+def test_a_large_image_has_the_labels_of_its_scores(images, monkeypatch):
+    write("net.prototxt", INPUT.format("data", 3) + SCORE.replace("SIZE", "kernel_size: 3 pad: 1"))
+    assert infer.main([*LINE, "rgb.png", "--out", "whole"]) == 0
+    monkeypatch.setattr(segment, "LARGE", 0)
+    monkeypatch.setattr(segment, "segment", None)  # which computes scores as a whole
+    assert infer.main([*LINE, "rgb.png", "--out", "bands"]) == 0
+    assert (np.asarray(Image.open("bands/rgb.png")) == np.asarray(Image.open("whole/rgb.png"))).all()
+    assert len(np.unique(np.asarray(Image.open("whole/rgb.png")))) > 1
+
+
+def test_a_large_image_of_scores_of_another_size_is_named(images, monkeypatch, capsys):
+    write("net.prototxt", INPUT.format("data", 3) + SCORE.replace("SIZE", "kernel_size: 3"))
+    monkeypatch.setattr(segment, "LARGE", 0)
+    assert infer.main([*LINE, "rgb.png"]) == 1
+    assert "blob score is 5×3, expected the image's 7×5" in capsys.readouterr().err
