@@ -80,7 +80,7 @@ def get_layer_label(layer: Any, rankdir: str, display_lrm: bool = False) -> str:
             words.append(f"{word}: {values[0] if values else default}")
     if display_lrm and layer.type in LEARNERS and any(get_layer_lr_mult(layer)):
         words.append("lr mult: {:.1f}, {:.1f}".format(*get_layer_lr_mult(layer)))
-    return _quoted(separator.join(words))
+    return quoted(separator.join(words))
 
 
 def choose_color_by_layertype(layertype: str) -> str:
@@ -109,20 +109,20 @@ def dot_text(
     for layer in net.layer:
         if not _is_shown(layer, phase):
             continue
-        node = _quoted(f"{layer.name}_{layer.type}")
+        node = quoted(f"{layer.name}_{layer.type}")
         in_place = len(layer.bottom) == 1 and list(layer.bottom) == list(layer.top)
         style = (
             NEURON_LAYER_STYLE
             if in_place
             else LAYER_STYLE_DEFAULT | {"fillcolor": choose_color_by_layertype(layer.type)}
         )
-        nodes[node] = _attributes(get_layer_label(layer, rankdir, display_lrm), style)
+        nodes[node] = attributes(get_layer_label(layer, rankdir, display_lrm), style)
         for blob in (*layer.bottom, *layer.top):
-            nodes[_quoted(f"{blob}_blob")] = _attributes(_quoted(blob), BLOB_STYLE)
-        edges += [(_quoted(f"{blob}_blob"), node, '""') for blob in layer.bottom]
+            nodes[quoted(f"{blob}_blob")] = attributes(quoted(blob), BLOB_STYLE)
+        edges += [(quoted(f"{blob}_blob"), node, '""') for blob in layer.bottom]
         label = get_edge_label(layer) if label_edges else '""'
-        edges += [(node, _quoted(f"{blob}_blob"), label if label == '""' else _quoted(label)) for blob in layer.top]
-    lines = [f"digraph {_quoted(net.name or 'Net')} {{", f"  rankdir={rankdir};"]
+        edges += [(node, quoted(f"{blob}_blob"), label if label == '""' else quoted(label)) for blob in layer.top]
+    lines = [f"digraph {quoted(net.name or 'Net')} {{", f"  rankdir={rankdir};"]
     lines += [f"  {node} [{attributes}];" for node, attributes in nodes.items()]
     lines += [f"  {source} -> {target} [label={label}];" for source, target, label in edges]
     return "\n".join([*lines, "}", ""])
@@ -155,7 +155,12 @@ def draw_net(
 
     Raises UsageError where Graphviz is not installed or does not know the format.
     """
-    text = dot_text(caffe_net, rankdir, phase=phase, display_lrm=display_lrm).encode()
+    return picture(dot_text(caffe_net, rankdir, phase=phase, display_lrm=display_lrm), ext)
+
+
+def picture(graph: str, ext: str) -> bytes:
+    """The bytes of a picture of a graph in DOT, of a kind as for `draw_net`, which says what is raised."""
+    text = graph.encode()
     if ext in TEXT_EXTENSIONS:
         return text
     program = shutil.which("dot")
@@ -178,10 +183,14 @@ def draw_net_to_file(
     display_lrm: bool = False,
 ) -> None:
     """Draw a NetParameter into a file whose extension says which kind of picture; see `draw_net`."""
-    ext = os.path.splitext(filename)[1].lstrip(".")
-    picture = draw_net(caffe_net, rankdir, ext, phase, display_lrm)
+    write_picture(dot_text(caffe_net, rankdir, phase=phase, display_lrm=display_lrm), filename)
+
+
+def write_picture(graph: str, filename: str | os.PathLike[str]) -> None:
+    """Draw a graph in DOT into a file whose extension says which kind of picture; see `draw_net`."""
+    content = picture(graph, os.path.splitext(filename)[1].lstrip("."))
     with open_atomic(filename) as file:
-        file.write(picture)
+        file.write(content)
 
 
 def _is_shown(layer: Any, phase: int | None) -> bool:
@@ -194,10 +203,11 @@ def _is_shown(layer: Any, phase: int | None) -> bool:
     return all(rule.phase != phase for rule in layer.exclude)
 
 
-def _quoted(text: str) -> str:
-    """A DOT string; `\\n` in it stays a line break."""
+def quoted(text: str) -> str:
+    """Text as a DOT string; `\\n` in it stays a line break."""
     return '"' + text.replace('"', r"\"") + '"'
 
 
-def _attributes(label: str, style: dict[str, str]) -> str:
+def attributes(label: str, style: dict[str, str]) -> str:
+    """What stands in the brackets of a DOT node. label: quoted."""
     return ", ".join([f"label={label}", *(f'{key}="{value}"' for key, value in style.items())])

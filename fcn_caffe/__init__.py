@@ -7,8 +7,12 @@ their bare names; see bare_names.py. Everything here runs on the public pycaffe 
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from fcn_caffe.inference.segmenter import Segmentation, Segmenter
 
 _HERE = Path(__file__).resolve().parent
 
@@ -21,6 +25,18 @@ if CHECKOUT is not None and str(CHECKOUT) not in __path__:
 from fcn_caffe import bare_names  # noqa: E402 - it is found by what stands above
 
 bare_names.install()
+
+__all__ = ["Segmentation", "Segmenter", "data_file"]
+_HOME = {"Segmentation": "fcn_caffe.inference.segmenter", "Segmenter": "fcn_caffe.inference.segmenter"}
+"""Names that are imported when they are first used: the commands' own start is quick, and needs no torch."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fcn_caffe' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
 
 
 def data_file(name: str) -> Path:

@@ -9,7 +9,9 @@ from google.protobuf import text_format
 
 import caffe
 import caffe.draw
+from caffe import cli
 from caffe.errors import NetError, UsageError
+from caffe.net.drawing import compact_text
 from caffe.proto import caffe_pb2
 
 NET = """
@@ -99,3 +101,26 @@ def test_picture() -> None:
     assert caffe.draw.draw_net(net(), "LR", "svg").lstrip().startswith(b"<?xml")
     with pytest.raises(UsageError, match="could not draw a nonsense picture"):
         caffe.draw.draw_net(net(), "LR", "nonsense")
+
+
+def test_a_compact_drawing_folds_layers_in_place_and_shows_shapes(tmp_path: Path) -> None:
+    file = Path(__file__).resolve().parents[1] / "nets/reference/squeezenet_v1.1/deploy.prototxt"
+    text = compact_text(caffe.Net(str(file), caffe.TEST))
+    assert "rankdir=TB" in text
+    assert r'"conv1" [label="conv1\nConvolution 3×3, stride 2\n+ ReLU"' in text
+    assert r'"pool1" [label="pool1\nPooling MAX 3×3, stride 2"' in text
+    assert '"conv1" -> "pool1" [label="10×64×113×113"' in text
+    assert '"fire2/squeeze1x1" -> "fire2/expand3x3" [label="10×16×56×56"' in text
+    assert "relu" not in text
+    assert "split" not in text
+    boxes = [line for line in text.splitlines() if "->" not in line and "label=" in line]
+    assert len(boxes) == 41
+
+
+def test_the_command_writes_a_compact_drawing(tmp_path: Path) -> None:
+    file = Path(__file__).resolve().parents[1] / "nets/demo-fcn8s/deploy.prototxt"
+    assert cli.main(["draw_net", str(file), str(tmp_path / "net.dot"), "--compact", "--rankdir", "BT"]) == 0
+    text = (tmp_path / "net.dot").read_text(encoding="utf-8")
+    assert "rankdir=BT" in text
+    assert '"upscore8" -> "score"' in text
+    assert '"input" -> "score"' in text

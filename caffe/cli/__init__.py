@@ -41,6 +41,7 @@ COMMANDS = {
     "plot_training_log": "draw charts of training logs",
     "check": "say of a net whether it can run, and what it was made for",
     "draw_net": "draw a net",
+    "summary": "list a net's layers: shapes, parameters, multiplications, receptive fields",
     "export": "write a net as ONNX, for torch.export, or its weights as safetensors",
     "classify": "classify images",
     "detect": "detect objects by classifying windows of images",

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from caffe.cli import brew
+from caffe.cli import brew, input_size
 from caffe.errors import UsageError, WeightsError
 from caffe.export import check, program, tensors
 from caffe.export import model as onnx_model
@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"{name}_file", metavar=name.upper(), nargs="?", help=f"{text}; or -{name}")
         parser.add_argument(f"-{name}", f"--{name}", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--outputs", default="", metavar="BLOBS", help="blobs to give, separated by ',' (default: all)")
-    parser.add_argument(
-        "--input-size", metavar="HxW", help="fix all sizes, the image's to this (default: free where the net allows it)"
-    )
+    input_size.add_flag(parser, "fix all sizes, the image's to this (default: free where the net allows it)")
     parser.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX's opset, 13 to 22 (default: 17)")
     parser.add_argument("--fp16", action="store_true", help="numbers of 16 bits inside; inputs and outputs stay 32")
     parser.add_argument("--no-check", action="store_true", help="do not run the file beside this engine")
@@ -58,9 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     brew.find_python_layers(model)
     net = Net(model, caffe_pb2.TEST, weights=weights)
     _check_weights(net, weights)
-    size = _size(arguments.input_size)
-    if size:
-        _resize(net, size)
+    input_size.apply(net, arguments.input_size)
     if ending == ".onnx":
         _onnx(net, arguments, lambda: Net(model, caffe_pb2.TEST, weights=weights), out)
     elif ending == ".pt2":
@@ -118,24 +114,6 @@ def _is_filled(layer_param: object) -> bool:
     """Whether the prototxt itself says a layer's weights: a deconvolution that interpolates."""
     param = getattr(layer_param, "convolution_param")  # noqa: B009
     return getattr(layer_param, "type", "") == "Deconvolution" and param.weight_filler.type == "bilinear"
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().replace("×", "x").split("x")
-    if len(parts) not in (1, 2) or not all(part.isdigit() and int(part) for part in parts):
-        raise UsageError(f"--input-size {text}: expected height and width, such as 500x375. Correct it.")
-    return int(parts[0]), int(parts[-1])
-
-
-def _resize(net: Net, size: tuple[int, int]) -> None:
-    images = [name for name in net.inputs if len(net.blobs[name].shape) == 4]
-    if not images:
-        raise UsageError("--input-size: the net has no input of four axes, expected an image. Leave it out.")
-    for name in images:
-        net.blobs[name].reshape(*net.blobs[name].shape[:2], *size)
-    net.reshape()
 
 
 def _names(text: str) -> list[str]:

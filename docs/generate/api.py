@@ -21,6 +21,7 @@ MODULES = (
     "caffe.coord_map",
     "caffe.draw",
     "caffe.errors",
+    "fcn_caffe.inference.segmenter",
     "fcn_caffe.surgery",
 )
 """Each with its page's section; what a module imports from others is described where it is defined."""
