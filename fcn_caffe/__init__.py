@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 if TYPE_CHECKING:
+    from fcn_caffe.functions import new, score, solve
     from fcn_caffe.inference.segmenter import Segmentation, Segmenter
 
 _HERE = Path(__file__).resolve().parent
@@ -26,8 +27,11 @@ from fcn_caffe import bare_names  # noqa: E402 - it is found by what stands abov
 
 bare_names.install()
 
-__all__ = ["Segmentation", "Segmenter", "data_file"]
-_HOME = {"Segmentation": "fcn_caffe.inference.segmenter", "Segmenter": "fcn_caffe.inference.segmenter"}
+__all__ = ["Segmentation", "Segmenter", "data_file", "new", "score", "solve"]
+_HOME = {
+    **dict.fromkeys(("Segmentation", "Segmenter"), "fcn_caffe.inference.segmenter"),
+    **dict.fromkeys(("new", "score", "solve"), "fcn_caffe.functions"),
+}
 """Names that are imported when they are first used: the commands' own start is quick, and needs no torch."""
 
 

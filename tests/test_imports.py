@@ -47,6 +47,7 @@ RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in li
 
 ROOMS = """
     __main__
+    functions
     cli
     commands
     demo

@@ -21,6 +21,7 @@ MODULES = (
     "caffe.coord_map",
     "caffe.draw",
     "caffe.errors",
+    "fcn_caffe.functions",
     "fcn_caffe.inference.segmenter",
     "fcn_caffe.surgery",
 )
