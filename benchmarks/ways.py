@@ -1,7 +1,7 @@
 """What each way of the plan gains: `python -m benchmarks.ways` switches them off one at a time, and writes a table.
 
-The thresholds in caffe/plan are set by such tables, of the machines in benchmarks/results/. A number is how many times
-as long the pass takes without the way; "–" stands for a way that the net does not take on this machine.
+Such a table tells whether the thresholds in caffe/plan fit a machine; some are in benchmarks/results/. A number is how
+many times as long a pass takes without the way; "–" stands for a way that the net does not take there.
 
 Passes without a way take turns with passes with all, on the same net; the first ones of each turn are not timed,
 because weights are prepared in them. The fastest are compared: what else runs on the machine only makes a pass slower.
