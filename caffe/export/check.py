@@ -14,8 +14,9 @@ from caffe.shapes import shape_text
 
 LIMIT, HALF_LIMIT = 1e-4, 1e-2
 """Of the largest value: what may differ, with numbers of 32 and of 16 bits."""
-PIXELS = 60
-"""Standard deviation of the numbers that inputs get: about that of images less their mean."""
+PIXELS, SMALL = 60, 1
+"""Standard deviations of the numbers that inputs get, in turn: about that of images less their mean; and one with which
+no Softmax ends at 0 and 1."""
 LARGEST_SIDE = 420
 """Rows or columns of the largest image that is tried where the size is free."""
 MEMORY = ("RNN", "LSTM")
@@ -117,9 +118,10 @@ def sizes(net: Net, found: Exported) -> Iterator[Shapes]:
             name: _scaled(_more(found, name, shape, index % 2), _fitting(own, down), _fitting(own, across))
             for name, shape in own.items()
         }
-        if fits(net, shapes):
+        even = {name: _even(shape) for name, shape in shapes.items()}
+        if fits(net, shapes) or fits(net, even):
             seen += 1
-            yield shapes
+            yield shapes if fits(net, shapes) else even
         if seen == 3:
             return
 
@@ -136,6 +138,11 @@ def _scaled(shape: tuple[int, ...], down: float, across: float) -> tuple[int, ..
     return (*shape[:2], max(1, round(shape[2] * down)), max(1, round(shape[3] * across)))
 
 
+def _even(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Height and width as multiples of 32, for nets that take no odd maps."""
+    return (*shape[:2], *(max(1, round(side / 32)) * 32 for side in shape[2:])) if len(shape) == 4 else shape
+
+
 def _more(found: Exported, name: str, shape: tuple[int, ...], more: int) -> tuple[int, ...]:
     """One image, or one stream, more, where their number is free."""
     words = found.inputs[name]
@@ -144,14 +151,16 @@ def _more(found: Exported, name: str, shape: tuple[int, ...], more: int) -> tupl
 
 def drawn(net: Net, shapes: Shapes, seed: int = 0) -> dict[str, np.ndarray]:
     """Inputs of these shapes: noise as of images, and of layers that take numbers of things, such numbers."""
-    rng = np.random.default_rng(seed)
-    return {name: _drawn(rng, net, name, shape, shapes) for name, shape in shapes.items()}
+    rng, scale = np.random.default_rng(seed), SMALL if seed % 2 else PIXELS
+    return {name: _drawn(rng, net, name, shape, shapes, scale) for name, shape in shapes.items()}
 
 
-def _drawn(rng: np.random.Generator, net: Net, name: str, shape: tuple[int, ...], shapes: Shapes) -> np.ndarray:
+def _drawn(
+    rng: np.random.Generator, net: Net, name: str, shape: tuple[int, ...], shapes: Shapes, scale: float
+) -> np.ndarray:
     layer, index = _reader(net, name)
     kind = (layer.type if layer else "", index)
-    values: np.ndarray = rng.standard_normal(shape) * PIXELS
+    values: np.ndarray = rng.standard_normal(shape) * scale
     if kind[0] == "Embed":
         values = rng.integers(0, layer.input_dim, shape)
     elif kind == ("BatchReindex", 1):

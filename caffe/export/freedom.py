@@ -10,6 +10,8 @@ Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 MORE = (37, 59)
 """Rows and columns that are added to see what depends on them: with them, no map of a usual net keeps its size."""
+EVEN_MORE = (64, 128)
+"""Likewise, for nets that halve a map and double it again, and take no odd one."""
 
 
 @contextmanager
@@ -52,15 +54,21 @@ def larger(shape: Shape) -> Shape:
     return (*shape[:2], shape[2] + MORE[0], shape[3] + MORE[1]) if len(shape) == 4 else shape
 
 
+def larger_by_even(shape: Shape) -> Shape:
+    return (*shape[:2], shape[2] + EVEN_MORE[0], shape[3] + EVEN_MORE[1]) if len(shape) == 4 else shape
+
+
 def doubled(shape: Shape) -> Shape:
     return (*shape[:2], shape[2] * 2, shape[3] * 2) if len(shape) == 4 else shape
 
 
-Trial = tuple[dict[int, str], list[Callable[[Shape], Shape]], Callable[[Shape], bool]]
+Changes = list[Callable[[Shape], Shape]]
+Trial = tuple[dict[int, str], list[Changes], Callable[[Shape], bool]]
+"""What the free axes are called; changes of shapes, of which the first list that works counts; which shapes change."""
 TRIALS: dict[str, Trial] = {
-    "batch": ({0: "batch"}, [batch], lambda shape: len(shape) > 0),
-    "streams": ({1: "streams"}, [streams], lambda shape: len(shape) > 1),
-    "size": ({2: "height", 3: "width"}, [larger, doubled], lambda shape: len(shape) == 4),
+    "batch": ({0: "batch"}, [[batch]], lambda shape: len(shape) > 0),
+    "streams": ({1: "streams"}, [[streams]], lambda shape: len(shape) > 1),
+    "size": ({2: "height", 3: "width"}, [[larger, doubled], [larger_by_even, doubled]], lambda shape: len(shape) == 4),
 }
 
 
@@ -74,7 +82,7 @@ class Freedom:
         for trial, (axes, changes, concerns) in TRIALS.items():
             if trial not in allowed or (trial == "streams" and "batch" in self.free):
                 continue
-            found = self._try(net, changes)
+            found = next(filter(None, (self._try(net, each) for each in changes)), [])
             if not found or not any(concerns(net.blobs[name].shape) for name in net.inputs):
                 continue
             self.free.add(trial)
@@ -92,7 +100,7 @@ class Freedom:
         }
 
     @staticmethod
-    def _try(net: Net, changes: list[Callable[[Shape], Shape]]) -> list[Shapes]:
+    def _try(net: Net, changes: Changes) -> list[Shapes]:
         """The shapes of all blobs after each change of the inputs; none if one of them cannot be."""
         found = []
         with _kept(net) as before:
