@@ -80,6 +80,7 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
         first, last = self._row, min(self._row + self.rows, self._value.height)
         if first >= last:
             raise StopIteration
+        self._pool.begin_pass()
         with threads.all_of_them(), self._pool.serving():
             self._value.compute_to(last)
             band = self._value.take(first, last)[0].to("cpu", torch.float32)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from caffe.plan.streaming.values import Value
 
-BAND = 2**24
+BAND = 2**23
 """Bytes of a band, of what is taken for it or of what is computed: so many at most, if that is enough rows."""
 LEAST_ROWS = 8
 LEAST_STEPS = 8
