@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import NoReturn, Optional
 
-from fcn_caffe import names, program
+from fcn_caffe import names, program, shadowed
 
 COMMANDS = {
     "demo": "the whole job on an embedded data set, in minutes",
@@ -34,6 +34,7 @@ OTHER_NAMES = {"new-task": "new"}
 def run(command: Optional[str] = None) -> NoReturn:
     """The program `fcn`, or one command of it as a program of its own; ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load: it ends the program at once, without a traceback
+    shadowed.refuse()
     program.begin()
     arguments = sys.argv[1:] if command is None else [command, *sys.argv[1:]]
     sys.exit(main(arguments, "fcn" if command is None else None))

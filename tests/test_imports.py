@@ -60,7 +60,7 @@ ROOMS = """
     pictures
     program
     progress device
-    home names atomic
+    home names atomic shadowed
     net_spec surgery data_layers
     bare_names
 """

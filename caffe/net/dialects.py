@@ -23,6 +23,8 @@ READ = {
     "SolverParameter": ("dialect",),
 }
 READ_BY_TYPE = {
+    "SmoothL1LossOHEM": ("pre_fixed_normalizer", "normalization"),
+    "SoftmaxWithLossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLoss": ("weight_by_label_freqs", "class_weighting"),
     "ImageSegData": ("ignore_label", "label_type", "scale_factors", "crop_width", "crop_height", "crop_h", "crop_w"),
     "Convolution3D": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
@@ -112,7 +114,7 @@ def _fields(
     kind = message.DESCRIPTOR.name
     for field, value in message.ListFields():
         if f"{kind}.{field.name}" not in caffe_pb2.FORKS:
-            wrong = _foreign_value(message, field, value)
+            wrong = None if field.name in read else _foreign_value(message, field, value)
         elif field.name.endswith("_param") and kind == "LayerParameter" or field.name in (*READ.get(kind, ()), *read):
             continue
         elif field.name in HARMLESS.get(kind, ()) or _is_default(field, value):

@@ -13,6 +13,7 @@ from tests.forks import cases
 ADDED = fork_layers.added()
 HAVE_TESTS_OF_THEIR_OWN = {
     *("MultiStageMeanfield", "DenseCRF"),
+    *("BoxAnnotatorOHEM", "CenterLoss"),
     *("PriorBox", "DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
     *("ImageSegData", "DenseImageData", "ImageLabelmapData", "SegAccuracy", "MatRead", "MatWrite"),
 }
