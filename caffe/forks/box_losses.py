@@ -1,6 +1,7 @@
 """Losses: of boxes, and the hard examples among regions (Fast R-CNN, SSD, R-FCN)."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ PRE_FIXED = caffe_pb2.LossParameter.NormalizationMode.Value("PRE_FIXED")
 
 
 class _SmoothL1(LossLayer):
-    settings = "smooth_l1_loss_param"
+    settings: ClassVar[str | tuple[str, ...]] = "smooth_l1_loss_param"
     bottoms = (2, 4)
     no_gradient = (2, 3)
 

@@ -61,6 +61,7 @@ LAYER_TYPES = {
     "BN": "BN",
     "CONVOLUTION3D": "Convolution3D",
     "CROP": "Crop",
+    "DECONVOLUTION3D": "Deconvolution3D",
     "DENSE_CRF": "DenseCRF",
     "DENSE_IMAGE_DATA": "DenseImageData",
     "DOWN_SAMPLING": "DownSampling",

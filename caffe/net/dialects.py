@@ -16,7 +16,7 @@ from caffe.proto import caffe_pb2
 
 READ = {
     "BatchNormParameter": ("scale_filler", "bias_filler", "scale_bias"),
-    "DropoutParameter": ("scale_train",),
+    "DropoutParameter": ("scale_train", "sample_weights_test"),
     "LayerParameter": ("unknown_fields",),
     "NetParameter": ("dialect",),
     "PoolingParameter": ("ceil_mode", "torch_pooling"),

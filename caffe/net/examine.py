@@ -10,6 +10,7 @@ from caffe.errors import CaffeError, FormatError
 from caffe.formats import prototxt
 from caffe.formats import weights as weight_files
 from caffe.layer_types.base import layer_class
+from caffe.layer_types.helpers.python_modules import BUILT_IN
 from caffe.net import dialects
 from caffe.net.fork_names import TYPES
 from caffe.net.net import Net
@@ -84,6 +85,8 @@ def words(net: Any, found: Findings) -> None:
 
 
 def _is_there(module: str) -> bool:
+    if module in BUILT_IN:
+        return True
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):

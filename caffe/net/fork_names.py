@@ -14,8 +14,9 @@ _BY_FORK = {
     "Mask R-CNN's ports": "ROIAlign",
     "FlowNet 2": "Accum ChannelNorm Correlation Correlation1D DataAugmentation Downsample FlowAugmentation FlowWarp "
     "GenerateAugmentationParameters L1Loss LpqLoss Mean NegReLU Resample",
-    "OpenPose": "CPMData ImResize Nms",
-    "YOLO's ports": "RegionLoss Reorg YoloDetectionOutput Yolov3 Yolov3DetectionOutput",
+    "OpenPose": "CPMData ImResize Maximum Nms Switch",
+    "MSCNN": "BBoxReg BoxOutput DetectionAccuracy DetectionGroupAccuracy DetectionLoss ImageGtData ProposalTarget",
+    "YOLO's ports": "EvalDetection RegionLoss Reorg YoloDetectionOutput Yolov3 Yolov3DetectionOutput",
     "SENet": "Axpy",
     "MobileNet's ports": "ConvolutionDepthwise DepthwiseConvolution ReLU6",
     "ShuffleNet's ports": "ShuffleChannel",

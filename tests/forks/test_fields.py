@@ -69,6 +69,15 @@ def test_dropout_without_scale_train_scales_in_test(build):
     assert 0.5 < (y != 0).mean() < 0.95
 
 
+def test_bayesian_segnets_dropout_drops_in_test_too(build):
+    net = build(DATA + layer("Dropout", "dropout_param { dropout_ratio: 0.25 sample_weights_test: true }"))
+    x = filled(net)
+    y = net.forward()["y"]
+    assert np.allclose(y[y != 0], x[y != 0] / 0.75)
+    assert 0.5 < (y != 0).mean() < 0.95
+    assert not np.array_equal(net.forward()["y"], y)
+
+
 SCALED = layer("BatchNorm", "batch_norm_param { scale_filler { value: 2 } bias_filler { value: 3 } eps: 0 }")
 MEAN, VARIANCE, SCALE, BIAS = (np.float32(values) for values in ([1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 0, -1]))
 

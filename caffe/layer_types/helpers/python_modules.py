@@ -20,6 +20,11 @@ from caffe.errors import NetError
 from caffe.log import log
 
 GROUP = "caffe.python_layers"
+BUILT_IN = {
+    "rpn.proposal_layer": "caffe.forks.python_layers.proposal_layer",
+    "spatial_dropout": "caffe.forks.python_layers.spatial_dropout",
+}
+"""Modules of published nets that today's Python cannot import: the name in a prototxt → what serves instead."""
 
 _near: list[str] = []
 
@@ -42,7 +47,10 @@ def load(name: str, owner: str, importing: Callable[[str], ModuleType]) -> Modul
             raise
         registered = _registered(name, owner)
         if registered is None and not _add_folder(name, owner):
-            raise NetError(_not_found(name, owner)) from error
+            if name not in BUILT_IN:
+                raise NetError(_not_found(name, owner)) from error
+            log.info("%s: no module '%s' is found: the built-in %s serves", owner, name, BUILT_IN[name])
+            registered = BUILT_IN[name]
         return importing(registered or name)
 
 

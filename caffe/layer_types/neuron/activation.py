@@ -103,7 +103,7 @@ class Dropout(Elementwise):
         self.ratio = self.layer_param.dropout_param.dropout_ratio
         if not 0 <= self.ratio <= 1:
             raise NetError(f"{self}: dropout_ratio is {self.ratio:g}, expected a probability, 0 to 1. Correct it.")
-        self.drops = self.phase == caffe_pb2.TRAIN
+        self.drops = self.phase == caffe_pb2.TRAIN or self.layer_param.dropout_param.sample_weights_test
         self.scales_train = self.layer_param.dropout_param.scale_train
         self.mask: torch.Tensor | None = None
 
@@ -116,7 +116,7 @@ class Dropout(Elementwise):
         super().forward(bottom, top)
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        """Fast R-CNN's scale_train: false scales in TEST instead."""
+        """Fast R-CNN's scale_train: false scales in TEST instead; SegNet's sample_weights_test drops in TEST, too."""
         if self.mask is None:
             return x if self.scales_train or self.drops else x * (1 - self.ratio)
         return x * self.mask.to(x.dtype)

@@ -1,0 +1,78 @@
+"""Python layers that published nets name serve where no module of their names is found."""
+
+import numpy as np
+import pytest
+
+import caffe
+from caffe.errors import CaffeError
+from tests.forks.forms import distinct, net_of
+
+
+def python(module, cls, text):
+    return f'layer {{ type: "Python" python_param {{ module: "{module}" layer: "{cls}" param_str: "{text}" }} }}'
+
+
+def rois(values, text="'feat_stride': 16", tops=1):
+    net = net_of(python("rpn.proposal_layer", "ProposalLayer", text), values, tops)
+    return net.forward()
+
+
+@pytest.fixture
+def values():
+    rng = np.random.default_rng(4)
+    scores, deltas = rng.uniform(size=(1, 18, 6, 7)), rng.normal(size=(1, 36, 6, 7)) / 4
+    return [scores, deltas, np.array([[96, 112, 1.5]])]
+
+
+def test_py_faster_rcnns_proposals_are_those_of_the_layer_type(values):
+    settings = "ratio: [0.5, 1, 2] scale: [8, 16, 32]"
+    wanted = net_of(f'layer {{ type: "Proposal" proposal_param {{ {settings} }} }}', values, 2).forward()
+    found = rois(values, tops=2)
+    assert len(found["y"]) > 1
+    assert np.allclose(found["y"], wanted["y"])
+    assert np.allclose(found["y1"].ravel(), wanted["y1"])
+
+
+@pytest.mark.parametrize("text", ["{'feat_stride': 16, 'scales': [8, 16, 32]}", "feat_stride: 16",
+                                  "'feat_stride': 16 \\n'scales': !!python/tuple [8, 16, 32]"])  # fmt: skip
+def test_settings_may_be_written_as_a_dict_or_as_yaml(values, text):
+    assert np.array_equal(rois(values, text)["y"], rois(values)["y"])
+
+
+@pytest.mark.parametrize("text", ["", "'feat_stride': __import__('os')", "[1, 2"])
+def test_settings_of_another_form_are_refused_and_not_run(values, text):
+    with pytest.raises(CaffeError, match="param_str"):
+        rois(values, text)
+
+
+def test_enets_dropout_multiplies_in_test():
+    x = distinct(2, 3, 2, 2)
+    text = python("spatial_dropout", "SpatialDropoutLayer", "{'phase': 'TEST', 'p': '0.2'}")
+    assert np.allclose(net_of(text, [x]).forward()["y"], x / 0.8)
+
+
+def test_enets_dropout_drops_whole_channels_in_train_and_their_gradients():
+    x = distinct(20, 10, 2, 2)
+    text = python("spatial_dropout", "SpatialDropoutLayer", "{'phase': 'TRAIN', 'p': '0.25'}")
+    net = net_of(text, [x], force_backward=True)
+    share = net.forward()["y"] / x
+    assert np.allclose(share, share[:, :, :1, :1])
+    assert np.allclose(share[share != 0], 4 / 3, rtol=1e-5)
+    assert 0.1 < (share == 0).mean() < 0.4
+    net.blobs["y"].diff[...] = 1
+    net.backward()
+    assert np.allclose(net.blobs["x0"].diff, share, rtol=1e-5)
+
+
+def test_a_module_of_the_users_own_goes_first(tmp_path, monkeypatch):
+    (tmp_path / "spatial_dropout.py").write_text(
+        "import caffe\n"
+        "class SpatialDropoutLayer(caffe.Layer):\n"
+        "    def setup(self, bottom, top): pass\n"
+        "    def reshape(self, bottom, top): top[0].reshape(1)\n"
+        "    def forward(self, bottom, top): top[0].data[...] = 7\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = python("spatial_dropout", "SpatialDropoutLayer", "{}")
+    assert net_of(text, [distinct(2, 3)], phase=caffe.TEST).forward()["y"].tolist() == [7]
