@@ -1,6 +1,6 @@
-"""A checkout of BVLC Caffe on sys.path hides the package `caffe`: recognised before it ends in a circular import.
+"""A checkout of BVLC Caffe that hides the package `caffe`: recognised before it ends in a circular import.
 
-Caffe's examples insert `caffe_root/python` into sys.path, and PYTHONPATH often has it. Where Caffe was never built
+Caffe's examples insert `caffe_root/python` there, and PYTHONPATH often has it. Where Caffe was never built
         there,
 `import caffe` fails at `_caffe`, which Python calls a circular import.
 """
@@ -26,10 +26,9 @@ def words() -> Optional[str]:
         return None
     return (
         f"`import caffe` finds '{folder}', a checkout of Caffe in which Caffe was never built: it hides this package, "
-        "and "
-        f"ends in an error at `_caffe`, often told as a circular import. Take '{folder.parent}' out of PYTHONPATH, "
-        "and out of "
-        "scripts, the line sys.path.insert(0, caffe_root + 'python'): the installed package needs neither."
+        "and ends in an error at `_caffe`, often told as a circular import. Take "
+        f"'{folder.parent}' out of PYTHONPATH, and out of scripts the line that inserts caffe_root + 'python' into the "
+        "path: the installed package needs neither."
     )
 
 
