@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import caffe
-
-mode_is_gpu: Any
-try:
-    from caffe.device import mode_is_gpu
-except ImportError:  # BVLC Caffe, which ends the process where there is no such GPU
-    mode_is_gpu = None
+from fcn_caffe import engine
 
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +20,18 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
 
 
 def use_device(options: argparse.Namespace) -> None:
-    """Raises RuntimeError if a GPU is asked for that is not there."""
+    """Raises RuntimeError if a GPU is asked for that is not there, and for either option under BVLC Caffe, which
+    computes in fp32 and ends the process where there is no such GPU."""
     if options.precision:
+        engine.needs(f"--precision {options.precision}", "Leave it out: fp32 is what it computes in.")
         caffe.set_precision(options.precision)
     if options.gpu is None:
         caffe.set_mode_cpu()
         return
+    engine.needs(f"--gpu {options.gpu}", "Leave it out, or call caffe.set_mode_gpu() in a script of your own.")
+    from caffe.device import mode_is_gpu
+
     caffe.set_device(options.gpu)
     caffe.set_mode_gpu()
-    if mode_is_gpu is not None and not mode_is_gpu():
+    if not mode_is_gpu():
         raise RuntimeError(f"--gpu {options.gpu}: this machine has no CUDA device that can be used. Give --cpu.")

@@ -35,9 +35,12 @@ class CrfRnn(Variant):
     net_learns: bool = True
     foreign: ClassVar[tuple[str, ...]] = ("MultiStageMeanfield",)
 
+    def can_be_made(self) -> bool:
+        return FIELD in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
+
     def net(self, phase: str) -> Any:
         """The NetParameter of one of `phases`. Raises ValueError in a Caffe that has no such layer."""
-        if FIELD not in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name:
+        if not self.can_be_made():
             raise ValueError(
                 f"{self.name} has a layer of CRF as RNN's fork, {', '.join(self.foreign)}, which this Caffe does not "
                 "have. Make it with this project's."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,20 @@ def write(files: dict[str, Any], command: str = COMMAND) -> None:
         Path(path).write_text(HEADER.format(command=command) + text_format.MessageToString(message))
 
 
-def differences(files: dict[str, Any], root: Path) -> Iterator[str]:
+def differences(files: dict[str, Any], root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
     """Lines of a diff from what is below `root` to `files`: none if they mean the same.
 
     Files count as messages: formatting and comments are free, and so is the order of the settings in a `param_str`.
-    A file that this program wrote before and would not write now is a difference too.
+    A file that this program wrote before and would not write now is a difference too, unless it is of a net that was
+    left out.
     """
     for path, message in files.items():
         old = meaning((root / path).read_text(), type(message)) if (root / path).exists() else ""
         yield from difflib.unified_diff(old.splitlines(), canonical(message).splitlines(), path, "new", lineterm="")
     for found in sorted([*(root / "nets").rglob("*.prototxt"), *(root / "solvers").rglob("*.prototxt")]):
         name = found.relative_to(root).as_posix()
-        if name not in files and found.read_text().startswith(HEADER.format(command=COMMAND)):
+        ours = not {found.stem, found.parent.name} & {*left_out}
+        if ours and name not in files and found.read_text().startswith(HEADER.format(command=COMMAND)):
             yield from (f"--- {name}", "+++ new", "no row of the catalogue makes this file: remove it")
 
 

@@ -49,6 +49,10 @@ class Variant:
     published: str = ""
     foreign: ClassVar[tuple[str, ...]] = ()
 
+    def can_be_made(self) -> bool:
+        """Whether the Caffe that is imported has the messages of all its layers."""
+        return True
+
     @property
     def phases(self) -> tuple[str, str, str]:
         """The names of its files: to train, to score, to use."""

@@ -60,7 +60,7 @@ ROOMS = """
     pictures
     program
     progress device
-    home names atomic shadowed
+    home names atomic engine shadowed
     net_spec surgery data_layers
     bare_names
 """

@@ -195,11 +195,13 @@ def test_with_the_whole_plan_but_for_each_way_in_turn_all_is_real_caffes(case, w
     assert not without_each(whole, case)
 
 
+@AGAIN
 @each(planned_forward)
 def test_with_the_whole_plan_and_nothing_kept_for_backward_forward_is_real_caffes(case, whole_plan):
     assert not without_each(forward_twice, case)
 
 
+@AGAIN
 @each(planned)
 def test_where_no_way_works_all_is_real_caffes(case, whole_plan):
     with without(*CAPABILITIES):
@@ -207,6 +209,7 @@ def test_where_no_way_works_all_is_real_caffes(case, whole_plan):
         assert not (forward_twice(case) if planned_forward(case) else [])
 
 
+@AGAIN
 def test_every_way_in_float32_is_wanted_by_some_case(whole_plan):
     not_met = {way for way in CAPABILITIES if way.works} - {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
     assert not_met

@@ -76,13 +76,9 @@ def table(scores: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def run(seed: int) -> None:
-    """Do all of it, each step a program of its own, and write results.json and the pictures to out/demo/.
-
-    seed: of the data set and of the training. Raises RuntimeError for a step that failed.
-    """
-    begin, run = time.time(), Steps(8)
-    python, data = sys.executable, OUT / "data"
+def train(run: Steps, data: Path, seed: int) -> None:
+    """Train the classifier and, from its convolutional form, all stages, one after another; score the last again."""
+    python = sys.executable
     run("drawing the data set", *fcn("demo-data", "--out", str(data), "--seed", str(seed)), log="data.log")
     run(
         "training the classifier (caffe train)",
@@ -109,10 +105,19 @@ def run(seed: int) -> None:
         f"--weights={stages.weights_of('demo-fcn8s')}",
         log="test.log",
     )
+
+
+def run(seed: int) -> None:
+    """Do all of it, each step a program of its own, and write results.json and the pictures to out/demo/.
+
+    seed: of the data set and of the training. Raises RuntimeError for a step that failed.
+    """
+    begin, steps, data = time.time(), Steps(8), OUT / "data"
+    train(steps, data, seed)
     scores = {stage: last_scores(f"demo-fcn{stage}") for stage in STAGES}
     names = (data / "VOC/ImageSets/Segmentation/val.txt").read_text().split()[:6]
     shutil.rmtree(OUT / "segmented", ignore_errors=True)
-    run(
+    steps(
         "segmenting images",
         *fcn("infer", "demo-fcn8s", "--out", str(OUT / "segmented")),
         *(str(data / "VOC/JPEGImages" / f"{name}.jpg") for name in names),

@@ -35,40 +35,57 @@ def confusions(
     refine: makes the scores of an item of the batch, classes×height×width, those that are counted.
     after_forward: called with the number of images that the net's blobs hold, each time.
     """
+    names = _names(net, heads, images)
+    files = {} if save_dir is None else _files(save_dir, names, heads)
+    looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
+    _rewind(net.layers[0])
+    hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
+    left = names
+    with progress("scoring", "images", len(names)) as advance:
+        while left:
+            net.forward(blobs=looked_at)
+            batch, left = _taken(left, net.blobs[next(iter(heads))].shape[0])
+            if after_forward:
+                after_forward(len(batch))
+            for item, name in enumerate(batch):
+                for label, score in heads.items():
+                    scores = net.blobs[score].data[item]
+                    predicted = (refine(scores, item) if refine else scores).argmax(0)
+                    hists[label] += _confusion(net.blobs[label].data[item], predicted, len(hists[label]))
+                    if files:
+                        drawing.save_labels(predicted, files[label, name], (colours or {}).get(label))
+                advance()
+    return hists
+
+
+def _taken(names: list[str], count: int) -> tuple[list[str], list[str]]:
+    return names[:count], names[count:]
+
+
+def _confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """The pixels of one image, true class × predicted class."""
+    return metrics.confusion(truth.reshape(predicted.shape).astype(np.int64), predicted, n_classes)
+
+
+def _names(net: Any, heads: dict[str, str], images: int | None) -> list[str]:
+    """What the images are called; numbers where the data layer does not tell. Raises ValueError for blobs that the net
+    has not, and for images that nobody has counted."""
     unknown = [blob for pair in heads.items() for blob in pair if blob not in net.blobs]
     if unknown:
         raise ValueError(f"score: the net has no blob {', '.join(unknown)}; there are {', '.join(net.blobs)}.")
     names = getattr(net.layers[0], "indices", None)
-    images = len(names) if names else images
-    if not images:
+    if not (names or images):
         raise ValueError("score: the data layer does not tell how many images it has: give --images")
+    return list(names) if names else [f"{number:06d}" for number in range(images or 0)]
+
+
+def _files(folder: Path, names: list[str], heads: dict[str, str]) -> dict[tuple[str, str], Path]:
+    """Where predicted labels go, by the blob of the true ones and the image. Raises ValueError for files that are there
+    and no tool's."""
     prefixes = {label: f"{label}_" if len(heads) > 1 else "" for label in heads}
-    if save_dir is not None:
-        files = [save_dir / f"{prefix}{name}.png" for name in names or () for prefix in prefixes.values()]
-        outputs.check(files, [], "Name another folder with --save-dir.")
-    looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
-    _rewind(net.layers[0])
-    hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
-    done = 0
-    with progress("scoring", "images", images) as advance:
-        while done < images:
-            net.forward(blobs=looked_at)
-            batch = min(net.blobs[next(iter(heads))].shape[0], images - done)
-            if after_forward:
-                after_forward(batch)
-            for item in range(batch):
-                name = names[done + item] if names else f"{done + item:06d}"
-                for label, score in heads.items():
-                    scores = net.blobs[score].data[item]
-                    predicted = (refine(scores, item) if refine else scores).argmax(0)
-                    truth = net.blobs[label].data[item].reshape(predicted.shape).astype(np.int64)
-                    hists[label] += metrics.confusion(truth, predicted, len(hists[label]))
-                    if save_dir is not None:
-                        file = save_dir / f"{prefixes[label]}{name}.png"
-                        drawing.save_labels(predicted, file, (colours or {}).get(label))
-                advance()
-            done += batch
-    return hists
+    files = [((label, name), folder / f"{prefixes[label]}{name}.png") for name in names for label in heads]
+    outputs.check([path for _, path in files], [], "Name another folder with --save-dir.")
+    return dict(files)
 
 
 def _rewind(layer: Any) -> None:

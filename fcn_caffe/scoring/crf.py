@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fcn_caffe import home, names
+from fcn_caffe import engine, home, names
 from fcn_caffe.atomic import read_json, write_json
 
 
@@ -72,11 +72,7 @@ def _tuple(value: Any) -> Any:
 
 
 def _engine() -> Any:
-    try:
-        from caffe.ops import dense_crf
-    except ImportError as error:
-        raise RuntimeError(
-            f"the `caffe` that is imported has no dense CRF ({error}), expected this project's own. BVLC Caffe has "
-            "none: save scores there (infer --scores), and refine them here (crf)."
-        ) from error
+    engine.needs("the dense CRF", "Save scores there (infer --scores), and refine them with this project's (crf).")
+    from caffe.ops import dense_crf
+
     return dense_crf

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import caffe
+from fcn_caffe import engine
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.pictures.class_names import class_names
 from fcn_caffe.progress import progress
@@ -44,6 +45,8 @@ def _train(
         caffe.set_random_seed(settings.seed)
     nets.write(row)
     folder.mkdir(parents=True, exist_ok=True)
+    for phase in row.phases[:2]:
+        engine.check_types(nets.net_file(row, phase))
     solver = caffe.get_solver(nets.solver_file(row))
     solver.net.keep_diffs = False
     solver.allow_nan = settings.allow_nan

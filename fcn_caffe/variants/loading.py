@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import caffe
+from fcn_caffe import engine
 
 
 def load(net_file: str, weights: str) -> Any:
@@ -14,6 +15,7 @@ def load(net_file: str, weights: str) -> Any:
 
     A deconvolution that the prototxt itself gives values (a bilinear filler) needs none.
     """
+    engine.check_types(net_file)
     net = caffe.Net(net_file, caffe.TEST)
     if not net.params:
         raise ValueError(f"'{net_file}' has no layer with weights, expected a net. Name its prototxt.")

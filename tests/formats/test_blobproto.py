@@ -149,6 +149,9 @@ def test_blobs_of_c3d_have_five_axes() -> None:
     assert blob.data.ravel().tolist() == [1, 2, 3, 4]
 
 
-def test_a_blob_in_very_many_pieces_is_refused() -> None:
+def test_a_blob_in_very_many_pieces_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blobproto, "_MOST_PIECES", 100)
+    with pytest.raises(FormatError, match="50 values of data"):
+        decode("2d 0000803f 35 0000803f" * 50)
     with pytest.raises(FormatError, match="pieces"):
-        decode("2d 0000803f 35 0000803f" * 40000)
+        decode("2d 0000803f 35 0000803f" * 51)

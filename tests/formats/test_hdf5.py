@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from caffe.errors import FormatError
-from caffe.formats import hdf5, solverstate
+from caffe.formats import hdf5, hdf5_file, solverstate
 
 W, B = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8], np.float32)
 
@@ -178,8 +178,11 @@ def test_groups_are_not_followed_into_any_depth(tmp_path: Path) -> None:
         hdf5.read(tmp_path / "w.h5")
 
 
-def test_a_chunk_that_unpacks_to_more_than_it_declares_is_refused(tmp_path: Path) -> None:
-    packed = zlib.compress(bytes(1 << 28), 9)
+def test_a_chunk_that_unpacks_to_more_than_it_declares_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hdf5_file, "LARGE", 1 << 20)
+    packed = zlib.compress(bytes(1 << 20), 9)
     with h5py.File(tmp_path / "w.h5", "w") as file:
         dataset = file.create_dataset("data/ip/0", shape=(1000,), dtype="f4", chunks=(1000,), compression="gzip")
         dataset.id.write_direct_chunk((0,), packed + bytes(1 << 18))

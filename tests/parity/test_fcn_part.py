@@ -10,6 +10,7 @@ from PIL import Image
 
 import caffe
 from fcn_caffe import cli
+from fcn_caffe.net_spec.catalogue import VARIANTS
 from fcn_caffe.variants.build import published
 from tests.parity import bvlc
 from tests.parity.fcn_part import SURGERY, moved
@@ -28,7 +29,10 @@ def run(folder, *command):
 def test_the_nets_written_there_are_the_nets_here(tmp_path):
     shutil.copytree(bvlc.ROOT / "nets", tmp_path / "nets")
     shutil.copytree(bvlc.ROOT / "solvers", tmp_path / "solvers")
-    assert "are up to date" in run(tmp_path, "-m", "net_spec", "--check")
+    said = run(tmp_path, "-m", "net_spec", "--check")
+    assert "are up to date" in said
+    foreign = [row.name for row in VARIANTS if row.foreign]
+    assert f"left out, as they have layers of a fork that this Caffe does not have: {', '.join(foreign)}\n" in said
 
 
 @pytest.mark.parametrize("name", SURGERY)
@@ -50,6 +54,51 @@ def home(tmp_path, monkeypatch):
     published("demo-classifier", "conv").save("snapshot/demo-classifier/conv.caffemodel")
     write_voc(tmp_path / "mine")
     return tmp_path
+
+
+NET = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 5 dim: 5 } } }
+layer { name: "score" type: "Convolution" bottom: "data" top: "FIRST"
+  convolution_param { num_output: 3 kernel_size: 1 weight_filler { type: "msra" } } }
+"""
+INFER = [
+    "CHECKOUT/tools/infer.py",
+    "--net",
+    "net.prototxt",
+    "--weights",
+    "net.caffemodel",
+    "mine/JPEGImages/image0.png",
+]
+CRF = ["CHECKOUT/tools/crf.py", "scores", "--images", "mine/JPEGImages"]
+REFUSED = {
+    "a GPU": ([*INFER, "--gpu", "0"], "infer: --gpu 0: the `caffe` that is imported is BVLC Caffe"),
+    "a GPU to train": (["CHECKOUT/tools/solve.py", *TOY, "--gpu", "0"], "solve: --gpu 0: the `caffe` that is imported"),
+    "a precision": ([*INFER, "--precision", "bf16"], "infer: --precision bf16: the `caffe` that is imported is BVLC"),
+    "a CRF": ([*INFER, "--crf", "deeplab"], "infer: the dense CRF: the `caffe` that is imported is BVLC Caffe"),
+    "a CRF for saved scores": (CRF, "crf: the dense CRF: the `caffe` that is imported is BVLC Caffe"),
+    "a net of a fork's types": (
+        ["CHECKOUT/tools/infer.py", "--net", "fork.prototxt", *INFER[3:]],
+        "infer: 'fork.prototxt' has layers of type Interp: the `caffe` that is imported is BVLC Caffe",
+    ),
+    "a command of the engine that tools/caffe.cpp has not": (["-m", "caffe", "export"], "No module named caffe"),
+}
+"""What this project's Caffe does and BVLC Caffe does not; docs/design.md lists it."""
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_done_there_is_refused_in_one_line(what, home):
+    command, words = REFUSED[what]
+    (home / "net.prototxt").write_text(NET.replace("FIRST", "score"))
+    fork = 'layer { name: "large" type: "Interp" bottom: "small" top: "score" }'
+    (home / "fork.prototxt").write_text(NET.replace("FIRST", "small") + fork)
+    caffe.Net(str(home / "net.prototxt"), caffe.TEST).save(str(home / "net.caffemodel"))
+    (home / "scores").mkdir()
+    np.save(home / "scores/image0.npy", np.zeros((3, 4, 4), np.float32))
+    done = bvlc.run_command(["python3", *command], home, copy=[*PART, "nets", "solvers"])
+    said = [line for line in done.stderr.splitlines() if not line.startswith(("I1", "I0", "WARNING: Logging"))]
+    assert done.returncode == 1, done.stderr
+    assert len(said) == 1, done.stderr
+    assert words in said[0]
 
 
 def test_a_net_is_trained_scored_and_used_there(home, monkeypatch):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image
 
 import caffe
 from caffe.ops import dense_crf
+from fcn_caffe import engine
 from fcn_caffe.commands import crf, infer, score
 from fcn_caffe.scoring import crf as option
 from fcn_caffe.scoring.crf_search import coordinate_search
@@ -194,6 +194,6 @@ def test_a_search_without_labels_is_refused(saved, capsys):
 
 
 def test_a_caffe_without_a_dense_crf_is_told(saved, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "caffe.ops", None)
+    monkeypatch.setattr(engine, "OURS", False)
     assert crf.main(LINE) == 1
-    assert "has no dense CRF" in capsys.readouterr().err
+    assert "crf: the dense CRF: the `caffe` that is imported is BVLC Caffe" in capsys.readouterr().err
