@@ -15,6 +15,7 @@ FAMILIES = (
 )
 TRAINING = "it is for training; name the blobs that you want with --outputs, or give the deploy net"
 READS = "it reads data; give the net an Input layer in its place (a deploy net)"
+CRF = "it filters in a lattice, for which ONNX has no operators; name the scores before it with --outputs"
 CANNOT = {
     "Accuracy": "it scores a net; name the blobs that you want with --outputs, or give the deploy net",
     "ContrastiveLoss": TRAINING,
@@ -32,8 +33,10 @@ CANNOT = {
     "WindowData": READS,
     "HDF5Output": "it writes files, which a model cannot; read the blobs that it writes as outputs",
     "Python": "its function is a program of the user's; compute it outside of the model",
+    "DenseCRF": CRF,
+    "MultiStageMeanfield": CRF,
 }
-"""BVLC's types that are no part of an ONNX file, and what to do."""
+"""Types that are no part of an ONNX file, and what to do."""
 
 
 class Unsayable(NetError):
