@@ -1,7 +1,6 @@
 """A checkout of BVLC Caffe that hides the package `caffe`: recognised before it ends in a circular import.
 
-Caffe's examples insert `caffe_root/python` there, and PYTHONPATH often has it. Where Caffe was never built
-        there,
+Caffe's examples insert `caffe_root/python` there, and PYTHONPATH often has it. Where Caffe was never built,
 `import caffe` fails at `_caffe`, which Python calls a circular import.
 """
 
