@@ -1,15 +1,19 @@
 """Train a model, finetune one (-weights), or resume (-snapshot).
 
-On several GPUs: -gpu 0,1 or -gpu all; on several machines: torchrun ... -m caffe train ...
+On several GPUs: -gpu 0,1 or -gpu all; on several machines: torchrun ... -m caffe train ... (docs/several-machines.md).
 SIGINT stops after the iteration, with a snapshot; SIGHUP makes a snapshot and goes on. A loss or weights that are NaN
 or infinite end the training with status 1; the snapshots made before stay.
 
     caffe train -solver solver.prototxt -weights base.caffemodel
     caffe train -solver solver.prototxt -snapshot train_iter_1000.solverstate -gpu 0,1
+    torchrun --max-restarts 3 --nproc-per-node 2 -m caffe train -solver solver.prototxt -snapshot auto
 """
 
 import argparse
+import atexit
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,9 +24,12 @@ from caffe.cli.progress import progress
 from caffe.errors import UsageError
 from caffe.log import log
 from caffe.proto import caffe_pb2
-from caffe.solver import Solver, solver_from_message, workers
+from caffe.solver import Solver, newest, solver_from_message, workers
 from caffe.solver.nets import read_solver
 from caffe.solver.solver import Action
+
+NEWEST = "auto"
+"""What -snapshot says for the newest that there is."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on with a loss or weights that are NaN or infinite, as BVLC Caffe does",
     )
+    parser.add_argument(
+        "-allow-different-data",
+        "--allow-different-data",
+        action="store_true",
+        help="train on several machines whose nets, settings or data files differ",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.solver:
         raise UsageError("Need a solver definition to train. Give -solver FILE.")
-    if arguments.snapshot and arguments.weights:
+    if arguments.snapshot not in ("", NEWEST) and arguments.weights:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
     effects = {signal.SIGINT: _action("sigint_effect", arguments.sigint_effect)}
     on_hangup = _action("sighup_effect", arguments.sighup_effect)
@@ -62,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"-gpu {arguments.gpu}: {len(gpus)} devices for more processes. Give one for each.")
     brew.use(gpus[place or 0] if gpus else None)
     brew.find_python_layers(arguments.solver, param.net, param.train_net, *param.test_net)
-    if arguments.snapshot or arguments.weights:
+    if arguments.weights or arguments.snapshot not in ("", NEWEST):
         del param.weights[:]
     if arguments.weights:
         param.weights.append(arguments.weights)
@@ -72,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         solver.allow_zero_init |= arguments.allow_zero_init
         solver.allow_nan = arguments.allow_nan
         solver.net.keep_diffs = False
-        _solve(solver, arguments.snapshot)
+        _solve(solver, arguments.snapshot, may_differ=arguments.allow_different_data)
     return 0
 
 
@@ -83,27 +96,58 @@ def _gpus(flag: str, param: Any, *, several: bool) -> list[int]:
     return brew.devices("all") if several else [param.device_id]
 
 
-def _solve(solver: Solver, snapshot: str) -> None:
-    if snapshot:
-        log.info("Resuming from %s", snapshot)
-        solver.restore(snapshot)
-    log.info("Starting Optimization")
-    with _bond(solver), progress(solver):
-        solver.solve()
+def _solve(solver: Solver, snapshot: str, *, may_differ: bool) -> None:
+    with _bond(solver) as others:
+        if others is not None and not may_differ:
+            others.agree(solver)
+        _resume(solver, snapshot, others)
+        log.info("Starting Optimization")
+        with progress(solver):
+            solver.solve()
     log.info("Optimization Done.")
 
 
+def _resume(solver: Solver, snapshot: str, others: workers.NCCL | None) -> None:
+    """From the snapshot that is named, or the newest that there is on any of the machines."""
+    found: tuple[int, str] | None = None
+    if snapshot == NEWEST:
+        found = newest.newest(solver.param.snapshot_prefix)
+    elif snapshot and ranks.solver_rank() == 0:
+        found = 0, snapshot
+    furthest = -1 if found is None else found[0]
+    if others is not None:
+        furthest = others.largest(furthest)
+    if found is not None and found[0] == furthest:
+        log.info("Resuming from %s", found[1])
+        solver.restore(found[1])
+    elif snapshot == NEWEST and furthest < 0:
+        log.info("No snapshot of '%s' yet: starting at the beginning", solver.param.snapshot_prefix)
+    if others is not None:
+        others.resume(solver, resumed=found is not None and found[0] == furthest)
+
+
 @contextmanager
-def _bond(solver: Solver) -> Iterator[None]:
+def _bond(solver: Solver) -> Iterator[workers.NCCL | None]:
     """With the other solvers, if there are any."""
     if ranks.solver_count() == 1:
-        yield
+        yield None
         return
     nccl = workers.NCCL(solver, launch.meeting_point())
     nccl.bcast()
     solver.add_callback(nccl)
-    yield
+    try:
+        yield nccl
+    except workers.LostError:
+        atexit.register(_leave)
+        raise
     nccl.close()
+
+
+def _leave() -> None:
+    """End this process now, without what torch would wait for in vain."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _action(flag: str, effect: str) -> Action:

@@ -2,7 +2,8 @@
 
 `<prefix>_iter_<n>.layerstate.json` beside the solverstate holds the state of the engine's random generator, which
 Dropout draws from, and the position of every layer that offers `state()` (JSON values) and `set_state(values)`. Of
-several solvers, the root writes the file; all take the positions from it, and the root alone the generator's state.
+several solvers, the root writes the file, with the states of all generators; all take the positions from it, and each
+its generator's state.
 """
 
 import base64
@@ -21,13 +22,19 @@ from caffe.log import log
 from caffe.net import Net
 
 
-def write(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -> None:
-    """Write the file that belongs to a solverstate."""
-    generator = device.generator()
-    state = base64.b64encode(generator.get_state().numpy().tobytes()).decode()
+def generator_state() -> str:
+    """The state of the engine's random generator, as text."""
+    return base64.b64encode(device.generator().get_state().numpy().tobytes()).decode()
+
+
+def write(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net], others: Sequence[str] = ()) -> None:
+    """Write the file that belongs to a solverstate.
+
+    others: the generator states of the solvers that train together with this one, the root, in their order.
+    """
     content = {
         "iter": iteration,
-        "random": {"device": generator.device.type, "state": state},
+        "random": {"device": device.generator().device.type, "state": generator_state(), "others": list(others)},
         "nets": {
             name: {layer_name: layer.state() for layer_name, layer in each.layer_dict.items() if _keeps_state(layer)}  # type: ignore[attr-defined]
             for name, each in _nets(net, test_nets).items()
@@ -42,24 +49,35 @@ def write(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -
         file.write(text.encode())
 
 
-def restore(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -> None:
-    """Bring generator and layers to where they were; without the file they go on. Raises FormatError if damaged."""
+def restore(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -> dict[str, Any] | None:
+    """Bring generator and layers to where they were; without the file they go on. Raises FormatError if damaged.
+
+    Returns what the file holds, for `apply` in the other solvers; None without the file.
+    """
     path = _path(state_path)
     if not path.exists():
         log.info("No %s: layers with an order of their own start afresh", path)
-        return
+        return None
     try:
         content = json.loads(path.read_bytes())
-        nets = {name: dict(content["nets"].get(name, {})) for name in _nets(net, test_nets)}
         if content["iter"] != iteration:
             raise ValueError(f"it is of iteration {content['iter']}, the solverstate of {iteration}")
-        if content["random"]["device"] == device.generator().device.type and ranks.solver_rank() == 0:
-            state = bytearray(base64.b64decode(content["random"]["state"], validate=True))
-            device.generator().set_state(torch.frombuffer(state, dtype=torch.uint8))
+        apply(content, net, test_nets)
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise FormatError(f"'{path}': unusable: {error}. Remove it to start the layers' order afresh.") from error
+    return content
+
+
+def apply(content: dict[str, Any], net: Net, test_nets: Sequence[Net]) -> None:
+    """Bring generator and layers to where such a file's content says."""
+    positions = {name: dict(content["nets"].get(name, {})) for name in _nets(net, test_nets)}
+    random = content["random"]
+    states = [random["state"], *random.get("others", ())]
+    if random["device"] == device.generator().device.type and ranks.solver_rank() < len(states):
+        state = bytearray(base64.b64decode(states[ranks.solver_rank()], validate=True))
+        device.generator().set_state(torch.frombuffer(state, dtype=torch.uint8))
     for name, each in _nets(net, test_nets).items():
-        for layer_name, values in nets[name].items():
+        for layer_name, values in positions[name].items():
             _restore_layer(each, layer_name, values)
 
 

@@ -46,11 +46,17 @@ def check_prefix(param: Any) -> None:
 
 
 def save(
-    param: Any, net: Net, test_nets: Sequence[Net], history: Sequence[Blob], iteration: int, current_step: int
+    param: Any,
+    net: Net,
+    test_nets: Sequence[Net],
+    history: Sequence[Blob],
+    iteration: int,
+    current_step: int,
+    others: Sequence[str] = (),
 ) -> str:
     """Write the weights, the layers' positions, and the solverstate that names the weights; the path of that.
 
-    param: the SolverParameter, which says where and in which format.
+    param: the SolverParameter, which says where and in which format; others: see layer_state.write.
     """
     stem = f"{param.snapshot_prefix}_iter_{iteration}"
     hdf5 = param.snapshot_format == caffe_pb2.SolverParameter.HDF5
@@ -58,7 +64,7 @@ def save(
     model, state = f"{stem}.caffemodel{suffix}", f"{stem}.solverstate{suffix}"
     log.info("Snapshotting to %s file %s", kind, model)
     (net.save_hdf5 if hdf5 else net.save)(model, param.snapshot_diff)
-    layer_state.write(state, iteration, net, test_nets)
+    layer_state.write(state, iteration, net, test_nets, others)
     log.info("Snapshotting solver state to %s file %s", kind, state)
     arrays = [blob.tensor.cpu().numpy() for blob in history]
     solverstate.write(state, solverstate.State(iteration, model, arrays, current_step))
@@ -67,11 +73,12 @@ def save(
 
 def restore(
     path: str, solver_type: str, net: Net, test_nets: Sequence[Net], history: Sequence[Blob]
-) -> solverstate.State:
+) -> tuple[solverstate.State, dict[str, Any] | None]:
     """Bring weights, history and layers to where a solverstate was written; it says the iteration.
 
-    The weights are looked for at the path that the file names, then beside the file. Raises FormatError for a file that
-    is no solverstate, WeightsError for one that belongs to another net or solver.
+    The weights are looked for at the path that the file names, then beside the file. Returns the state, and what
+    layer_state.restore does.
+    Raises FormatError for a file that is no solverstate, WeightsError for one that belongs to another net or solver.
     """
     state = solverstate.read(path)
     if len(state.history) != len(history):
@@ -93,8 +100,7 @@ def restore(
     log.info("SGDSolver: restoring history")
     for blob, values in zip(history, state.history, strict=True):
         blob.tensor.copy_(torch.from_numpy(np.require(values, requirements="W")).view(blob.shape))
-    layer_state.restore(path, state.iter, net, test_nets)
-    return state
+    return state, layer_state.restore(path, state.iter, net, test_nets)
 
 
 def _find_weights(learned_net: str, state_path: str) -> str:

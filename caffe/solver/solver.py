@@ -16,7 +16,7 @@ from caffe.errors import NotFiniteError, UsageError
 from caffe.log import log
 from caffe.net import Net, dialects, outputs
 from caffe.net.guard import Guard, guarded
-from caffe.solver import can_learn, finite, nets, settings, snapshot, snapshot_lock, update_rules
+from caffe.solver import can_learn, finite, layer_state, nets, settings, snapshot, snapshot_lock, update_rules
 from caffe.solver.learning_rate import check_policy, learning_rate
 from caffe.solver.smoothed_loss import SmoothedLoss
 from caffe.solver.update_rules import Settings
@@ -103,6 +103,8 @@ class Solver(NotCopied):
         self._resting: dict[int, bool] = {}
         self._hooks: list[tuple[Hook, Hook]] = []
         self._others: NCCL | None = None
+        self._generators: tuple[int, list[str]] = (-1, [])
+        self._positions: dict[str, Any] | None = None
         self._requested_action: Callable[[], Action] = lambda: Action.NONE
         self._stopping = False
         self._smoothed_loss = SmoothedLoss()
@@ -208,6 +210,7 @@ class Solver(NotCopied):
                 log.warning("%s", warning)
             action = self._agreed(self._requested_action())
             if _is_due(param.snapshot, self.iter) or action is Action.SNAPSHOT:
+                self._hear_of_generators()
                 self.snapshot()
             if action is Action.STOP:
                 self._stopping = True
@@ -332,6 +335,7 @@ class Solver(NotCopied):
     def _solve(self) -> None:
         param = self.param
         self.step(param.max_iter - self.iter)
+        self._hear_of_generators()
         if not self._is_root:
             return
         if param.snapshot_after_train and not _is_due(param.snapshot, self.iter):
@@ -391,17 +395,42 @@ class Solver(NotCopied):
         if not self._is_root:
             return
         self.check_finite()
+        heard_at, generators = self._generators
+        others = generators[1:] if heard_at == self.iter else ()
         with snapshot_lock.held(self, self.param.snapshot_prefix):
             self.last_snapshot = snapshot.save(
-                self.param, self.net, self.test_nets, self.history, self.iter, self.current_step
+                self.param, self.net, self.test_nets, self.history, self.iter, self.current_step, others
             )
+
+    def _hear_of_generators(self) -> None:
+        """Have the states of all solvers' random generators at hand for the snapshot that the root may write."""
+        if self._others is not None:
+            self._generators = self.iter, self._others.generators()
 
     @guarded
     def restore(self, state_file: str) -> None:
         """Go on from a .solverstate or .solverstate.h5."""
-        state = snapshot.restore(str(state_file), self.type, self.net, self.test_nets, self.history)
-        self.iter, self.current_step, self.last_snapshot = state.iter, state.current_step, str(state_file)
+        path = str(state_file)
+        state, self._positions = snapshot.restore(path, self.type, self.net, self.test_nets, self.history)
+        self.iter, self.current_step, self.last_snapshot = state.iter, state.current_step, path
         self._resting.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Where this solver is, as JSON values, but for weights and history."""
+        return {
+            "iter": self.iter,
+            "current_step": self.current_step,
+            "last_snapshot": self.last_snapshot,
+            "positions": self._positions,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Be where another solver is, as its `state` says; weights and history are the caller's to set."""
+        self.iter, self.current_step = state["iter"], state["current_step"]
+        self.last_snapshot = state["last_snapshot"]
+        self._resting.clear()
+        if state["positions"] is not None:
+            layer_state.apply(state["positions"], self.net, self.test_nets)
 
 
 def _is_due(interval: int, iteration: int) -> bool:

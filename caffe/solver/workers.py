@@ -7,6 +7,7 @@ about: of n solvers, solver r takes the records r, r + n, r + 2n, … Solver 0, 
 The names are pycaffe's; behind NCCL stands torch.distributed: NCCL between GPUs, gloo between CPUs.
 """
 
+import json
 import re
 import tempfile
 import uuid
@@ -17,14 +18,23 @@ from typing import Any
 
 import torch
 import torch.distributed
+from torch.distributed.rendezvous import rendezvous
 
 from caffe import device, ranks
 from caffe.errors import CaffeError
+from caffe.solver import agreement, layer_state, network
+from caffe.solver.heartbeat import PERIOD, Heartbeat, lost_after
 
 BUCKET = 1 << 22
 """Values that are sent at once, where single gradients are smaller."""
-PATIENCE = timedelta(days=1)
-"""How long solvers wait for each other: longer than the root ever tests or saves. One that ends is noticed at once."""
+MEETING = timedelta(minutes=5)
+"""How long solvers wait for all to have come."""
+PATIENCE = timedelta(days=365)
+"""How long one waits for the others, if they give signs of life: the root may test and save for hours."""
+
+
+class LostError(CaffeError):
+    """Another solver gives no sign of life. What is under way with it never ends, and torch waits for that at exit."""
 
 
 def has_nccl() -> bool:
@@ -41,15 +51,21 @@ class NCCL:
     def __init__(self, solver: Any, uid: str | bytes):
         self._learnable = solver.net.graph.learnable.values()
         gpu = device.mode_is_gpu()
+        network.choose()
+        seconds = lost_after()
         with _naming("meeting the others"):
+            url = uid.decode() if isinstance(uid, bytes) else uid
+            self._store = next(rendezvous(url, ranks.solver_rank(), ranks.solver_count(), timeout=MEETING))[0]
+            self._store.set_timeout(MEETING)
             torch.distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if gpu else "gloo",
-                init_method=uid.decode() if isinstance(uid, bytes) else uid,
+                store=torch.distributed.PrefixStore("caffe", self._store),
                 rank=ranks.solver_rank(),
                 world_size=ranks.solver_count(),
                 timeout=PATIENCE,
                 device_id=device.current() if gpu else None,
             )
+        self._heartbeat = Heartbeat(torch.distributed.PrefixStore("caffe/heartbeat", self._store), seconds)
 
     @staticmethod
     def new_uid() -> bytes:
@@ -60,7 +76,7 @@ class NCCL:
         """Give all solvers the root's weights."""
         with _naming("taking the root's weights"):
             for each in self._learnable:
-                torch.distributed.broadcast(each.blob.tensor, 0)
+                self._broadcast(each.blob.tensor, 0)
 
     def on_start(self) -> None:
         """Nothing is to be done before an iteration."""
@@ -74,7 +90,7 @@ class NCCL:
                 values = bucket[0] if len(bucket) == 1 else torch.cat(bucket)
                 sent.append((bucket, values, torch.distributed.all_reduce(values, async_op=True)))
             for bucket, values, work in sent:
-                work.wait()
+                self._wait(work)
                 values.div_(ranks.solver_count())
                 if len(bucket) > 1:
                     for each, average in zip(bucket, values.split([len(each) for each in bucket]), strict=True):
@@ -87,12 +103,76 @@ class NCCL:
         """The largest of the numbers that the solvers give."""
         values = torch.tensor(number, device="cpu")
         with _naming("agreeing with the others"):
-            torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
+            self._wait(torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX, async_op=True))
         return int(values)
+
+    def agree(self, solver: Any) -> None:
+        """Raise CaffeError, in every solver, if one has another net, other settings or other data than the root."""
+        found = [json.loads(text) for text in self._gathered(json.dumps(agreement.described(solver.param)))]
+        for rank, description in enumerate(found):
+            told = agreement.difference(found[0], description)
+            if told:
+                raise CaffeError(
+                    f"solver {ranks.solver_rank()} of {len(found)}: solver {rank} (there) has not what solver 0 (here) "
+                    f"has: {told}. Give all machines the same files, or allow it with -allow-different-data."
+                )
+
+    def resume(self, solver: Any, *, resumed: bool) -> None:
+        """Bring every solver to where those are that have resumed, if any have: this one, say.
+
+        Files of a snapshot need to lie on one machine only: weights, history and positions are sent to the others.
+        """
+        source = self.largest(ranks.solver_rank() if resumed else -1)
+        if source < 0:
+            return
+        state = solver.state() if source == ranks.solver_rank() else {}
+        state = json.loads(self._gathered(json.dumps(state))[source])
+        with _naming("taking the state of a resumed solver"):
+            for each in (*(each.blob for each in self._learnable), *solver.history):
+                self._broadcast(each.tensor, source)
+        if source != ranks.solver_rank():
+            solver.set_state(state)
+
+    def generators(self) -> list[str]:
+        """The states of all solvers' random generators, in their order."""
+        return self._gathered(layer_state.generator_state())
 
     def close(self) -> None:
         """Part from the others."""
+        self._heartbeat.stop()
         torch.distributed.destroy_process_group()
+
+    def _gathered(self, text: str) -> list[str]:
+        """What each solver gives, in their order."""
+        own = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+        padded = torch.full((self.largest(len(own)),), ord(" "), dtype=torch.uint8, device="cpu")
+        padded[: len(own)] = own
+        texts = [torch.empty_like(padded) for _ in range(ranks.solver_count())]
+        with _naming("hearing of the others"):
+            self._wait(torch.distributed.all_gather(texts, padded, async_op=True))
+        return [bytes(each.tolist()).decode().rstrip(" ") for each in texts]
+
+    def _broadcast(self, tensor: torch.Tensor, source: int) -> None:
+        self._wait(torch.distributed.broadcast(tensor, source, async_op=True))
+
+    def _wait(self, work: torch.distributed.Work) -> None:
+        """Wait as long as all others give signs of life. Raises CaffeError if one is lost."""
+        if device.mode_is_gpu():
+            work.wait()
+            return
+        while True:
+            try:
+                work.wait(timedelta(seconds=PERIOD))
+                return
+            except RuntimeError:
+                if work.is_completed():
+                    raise
+            lost = self._heartbeat.lost()
+            if lost:
+                raise LostError(
+                    f"solver {ranks.solver_rank()} of {ranks.solver_count()}: {lost}: a machine has stopped, or the "
+                    "network is cut. Snapshots are kept: start all again with -snapshot auto."
+                )
 
 
 def _buckets(gradients: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
@@ -111,6 +191,8 @@ def _buckets(gradients: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 def _naming(what: str) -> Iterator[None]:
     try:
         yield
+    except LostError:
+        raise
     except RuntimeError as error:
         reason = re.sub(r"^\[[^]]*] *", "", str(error)).partition(". ")[0]
         raise CaffeError(

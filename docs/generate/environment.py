@@ -114,6 +114,21 @@ GROUPS = (
                 "Where the solvers meet. `caffe train -gpu 0,1` sets it to a file of its own; under torchrun it is "
                 "left unset.",
             ),
+            Variable(
+                "CAFFE_LOST_AFTER",
+                "a number of seconds (default: 120)",
+                "How long a solver may give no sign of life until the others end with an error.",
+            ),
+            Variable(
+                "MASTER_ADDR",
+                "a host",
+                "Where the solvers meet under torchrun, which sets it. The network that leads there is used.",
+            ),
+            Variable(
+                "GLOO_SOCKET_IFNAME",
+                "a network interface",
+                "The network by which solvers on CPUs exchange gradients, not the one that leads to MASTER_ADDR.",
+            ),
         ),
     ),
     Group(
