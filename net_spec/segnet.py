@@ -28,9 +28,12 @@ class SegNet(Variant):
 
     foreign: ClassVar[tuple[str, ...]] = ("Upsample", "BN")
 
+    def can_be_made(self) -> bool:
+        return "upsample_param" in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
+
     def net(self, phase: str) -> Any:
         """The NetParameter of one of `phases`. Raises ValueError in a Caffe that has no such layers."""
-        if "upsample_param" not in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name:
+        if not self.can_be_made():
             raise ValueError(
                 f"{self.name} has layers of SegNet's fork, {', '.join(self.foreign)}, which this Caffe does not have. "
                 "Make it with this project's."
