@@ -127,9 +127,9 @@ def param_name_dict() -> dict[str, str]:
     """Layer type to the stem of its settings' field in LayerParameter: `{"InnerProduct": "inner_product", ...}`.
 
     It holds every `*_param` field of LayerParameter, also those that belong to no single type ("Loss",
-    "Transformation").
+    "Transformation"). Of several fields with one message, as forks have them, it holds the one with the lowest number.
     """
-    fields = caffe_pb2.LayerParameter.DESCRIPTOR.fields
+    fields = sorted(caffe_pb2.LayerParameter.DESCRIPTOR.fields, key=lambda field: -field.number)
     return {
         field.message_type.name[: -len("Parameter")]: field.name[: -len("_param")]
         for field in fields
