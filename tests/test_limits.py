@@ -33,6 +33,10 @@ def build(tmp_path, layer):
             r"Convolution\): a bottom's image with a pad of .* Lower `pad`",
         ),
         (
+            'type: "Deconvolution" convolution_param { num_output: 1 kernel_size: 3 stride: 2000000000 }',
+            r"Deconvolution\): .* Lower `stride`",
+        ),
+        (
             'type: "Convolution" convolution_param { num_output: 1 kernel_size: 3 dilation: 1000000 stride: 3000000 }',
             r"Convolution\): what a kernel of \(3, 3\) spans, dilated by .* Lower `dilation`",
         ),

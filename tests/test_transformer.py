@@ -93,7 +93,7 @@ def test_a_datum_that_does_not_hold_what_it_says_is_named():
 
 def test_an_encoded_datum_that_cannot_be_decoded_is_named():
     datum = caffe_pb2.Datum(data=b"12345", encoded=True)
-    with pytest.raises(DataError, match=r"Could not load 'key' of 'db': cannot identify"):
+    with pytest.raises(DataError, match=r"Could not load 'key' of 'db': it is of no known format"):
         transformer().from_datum(datum, "'key' of 'db'")
 
 

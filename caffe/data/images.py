@@ -9,7 +9,7 @@ import io
 import os
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from caffe.errors import DataError
 from caffe.formats.pictures import FORMATS, UNREADABLE
@@ -47,6 +47,10 @@ def decode(content: bytes, color: bool | None, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return np.ascontiguousarray(_unchanged(image) if color is None else _decoded(image, color))
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"Could not load {name}: it is of no known format. Expected a whole image file (JPEG, PNG, BMP, …)."
+        ) from error
     except UNREADABLE as error:
         raise DataError(
             f"Could not load {name}: {error or type(error).__name__}. Expected a whole image file (JPEG, PNG, BMP, …)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,11 @@ def find(name: str, score: str = "score", weights: str | None = None) -> Found:
     nets = everything()
     if name not in {**nets.rows, **nets.own_names} and trained.is_there(stages.SNAPSHOTS / name):
         return _in_folder((stages.SNAPSHOTS / name).resolve(), score, weights)
+    if os.sep in name and home.path(name).is_dir():
+        raise ValueError(
+            f"'{name}' has no {trained.FILE} or no deploy.prototxt, expected the snapshot folder of a net. "
+            "Name such a folder, or give --net and --weights."
+        )
     row = nets.find(name)
     trained.check_sees_colours(row.name, trained.of(row).sees)
     weights = weights or str(trained.weights(row))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fcn_caffe import names
 from fcn_caffe.net_spec.datasets import MEAN
 from fcn_caffe.variants.loading import keep_no_blobs, load
 
@@ -39,7 +40,7 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
             "need a script of their own; nets with data layers are for fcn score."
         )
     if score not in net.blobs:
-        raise ValueError(f"'{net_file}' has no blob {score}; there are {', '.join(net.blobs)}. Name one with --score.")
+        raise names.unknown(score, f"blob of '{net_file}'", net.blobs, "Name a blob of the net with --score.")
     return net
 
 

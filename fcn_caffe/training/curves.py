@@ -19,12 +19,18 @@ def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         try:
-            rows = [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in reader]
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            missing = {"iteration", "loss_per_pixel"}.difference(reader.fieldnames or ())
+            rows = [] if missing else [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in reader]
+        except (TypeError, ValueError, csv.Error) as error:
             raise ValueError(
-                f"'{path}':{reader.line_num} holds no losses of a training ({error!r}), expected columns iteration and "
-                "loss_per_pixel, and numbers. Remove the line."
+                f"'{path}':{reader.line_num} holds no losses of a training ({error}), expected numbers below iteration "
+                "and loss_per_pixel. Remove the line."
             ) from error
+    if missing:
+        raise ValueError(
+            f"'{path}':1 names no column {' and '.join(sorted(missing))}, expected iteration, loss and loss_per_pixel. "
+            "Write this line anew, or remove the file."
+        )
     iterations, losses = np.array(rows, float).reshape(-1, 2).T
     return iterations, losses
 

@@ -126,8 +126,12 @@ def read(folder: Path) -> Trained | None:
 
 def damaged(path: Path, error: Exception) -> ValueError:
     """The error for a description that cannot be used."""
+    if isinstance(error, KeyError):
+        found = f"it has no {error}"
+    else:
+        found = str(error) if isinstance(error, ValueError) else "something in it is of another kind"
     return ValueError(
-        f"'{path}' does not describe a trained net ({error!r}), expected what fcn solve writes. Restore it, "
+        f"'{path}' does not describe a trained net ({found}), expected what fcn solve writes. Restore it, "
         "or remove it, and name net and weights: --net … --weights …"
     )
 

@@ -18,6 +18,12 @@ def test_losses_are_read_by_iteration(losses):
     np.testing.assert_array_equal(read_losses("mine"), [[0, 1], [0.5, 0.25]])
 
 
+def test_missing_columns_are_named(losses):
+    losses.write_text("iteration,loss\r\n0,9\r\n")
+    with pytest.raises(ValueError, match=r"loss\.csv':1 names no column loss_per_pixel, expected"):
+        read_losses("mine")
+
+
 @pytest.mark.parametrize("line", ["2", "x,7,0.1", "2,7,x", "9" * 5000 + ",7,0.1", "2,7,\xe9", "2,7," + "1" * 200_000])
 def test_a_damaged_line_is_named(losses, line):
     losses.write_text(f"iteration,loss,loss_per_pixel\r\n0,9,0.5\r\n{line}\r\n", encoding="latin-1")

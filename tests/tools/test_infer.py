@@ -90,7 +90,7 @@ def test_two_images_of_one_name_give_two_results(images):
     [
         (INPUT.format("data", 3) + INPUT.format("depth", 1) + SCORE, "takes data 1×3×4×4, depth 1×1×4×4, expected one"),
         (INPUT.format("data", 4) + SCORE, "takes data 1×4×4×4"),
-        (INPUT.format("data", 3) + SCORE.replace('top: "score"', 'top: "scores"'), "no blob score; there are"),
+        (INPUT.format("data", 3) + SCORE.replace('top: "score"', 'top: "scores"'), "score: no such blob of"),
         (INPUT.format("data", 3) + SCORE.replace("SIZE", "kernel_size: 2"), "blob score is 6×4, expected the image's"),
     ],
 )

@@ -72,6 +72,17 @@ def test_a_folder_that_was_moved_is_scored_by_its_path(toy, capsys):
     assert "elsewhere/trained.json' does not describe a trained net" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_no_snapshot_folder_is_not_taken_for_a_name(toy, capsys):
+    (toy / "trained.json").unlink()
+    assert infer.main(["snapshot/toy-fcn32s", "mine/JPEGImages/image0.png"]) == 1
+    assert "'snapshot/toy-fcn32s' has no trained.json or no deploy.prototxt" in capsys.readouterr().err
+
+
+def test_a_blob_that_is_not_there_has_its_closest_name_told(toy, capsys):
+    assert infer.main(["toy-fcn32s", "mine/JPEGImages/image0.png", "--score", "scores"]) == 1
+    assert "Did you mean score" in capsys.readouterr().err
+
+
 def test_nets_stay_usable_by_their_name_when_out_is_removed(toy):
     shutil.rmtree("out")
     assert infer.main(["toy-fcn32s", "mine/JPEGImages/image0.png"]) == 0

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.errors import NetError, ShapeError
+from caffe.formats.blobproto import MAX_COUNT
 from caffe.layer_types.base import NativeLayer, Shape
 from caffe.limits import check_count
 from caffe.shapes import shape_text
@@ -40,7 +41,8 @@ class Windows:
     def check_reach(self, channels: int, sizes: Sequence[int], layer: NativeLayer) -> None:
         """Refuse a pad, or a span of the kernel, for which an image with it would be too large to count."""
         padded = [n + 2 * p for n, p in zip(sizes, self.pad, strict=True)]
-        check_count((channels, *padded), f"a bottom's image with a pad of {self.pad}", str(layer), "`pad`")
+        fields = "`pad`" if math.prod((channels, *sizes)) <= MAX_COUNT else "`stride`, `dilation` or the kernel's size"
+        check_count((channels, *padded), f"a bottom's image with a pad of {self.pad}", str(layer), fields)
         reach = [max(n, e) for n, e in zip(padded, self.extent, strict=True)]
         check_count(
             (channels, *reach),
