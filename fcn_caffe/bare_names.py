@@ -18,7 +18,15 @@ from types import ModuleType
 from typing import Any, Optional
 
 LAYERS = (
-    *("camvid_layers", "folder_layers", "nyud_layers", "pascalcontext_layers", "siftflow_layers", "tag_layers"),
+    *(
+        "camvid_layers",
+        "edge_layers",
+        "folder_layers",
+        "nyud_layers",
+        "pascalcontext_layers",
+        "siftflow_layers",
+        "tag_layers",
+    ),
     "voc_layers",
 )
 

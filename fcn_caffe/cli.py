@@ -24,6 +24,7 @@ COMMANDS = {
     "curves": "a picture of loss and mean IU over trainings",
     "crf": "refine saved scores by a dense CRF, and find its parameters",
     "trimap": "scores near the boundaries",
+    "edges": "score a net that finds edges, beside Sobel and Canny",
     "submission": "the archive for PASCAL VOC's evaluation server",
     "demo-data": "the demo's data set alone",
 }

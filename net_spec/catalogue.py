@@ -27,6 +27,8 @@ from fcn_caffe.net_spec.datasets import (
     DataSet,
 )
 from fcn_caffe.net_spec.deeplab import FOUR, FOUR_NARROW, LARGEFOV, MSC_LARGEFOV, SEVEN, DeepLab
+from fcn_caffe.net_spec.fcn import Head
+from fcn_caffe.net_spec.hed import Hed
 from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
 from fcn_caffe.net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
 from fcn_caffe.net_spec.segnet import SegNet
@@ -194,6 +196,18 @@ VARIANTS = (
     _largefov("camvid-largefov", CAMVID, recipes.LARGEFOV_FEWER),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
     SegNet("camvid-segnet", VGG16, replace(CAMVID, size=(360, 480)), 1, recipes.SEGNET, _VGG16, learns=_SEGNET_LEARNS),
+    *(
+        Hed(
+            f"{name}-hed",
+            VGG16,
+            replace(data, heads=(Head(2, label="edges"),)),
+            1,
+            recipes.HED,
+            _VGG16,
+            learns=(*ABOVE_CONV1, "side", "fuse"),
+        )
+        for name, data in (("camvid", CAMVID), ("voc7", VOC7))
+    ),
     # from tags; beside full supervision, voc7-fcn16s-squeezenet
     _tagged("voc7-mil", recipes.TAGS, classifier=SYNSETS),
     _tagged("voc7-mil-zero", recipes.TAGS),

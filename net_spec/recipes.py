@@ -139,6 +139,8 @@ CRF_RNN_SMALL = heavy(1e-11, 400, 400, 100)
 CRF_RNN_DEMO = heavy(1e-10, 200, 200, 100)
 """The same for the demo."""
 
+HED = Recipe(1e-8, 2000, 2000, momentum=0.9, weight_decay=2e-4, snapshot=200, policy=falling(1200, 1700))
+"""One image an update; the authors' rates are for the VGG team's weights and ten images."""
 SEGNET = Recipe(1e-3, 40000, 40000, momentum=0.9, iter_size=4, normalize=True, snapshot=500)
 """Four images an update, as the authors' solver has it; each is normalised by itself."""
 TAGS = Recipe(1e-4, 5000, 5000, momentum=0.9, normalize=True, snapshot=500, policy=falling(3000, 4300))

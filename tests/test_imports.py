@@ -90,6 +90,7 @@ PROJECT = {
     "pascalcontext_layers",
     "camvid_layers",
     "folder_layers",
+    "edge_layers",
     "surgery",
     "fcn_caffe",
     "tools",

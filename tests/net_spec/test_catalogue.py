@@ -60,7 +60,7 @@ def own_kernels(message):
     return {layer.name for layer in message.layer if layer.convolution_param.weight_filler.type == "bilinear"}
 
 
-NEW = ("score", "upscore", "scale", "conv1_1_bgrd", "ms_")
+NEW = ("score", "upscore", "scale", "conv1_1_bgrd", "ms_", "side", "upside", "fuse")
 """What the names of layers begin with that no start has."""
 
 

@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 48, 64
 CROP = 49
 """The side of a training net's crops, in place of 321: one more than a multiple of 8, too."""
 READERS = {"Python", "ImageData", "Data", "HDF5Data"}
-LABELS = {"label", "sem", "geo"}
+LABELS = {"label", "sem", "geo", "edges"}
 ONE_CHANNEL = {"depth"}
 
 
@@ -48,6 +48,8 @@ def without_dropout(net):
 
 def _shape(top: str, reader: Any) -> list[int]:
     segments = reader.type == "Python"
+    if reader.bottom and top not in LABELS:  # a loss: its numbers are compared elsewhere
+        return [1]
     cropped = segments and "crop" in ast.literal_eval(reader.python_param.param_str)
     size = [CROP, CROP] if cropped else [HEIGHT, WIDTH] if segments else [96, 96]
     if top in LABELS:
