@@ -12,6 +12,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.formats import binaryproto
 from caffe.layer_types.base import Shape, layer_type
 from caffe.layer_types.helpers import class_weights
+from caffe.layer_types.helpers.axes import canonical
 from caffe.layer_types.helpers.labels import indices, places
 from caffe.layer_types.helpers.loss_base import (
     LabelLoss,
@@ -76,7 +77,8 @@ class SoftmaxWithLoss(SoftmaxLoss):
         self.axis, self.gives_p = self.layer_param.softmax_param.axis, len(top) == 2
         self.ignore_label = ignore_label_of(param)
         self.normalization = normalization_of(param, default=Modes.VALID)
-        self.weights = class_weights.read(self, bottom[0].shape[self.axis])
+        scores = tuple(bottom[0].shape)
+        self.weights = class_weights.read(self, scores[canonical(self.axis, scores, self)])
         if self.weights is not None and self.weights.ignored:
             self.ignore_label = self.weights.ignored[0]
 
