@@ -22,6 +22,8 @@ def fill(filler: Any, shape: Shape, owner: str = "filler") -> torch.Tensor:
         raise NetError(f"{owner}: Unknown filler name: {filler.type}. Known: {', '.join(FILLERS)}.")
     if filler.sparse != -1 and filler.type != "gaussian":
         raise NetError(f"{owner}: Sparsity not supported by the {filler.type} filler. Remove `sparse`.")
+    if 0 in shape:
+        return device.zeros(shape, lasting=True)
     try:
         return make(filler, shape)
     except ValueError as error:
