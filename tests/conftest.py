@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from caffe import cpus
+from caffe.log import log
 
 HERE = Path(__file__).parent
 THOROUGH = {
@@ -54,6 +55,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_xdist_auto_num_workers() -> int:
     """As many as the affinity and the CPU quota of this process allow."""
     return cpus.available(cpus.quota())
+
+
+@pytest.fixture(autouse=True)
+def log_level():
+    """Commands that run in this process set how much is logged; the next test begins as the first did."""
+    level = log.logger.level
+    yield
+    log.setLevel(level)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,9 @@ from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
 from caffe.data.sources import check_batch_size
 from caffe.errors import DataError, NetError
+from caffe.formats.pictures import FORMATS
 from caffe.log import log
+from caffe.shapes import shape_text
 
 Sample = tuple[np.ndarray, ...]
 Make = Callable[[np.ndarray, np.ndarray, Random, str], Sample]
@@ -115,8 +117,9 @@ class Pairs:
         for sample, name in zip(samples, names, strict=True):
             if [part.shape for part in sample] != first:
                 raise DataError(
-                    f"{self.owner}: {name} is {sample[0].shape}, the first of its batch {first[0]} "
-                    "(channels×height×width). Give all images one size, use a crop, or batch_size: 1."
+                    f"{self.owner}: {name} is {shape_text(sample[0].shape)}, the first of its batch "
+                    f"{shape_text(first[0])} (channels×height×width). Give all images one size, use a "
+                    "crop, or batch_size: 1."
                 )
         return [np.stack(parts).astype(np.float32) for parts in zip(*samples, strict=True)]
 
@@ -126,7 +129,7 @@ def label_picture(path: str) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             if picture.mode == "P":
                 return np.asarray(picture).copy()
     except OSError:

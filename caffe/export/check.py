@@ -89,8 +89,8 @@ def compare(session: Any, net: Net, inputs: Mapping[str, np.ndarray], blobs: Map
 def _apart(name: str, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     if ours.shape != theirs.shape:
         raise NetError(
-            f"output '{name}': ONNX Runtime gives {theirs.shape}, the engine {ours.shape}. The file is wrong: report "
-            "the net."
+            f"output '{name}': ONNX Runtime gives {shape_text(theirs.shape)}, the engine "
+            f"{shape_text(ours.shape)}. The file is wrong: report the net."
         )
     known = np.isfinite(ours)
     if not np.array_equal(known, np.isfinite(theirs)) or not known.any():

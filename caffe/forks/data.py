@@ -15,6 +15,7 @@ from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Handling, NativeLayer, Traits
 from caffe.layer_types.helpers.source_layer import SourceLayer, fill
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 NONE, IMAGE = caffe_pb2.ImageDataParameter.NONE, caffe_pb2.ImageDataParameter.IMAGE
 LARGEST_PICTURE_VALUE = 255
@@ -143,7 +144,10 @@ class DenseImageData(_PairsLayer):
         values = image.transpose(2, 0, 1).astype(np.float32)
         if self.mean is not None:
             if self.mean.shape != values.shape:
-                raise DataError(f"{self}: {name} is {values.shape}, the mean {self.mean.shape}. Make them equal.")
+                raise DataError(
+                    f"{self}: {name} is {shape_text(values.shape)}, the mean {shape_text(self.mean.shape)}. "
+                    "Make them equal."
+                )
             values = values - self.mean
         labels = label.astype(np.float32) / np.float32(self.param.label_divide_factor)
         values, labels = self.cropped(values, np.trunc(labels), draw, mirror=self.param.mirror)

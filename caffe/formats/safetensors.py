@@ -16,6 +16,7 @@ from caffe.formats import parameter_names
 from caffe.formats.atomic import open_atomic
 from caffe.formats.caffemodel import LayerWeights
 from caffe.formats.mapped import PathLike, map_file
+from caffe.shapes import shape_text
 
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
 LONGEST_HEADER = 100_000_000
@@ -72,9 +73,11 @@ def arrays(path: PathLike) -> dict[str, np.ndarray]:
 def _array(entry: Any, numbers: memoryview) -> np.ndarray:
     kind, shape, (begin, end) = np.dtype(KINDS[entry["dtype"]]), tuple(entry["shape"]), entry["data_offsets"]
     if not all(isinstance(number, int) and number >= 0 for number in (begin, end, *shape)):
-        raise ValueError(f"an array of shape {shape} at {begin} to {end}")
+        raise ValueError(f"an array of shape {shape_text(shape)} at {begin} to {end}")
     if end > len(numbers) or end - begin != math.prod(shape) * kind.itemsize:
-        raise ValueError(f"an array of shape {shape} is said to be at {begin} to {end} of {len(numbers)} bytes")
+        raise ValueError(
+            f"an array of shape {shape_text(shape)} is said to be at {begin} to {end} of {len(numbers)} bytes"
+        )
     values = np.frombuffer(numbers[begin:end], kind).reshape(shape)
     if entry["dtype"] == "BF16":
         return (values.astype("<u4") << 16).view("<f4")

@@ -118,7 +118,7 @@ def test_what_is_no_image_is_refused(photo, image, words):
     [
         ({"device": "tpu"}, "device is 'tpu', expected 'cpu', 'gpu'"),
         ({"max_side": 0}, "max_side is 0, expected at least 1"),
-        ({"score": "scores"}, "has no blob scores"),
+        ({"score": "scores"}, "scores: no such blob"),
     ],
 )
 def test_wrong_arguments_are_refused(photo, settings, words):

@@ -77,7 +77,7 @@ VALUES = [
     ("infer photo.png", "give a net or a task and at least one image"),
     (f"infer {DEPLOY}", "the following arguments are required: NET | IMAGE"),
     (f"infer {DEPLOY} photo.png --mean 1 2", "--mean"),
-    (f"infer {DEPLOY} photo.png --score data2", "no blob data2"),
+    (f"infer {DEPLOY} photo.png --score data2", "data2: no such blob"),
     (f"score {VAL} --ignore 9", "there is no class 9 to leave out"),
     (f"score {VAL} --images -1", "--images"),
     (f"score {VAL} --label data", ""),

@@ -13,6 +13,7 @@ from caffe.forks.python_layers import settings
 from caffe.forks.regions import anchors, propose
 from caffe.layer_types.base import Layer
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
 LIMITS = {caffe_pb2.TRAIN: (12000, 2000), caffe_pb2.TEST: (6000, 300)}
 """How many boxes are looked at, and how many kept: py-faster-rcnn's defaults."""
@@ -42,8 +43,8 @@ class ProposalLayer(Layer):
         scores, deltas, image = (blob.data for blob in bottom)
         if len(scores) != 1 or scores.shape[1] != 2 * len(self.boxes):
             raise NetError(
-                f"{self}: bottoms are {scores.shape} and {deltas.shape}, with {len(self.boxes)} anchors. Only single "
-                "item batches are supported, with two scores for each anchor."
+                f"{self}: bottoms are {shape_text(scores.shape)} and {shape_text(deltas.shape)}, with "
+                f"{len(self.boxes)} anchors. Only single item batches are supported, with two scores for each anchor."
             )
         before, after = LIMITS[self.phase]
         found, best = propose(
