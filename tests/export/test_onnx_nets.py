@@ -18,7 +18,7 @@ REFINED = {name for name in VARIANTS if "MultiStageMeanfield" in (ROOT / f"nets/
 """Variants with a dense CRF in the net, which ONNX has no operators for."""
 PLACED = {"camvid-segnet"}
 """Variants that pass on where a maximum was: of two values that are equal to rounding, either may be it."""
-WHOLE, CHANNELS = (*QUICK, "voc-fcn8s"), 24
+WHOLE, CHANNELS = QUICK, 24
 """Variants that are exported as they are, and how many channels a convolution of the others is left with."""
 FREE = {"squeezenet_v1.0", "squeezenet_v1.1"}
 """Reference nets without an inner product, which would fix the image's size."""
