@@ -35,10 +35,10 @@ def dialect_flag(text: str) -> None:
     _of_command[:] = [text] if text else []
 
 
-def chosen(message: str) -> tuple[str, ...]:
-    """The dialects of a net whose message names these (an empty text: none)."""
+def chosen(message: str, net: str) -> tuple[str, ...]:
+    """The dialects of the net of that name, whose message names these (an empty text: none)."""
     for text, said in (
-        (message, "dialect"),
+        (message, f"net '{net}': its dialect (the net's own, or its solver's)"),
         (_of_command[0] if _of_command else "", "--dialect"),
         (os.environ.get(VARIABLE, ""), VARIABLE),
     ):

@@ -68,7 +68,7 @@ def words(net: Any, found: Findings) -> None:
     for type_ in dict.fromkeys(layer.type for layer in net.layer):
         if type_ in MEANINGS and _has_several(net, type_):
             found.lines.append(f"Several meanings: {type_}: {MEANINGS[type_]}")
-    if names := dialect.chosen(net.dialect):
+    if names := dialect.chosen(net.dialect, net.name):
         found.lines.append(f"Dialect: {', '.join(names)}")
     for layer in net.layer:
         if layer.type == "Python":

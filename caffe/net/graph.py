@@ -77,7 +77,7 @@ class Graph:
         forks.load()
         registration.load_added()
         dialects.check(param)
-        self._dialects = dialect.chosen(param.dialect)
+        self._dialects = dialect.chosen(param.dialect, param.name)
         for layer_param in param.layer:
             self._add_layer(layer_param, param.state.phase)
         self.output_ids = [self._number_of[name] for name in sorted(self._available)]

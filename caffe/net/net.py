@@ -100,7 +100,7 @@ class Net(NotCopied):
     def _build(self, param: Any) -> None:
         filtered = filter_net(param, param.state)
         log.info("Initializing net from parameters: \n%s", filtered)
-        crops.settle(filtered, chosen(filtered.dialect))
+        crops.settle(filtered, chosen(filtered.dialect, filtered.name))
         self._param = insert_splits(filtered)
         self.name: str = self._param.name
         self.phase: int = param.state.phase

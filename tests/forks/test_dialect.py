@@ -126,10 +126,10 @@ def test_an_offset_that_is_given_is_no_matter(tmp_path, caplog):
 
 def test_the_argument_counts_before_the_flag_and_the_flag_before_the_variable(monkeypatch):
     monkeypatch.setenv("CAFFE_DIALECT", "hed")
-    assert dialect.chosen("") == ("hed",)
+    assert dialect.chosen("", "n") == ("hed",)
     dialect.dialect_flag("crop, faceboxes")
-    assert dialect.chosen("") == ("crop", "faceboxes")
-    assert dialect.chosen("crop") == ("crop",)
+    assert dialect.chosen("", "n") == ("crop", "faceboxes")
+    assert dialect.chosen("crop", "n") == ("crop",)
 
 
 def test_a_solver_hands_its_dialect_to_its_nets(tmp_path):

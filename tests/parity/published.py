@@ -50,7 +50,7 @@ def _shape(top: str, reader: Any) -> list[int]:
     segments = reader.type == "Python"
     if reader.bottom and top not in LABELS:  # a loss: its numbers are compared elsewhere
         return [1]
-    cropped = segments and "crop" in ast.literal_eval(reader.python_param.param_str)
+    cropped = segments and "crop" in ast.literal_eval(reader.python_param.param_str or "{}")
     size = [CROP, CROP] if cropped else [HEIGHT, WIDTH] if segments else [96, 96]
     if top in LABELS:
         return [1, 1, *size] if segments else [1]
