@@ -6,7 +6,7 @@ published nets call `../data/pascal/VOC2011` from a folder of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caffe.net_spec import NetSpec, Top
@@ -17,6 +17,8 @@ MEAN = (104.00699, 116.66877, 122.67892)
 """Of ILSVRC's training images: blue, green, red."""
 
 SEED = 1337
+DEPLOY = "deploy"
+"""The phase, and the file, of the net that is used."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,18 @@ class DataSet:
     inputs: dict[str, int] = field(default_factory=lambda: {"data": 3})
     first: str = ""
     size: tuple[int, int] = (500, 500)
+
+    def feed(self, n: NetSpec, phase: str, **training: Any) -> None:
+        """Puts in what gives `n` its inputs in a phase: nothing but their shapes to deploy, or the layer that reads.
+
+        training: settings that the layer has in training besides the data set's own.
+        """
+        if phase == DEPLOY:
+            self.accept(n)
+        elif phase == self.train.file:
+            self.read(n, replace(self.train, params={**self.train.params, **training}))
+        else:
+            self.read(n, self.val)
 
     def read(self, n: NetSpec, split: Split) -> None:
         """Puts the layer that reads `split` into `n`, with a blob for each input and each label."""

@@ -8,7 +8,7 @@ Deconvolution `upscore`, the one of shrink_factor 8 the Pooling `label_small`, b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,8 +27,9 @@ from fcn_caffe.net_spec.blocks import (
     max_pool,
     odd_kernel_trimmed,
 )
+from fcn_caffe.net_spec.datasets import DEPLOY
 from fcn_caffe.net_spec.fcn import add_loss
-from fcn_caffe.net_spec.nets import DEPLOY, Variant
+from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS, Trunk, fc8
 
 STRIDE = 8
@@ -124,13 +125,7 @@ class DeepLab(Variant):
         """The NetParameter of one of `phases`."""
         n, data = NetSpec(), self.data
         train, deploy = phase == data.train.file, phase == DEPLOY
-        if deploy:
-            data.accept(n)
-        elif train:
-            split = replace(data.train, params={**data.train.params, "crop": self.crop, "mirror": True})
-            data.read(n, split)
-        else:
-            data.read(n, data.val)
+        data.feed(n, phase, crop=self.crop, mirror=True)
         form = Form(dropout=not deploy, first=data.first, special=dict.fromkeys(self.drawn, RANDOM))
         (level,) = self.trunk.features(Stream(n), n.data, form)
         (head,) = data.heads

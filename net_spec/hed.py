@@ -14,7 +14,8 @@ from caffe.coord_map import crop
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from fcn_caffe.net_spec.blocks import BIAS_TWICE, FIXED, conv_relu, even_kernel, max_pool
-from fcn_caffe.net_spec.nets import DEPLOY, Variant
+from fcn_caffe.net_spec.datasets import DEPLOY
+from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS
 
 PAD = 35
@@ -30,11 +31,8 @@ class Hed(Variant):
         """The NetParameter of one of `phases`."""
         n, data, deploy = NetSpec(), self.data, phase == DEPLOY
         (head,) = data.heads
-        if deploy:
-            data.accept(n)
-        else:
-            read = replace(data, heads=(replace(head, label=READ),))
-            read.read(n, data.train if phase == data.train.file else data.val)
+        replace(data, heads=(replace(head, label=READ),)).feed(n, phase)
+        if not deploy:
             n[head.label] = L.Python(n[READ], module="edge_layers", layer="EdgesLayer")
         top, sides = n.data, []
         for block, (width, depth) in enumerate(VGG16_BLOCKS, 1):

@@ -9,12 +9,11 @@ from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
 from fcn_caffe.net_spec import datasets, recipes
 from fcn_caffe.net_spec.blocks import Form, Stream
-from fcn_caffe.net_spec.datasets import DataSet
+from fcn_caffe.net_spec.datasets import DEPLOY, DataSet
 from fcn_caffe.net_spec.fcn import add_loss, segment
 from fcn_caffe.net_spec.recipes import Recipe
 from fcn_caffe.net_spec.trunks import Trunk
 
-DEPLOY = "deploy"
 TEN_CROPS = 10
 RANDOM = {"weight_filler": {"type": "msra"}}
 TO_TRAIN = {
@@ -61,10 +60,7 @@ class Variant:
     def net(self, phase: str) -> Any:
         """The NetParameter of one of `phases`. The last has no dropout, no labels and no loss."""
         n, data, deploy = NetSpec(), self.data, phase == DEPLOY
-        if deploy:
-            data.accept(n)
-        else:
-            data.read(n, data.train if phase == data.train.file else data.val)
+        data.feed(n, phase)
         form = Form(pad=self.trunk.pad, dropout=not deploy, first=data.first)
         if self.late:
             streams = {blob: self.trunk.features(Stream(n, blob), n[blob], form) for blob in data.inputs}

@@ -14,8 +14,9 @@ from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
 from caffe.proto import caffe_pb2
 from fcn_caffe.net_spec.blocks import BIAS_TWICE
+from fcn_caffe.net_spec.datasets import DEPLOY
 from fcn_caffe.net_spec.fcn import add_loss
-from fcn_caffe.net_spec.nets import DEPLOY, RANDOM, Variant
+from fcn_caffe.net_spec.nets import RANDOM, Variant
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS
 
 BN_RATES = [{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 1, "decay_mult": 0}]
@@ -39,10 +40,7 @@ class SegNet(Variant):
                 "Make it with this project's."
             )
         n, data, deploy = NetSpec(), self.data, phase == DEPLOY
-        if deploy:
-            data.accept(n)
-        else:
-            data.read(n, data.train if phase == data.train.file else data.val)
+        data.feed(n, phase)
         (head,) = data.heads
         top, size, poolings = n.data, data.size, []
         for block, (width, depth) in enumerate(VGG16_BLOCKS, 1):

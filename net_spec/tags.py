@@ -6,15 +6,16 @@ trunk was trained with gives the score layer its start where its classes are tho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from caffe.coord_map import crop
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
 from fcn_caffe.net_spec.blocks import FIXED, Form, Stream, score_conv
+from fcn_caffe.net_spec.datasets import DEPLOY
 from fcn_caffe.net_spec.fcn import add_loss
-from fcn_caffe.net_spec.nets import DEPLOY, Variant
+from fcn_caffe.net_spec.nets import Variant
 
 SYNSETS: dict[int, tuple[int, ...]] = {
     1: tuple(range(281, 286)),
@@ -46,12 +47,7 @@ class Tagged(Variant):
         """The NetParameter of one of `phases`."""
         n, data = NetSpec(), self.data
         train, deploy = phase == data.train.file, phase == DEPLOY
-        if deploy:
-            data.accept(n)
-        elif train:
-            data.read(n, replace(data.train, params={**data.train.params, "tags": self.tags}))
-        else:
-            data.read(n, data.val)
+        data.feed(n, phase, tags=self.tags)
         form = Form(pad=None if train else self.trunk.pad, dropout=not deploy, first=data.first)
         level = self.trunk.features(Stream(n), n.data, form)[0]
         (head,) = data.heads

@@ -15,6 +15,7 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from caffe.cli import brew, input_size
 from caffe.errors import UsageError, WeightsError
@@ -110,10 +111,9 @@ def _check_weights(net: Net, file: str) -> None:
         )
 
 
-def _is_filled(layer_param: object) -> bool:
+def _is_filled(layer_param: Any) -> bool:
     """Whether the prototxt itself says a layer's weights: a deconvolution that interpolates."""
-    param = getattr(layer_param, "convolution_param")  # noqa: B009
-    return getattr(layer_param, "type", "") == "Deconvolution" and param.weight_filler.type == "bilinear"
+    return layer_param.type == "Deconvolution" and layer_param.convolution_param.weight_filler.type == "bilinear"
 
 
 def _names(text: str) -> list[str]:

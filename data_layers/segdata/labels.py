@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fcn_caffe.data_layers.segdata import shown
+
 VOID = 255
 VOID_16 = 65535
 """Void where there are more than 255 classes, so that 255 is one of them."""
@@ -72,7 +74,7 @@ class LabelMap:
         if not legal:
             found = np.unique(label)
             bad = found[~np.isin(found, self._legal)].tolist()
-            some = ", ".join(f"{value:g}" for value in bad[:8]) + (", …" if len(bad) > 8 else "")
+            some = shown.first((f"{value:g}" for value in bad), 8)
             raise ValueError(
                 f"label '{path}' has the value(s) {some or 'of no pixel'}, expected {_ranges(self._legal)}. "
                 f"Correct the label, or the number of classes in {self._said_in}."

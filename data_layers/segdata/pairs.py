@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
-from fcn_caffe.data_layers.segdata import text
+from fcn_caffe.data_layers.segdata import shown, text
 from fcn_caffe.data_layers.segdata.files import ENDINGS, UNREAD
 
 
@@ -106,7 +106,7 @@ def check_partners(names: Iterable[str], images: dict[str, str], labels: dict[st
     for what, files in (("image", images), ("label", labels)):
         missing = [name for name in names if name not in files]
         if missing:
-            some = ", ".join(missing[:4]) + (", …" if len(missing) > 4 else "")
+            some = shown.first(missing, 4)
             raise FileNotFoundError(
                 f"{len(missing)} name(s) of {source} have no {what}: {some}. The two files of a pair have one name but "
                 "for their endings. Add what is missing, or list the complete pairs in a file (split)."
@@ -117,7 +117,7 @@ def check_named(names: Iterable[str], labels: dict[str, str], source: str) -> No
     """Raises FileNotFoundError unless there is every label that a list names beside an image; `source` is the list."""
     missing = [name for name in names if name not in labels]
     if missing:
-        some = ", ".join(missing[:4]) + (", …" if len(missing) > 4 else "")
+        some = shown.first(missing, 4)
         raise FileNotFoundError(
             f"{len(missing)} label(s) that {source} names are not there: {some}. Add what is missing, or correct the "
             "list."

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from PIL import Image
 
-from fcn_caffe.data_layers.segdata import files
+from fcn_caffe.data_layers.segdata import files, shown
 from fcn_caffe.data_layers.segdata.labels import VOID, ColourMap
 from fcn_caffe.datasets import label_values
 from fcn_caffe.datasets.findings import Findings
@@ -155,7 +155,7 @@ def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | Non
         return None
     strange = _strange(values, layout.n_classes)
     if strange:
-        some = ", ".join(map(str, strange[:8])) + (", …" if len(strange) > 8 else "")
+        some = shown.first(strange, 8)
         found.error(f"label values that are neither 0..{(layout.n_classes or 0) - 1} nor {VOID}", f"{path}: {some}")
         found.unusable_labels += 1
     return values

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fcn_caffe.data_layers.segdata import shown
+
 MEAN = np.array([0.485, 0.456, 0.406])
 DEVIATION = np.array([0.229, 0.224, 0.225])
 """Red, green, blue, in 0–1."""
@@ -63,7 +65,7 @@ def layers(net: str, state: dict[str, np.ndarray]) -> Layers:
             if f"{name}.weight" in rest and f"{name}.bias" in rest:
                 found[layer] = rest.pop(f"{name}.weight"), rest.pop(f"{name}.bias")
     if rest or not found:
-        some = ", ".join(list(rest)[:4]) + (", …" if len(rest) > 4 else "")
+        some = shown.first(rest, 4)
         raise ValueError(
             f"the state dict has {some or 'nothing'}, expected what torchvision's {net} has: no other net."
         )
@@ -92,9 +94,9 @@ def fill(net: Any, found: Layers, mean: np.ndarray, seed: int, gain: float = 1.0
         shapes = [blob.data.shape for blob in net.params[layer]]
         sizes = [math.prod(shape) for shape in shapes]
         if [array.size for array in values] != sizes or values[0].shape[0] != shapes[0][0]:
-            shown = " and ".join("×".join(map(str, array.shape)) for array in values)
+            found_shapes = " and ".join("×".join(map(str, array.shape)) for array in values)
             raise ValueError(
-                f"layer {layer} is {shown}, expected {' and '.join('×'.join(map(str, s)) for s in shapes)}."
+                f"layer {layer} is {found_shapes}, expected {' and '.join('×'.join(map(str, s)) for s in shapes)}."
             )
     rng, missing = np.random.default_rng(seed), []
     for layer, (weights, biases) in net.params.items():

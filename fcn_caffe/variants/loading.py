@@ -8,6 +8,7 @@ import numpy as np
 
 import caffe
 from fcn_caffe import engine
+from fcn_caffe.data_layers.segdata import shown
 
 
 def load(net_file: str, weights: str) -> Any:
@@ -28,11 +29,10 @@ def load(net_file: str, weights: str) -> Any:
     without = [name for name, blobs in net.params.items() if any(_untouched(blob.data) for blob in blobs)]
     bad = [name for name in without if not (types[name] == "Deconvolution" and own[name][0].any())]
     if bad:
-        shown = ", ".join(bad[:8]) + (", …" if len(bad) > 8 else "")
         raise ValueError(
             f"'{weights}' has no weights for {len(bad)} of the {len(net.params)} layers of '{net_file}' that need some "
-            f"({shown}), so that what they compute means nothing. Give the weights that this very net was trained to; "
-            "layers find theirs by name."
+            f"({shown.first(bad, 8)}), so that what they compute means nothing. Give the weights that this "
+            "very net was trained to; layers find theirs by name."
         )
     for name in without:
         for blob, values in zip(net.params[name], own[name]):

@@ -12,7 +12,7 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from fcn_caffe import CHECKOUT
-from fcn_caffe.data_layers.segdata import splits, text
+from fcn_caffe.data_layers.segdata import shown, splits, text
 from fcn_caffe.data_layers.segdata.splits import Entry
 from fcn_caffe.datasets import layouts, lint
 from fcn_caffe.net_spec.catalogue import ROWS, files
@@ -124,5 +124,4 @@ def _line(entry: Entry) -> str:
 
 
 def _some(names: list[str]) -> str:
-    shown = (name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in names[:4])
-    return ", ".join(shown) + (", …" if len(names) > 4 else "")
+    return shown.first((name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in names), 4)
