@@ -25,7 +25,7 @@ import caffe
 from analyses import experiment
 from analyses.experiment import Trial
 from fcn_caffe import program
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.net_spec.crfrnn import CrfRnn
 from fcn_caffe.net_spec.nets import Variant

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import caffe
-from fcn_caffe.atomic import open_atomic, write_json
-from fcn_caffe.device import add_device_options
+from fcn_caffe.device_options import add_device_options
 from fcn_caffe.net_spec.generate import canonical, write
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.progress import progress
@@ -27,6 +26,7 @@ from fcn_caffe.scoring.confusions import MeanLoss, confusions
 from fcn_caffe.training.initial import initialise
 from fcn_caffe.variants import missing, stages
 from fcn_caffe.variants.customise import everything
+from fcn_caffe.whole_files import open_atomic, write_json
 
 OUT = Path("out/analyses")
 Change = Callable[[Any], Any]

@@ -20,7 +20,7 @@ from PIL import Image
 import caffe
 from fcn_caffe import program
 from fcn_caffe.data_layers.segdata.labels import VOID
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.pictures import drawing
 from fcn_caffe.scoring.trimap import distances
 from fcn_caffe.variants import stages

@@ -25,7 +25,7 @@ from analyses import experiment
 from analyses.experiment import Trial
 from caffe.proto import caffe_pb2
 from fcn_caffe import program
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.scoring import metrics
 from fcn_caffe.scoring.confusions import confusions

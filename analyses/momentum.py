@@ -19,7 +19,7 @@ import caffe
 from analyses import experiment
 from analyses.experiment import Trial
 from fcn_caffe import program
-from fcn_caffe.device import use_device
+from fcn_caffe.device_options import use_device
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.net_spec.recipes import Recipe
 from fcn_caffe.variants.customise import everything

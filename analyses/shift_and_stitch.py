@@ -64,7 +64,7 @@ def multiplications(net: Any) -> int:
 
 
 @dataclass(frozen=True)
-class Way:
+class Method:
     """One way to an output: the output, channels×height×width, and how many multiplications it takes."""
 
     name: str
@@ -72,7 +72,7 @@ class Way:
     multiplications: int
 
 
-def ways(message: Any, until: str, weights: str = "", outputs: int = 4) -> list[Way]:
+def ways(message: Any, until: str, weights: str = "", outputs: int = 4) -> list[Method]:
     """The net as it is, with outputs×outputs pixels, and the three ways, with stride times as many along each axis."""
     plain = trunk(message, until)
     field, stride = geometry.receptive_field(plain, until)
@@ -85,14 +85,14 @@ def ways(message: Any, until: str, weights: str = "", outputs: int = 4) -> list[
     image = np.random.default_rng(SEED).normal(0, 50, dilated.blobs["data"].shape[1:]).astype(np.float32)
     side = net.blobs["data"].shape[2]
     return [
-        Way("the net itself", run(net, image[:, :side, :side], until), multiplications(net)),
-        Way("shift-and-stitch", stitched(net, image, until, stride), stride**2 * multiplications(net)),
-        Way("rarefied filters", run(rarefied, image, until), multiplications(rarefied)),
-        Way("dilation", run(dilated, image, until), multiplications(dilated)),
+        Method("the net itself", run(net, image[:, :side, :side], until), multiplications(net)),
+        Method("shift-and-stitch", stitched(net, image, until, stride), stride**2 * multiplications(net)),
+        Method("rarefied filters", run(rarefied, image, until), multiplications(rarefied)),
+        Method("dilation", run(dilated, image, until), multiplications(dilated)),
     ]
 
 
-def table(found: list[Way]) -> str:
+def table(found: list[Method]) -> str:
     """A row a way; the difference is the largest from shift-and-stitch, relative to the largest output."""
     plain, stitch, *_ = found
     lines = [f"{'':17} {'output':>13} {'multiplications':>17} {'times':>8} {'difference':>11}"]

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 import caffe
 from benchmarks.caffe_sgd import CaffeSgd, multipliers
 from benchmarks.fcn_torch import Fcn, FcnSqueezeNet, FcnVgg16
-from caffe.formats import caffemodel, prototxt, weights
+from caffe.formats import caffemodel, prototxt, weight_files
 from caffe.proto import caffe_pb2
 from caffe.solver import solver_from_message
 from fcn_caffe import program
@@ -71,7 +71,7 @@ class Control:
         train_file = nets.net_file(row, row.phases[0])
         self.model = model_of(row, dropout)
         for path in start:
-            self.model.load({layer.name: layer.blobs for layer in weights.read(path)})
+            self.model.load({layer.name: layer.blobs for layer in weight_files.read(path)})
         self.model.to(device)
         factors = multipliers(prototxt.read_net(train_file))
         layers = self.model.convolutions().items()

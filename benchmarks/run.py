@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import machine, result_page
 from benchmarks.engines import Job
 from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, ROOT, WorkerFailed
 from benchmarks.race import Entry, race
@@ -169,7 +169,7 @@ def store(options: argparse.Namespace, name: str, record: dict[str, Any]) -> Non
     with open_atomic(stem.with_suffix(".json")) as file:
         file.write((json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
     with open_atomic(stem.with_suffix(".md")) as file:
-        file.write(report.markdown(found).encode())
+        file.write(result_page.markdown(found).encode())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -198,10 +198,10 @@ def main(arguments: list[str] | None = None) -> int:
     records = {}
     for name in chosen:
         records[name] = measure(name, known[name], options)
-        print(report.section(name, records[name]) + "\n", flush=True)
+        print(result_page.section(name, records[name]) + "\n", flush=True)
         if not options.quick:
             store(options, name, records[name])
-    print(report.targets_table(records, options.device))
+    print(result_page.targets_table(records, options.device))
     return int(any("failed" in record["results"].get(THIS.label, {}) for record in records.values()))
 
 

@@ -21,7 +21,7 @@ _LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _LETTERS = dict(zip(_LEVELS, "IWEF", strict=True))
 
 
-class Log(logging.LoggerAdapter):
+class LogAdapter(logging.LoggerAdapter):
     """The standard logger "caffe"; called like a function it logs at INFO, as pycaffe's `caffe.log(message)` does."""
 
     def __call__(self, message: str) -> None:
@@ -64,7 +64,7 @@ def _level_from_environment() -> int:
 
 _handler = _StderrHandler()
 _handler.setFormatter(GlogFormatter())
-log = Log(logging.getLogger("caffe"), {})
+log = LogAdapter(logging.getLogger("caffe"), {})
 log.logger.propagate = False
 log.logger.addHandler(_handler)
 init_log(_level_from_environment())

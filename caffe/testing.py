@@ -20,7 +20,7 @@ from caffe.net import Net
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
-Arrays = list[np.ndarray]
+ArrayList = list[np.ndarray]
 Oracle = Callable[..., Any]
 _STEP, _MOST_ELEMENTS = 1e-6, 2000
 
@@ -109,9 +109,11 @@ class _Check:
         self.tops = [f"top{index}" for index in range(tops)]
         self.shapes = [tuple(shape) for shape in shapes]
         drawn = values if values is not None else [self.draw.normal(size=shape) for shape in self.shapes]
-        self.values: Arrays = [np.asarray(each, np.float32).reshape(s) for each, s in zip(drawn, shapes, strict=True)]
+        self.values: ArrayList = [
+            np.asarray(each, np.float32).reshape(s) for each, s in zip(drawn, shapes, strict=True)
+        ]
         self.params = None if params is None else [np.asarray(each, np.float32) for each in params]
-        self.drawn: Arrays = []
+        self.drawn: ArrayList = []
 
     def net(self, *, in_place: bool = False) -> Net:
         message = caffe_pb2.NetParameter(force_backward=True)
@@ -130,7 +132,7 @@ class _Check:
             blob.data[...] = value
         return net
 
-    def param_values(self, net: Net) -> Arrays:
+    def param_values(self, net: Net) -> ArrayList:
         """The same for each net; a single number or a filled parameter keeps what the layer gave it."""
         blobs: Sequence[Any] = net.params.get("layer", ())
         if self.params == []:
@@ -141,18 +143,18 @@ class _Check:
             self.drawn.append(self.draw.normal(size=blobs[len(self.drawn)].data.shape).astype(np.float32))
         return self.drawn
 
-    def forward(self, net: Net, *, in_place: bool = False) -> Arrays:
+    def forward(self, net: Net, *, in_place: bool = False) -> ArrayList:
         for name, value in zip(self.bottoms, self.values, strict=True):
             net.blobs[name].data[...] = value
         net.forward()
         return [net.blobs[name].data.copy() for name in (self.bottoms[:1] if in_place else self.tops)]
 
-    def compare(self, found: Arrays, wanted: Arrays, tolerance: float, what: str) -> None:
+    def compare(self, found: ArrayList, wanted: ArrayList, tolerance: float, what: str) -> None:
         for index, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
             _compare(ours, np.asarray(theirs), tolerance, f"top{index}: found other values than {what}")
 
 
-def _check_in_place(check: _Check, found: Arrays, tolerance: float) -> None:
+def _check_in_place(check: _Check, found: ArrayList, tolerance: float) -> None:
     if len(found) != 1 or len(check.values) != 1 or found[0].shape != check.shapes[0]:
         return
     try:
@@ -162,7 +164,7 @@ def _check_in_place(check: _Check, found: Arrays, tolerance: float) -> None:
     check.compare(check.forward(net, in_place=True), found, tolerance, "those out of place, in place")
 
 
-def _check_saved(check: _Check, net: Net, found: Arrays) -> None:
+def _check_saved(check: _Check, net: Net, found: ArrayList) -> None:
     if "layer" not in net.params:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -195,7 +197,7 @@ def _check_gradients(check: _Check, tolerance: float, *, smooth: bool) -> dict[s
     return {f"gradient of {name}": value for name, value in first.items()}
 
 
-def _backward(check: _Check, net: Net, seeds: Arrays) -> dict[str, np.ndarray]:
+def _backward(check: _Check, net: Net, seeds: ArrayList) -> dict[str, np.ndarray]:
     for name, seed in zip(check.tops, seeds, strict=True):
         net.blobs[name].diff[...] = seed
     net.backward()
@@ -211,10 +213,10 @@ def _backward(check: _Check, net: Net, seeds: Arrays) -> dict[str, np.ndarray]:
 
 def _differences(
     layer: TorchLayer,
-    leaves: Arrays,
+    leaves: ArrayList,
     wanted: Sequence[bool],
     bottoms: int,
-    seeds: Arrays,
+    seeds: ArrayList,
     names: Sequence[str],
     draw: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

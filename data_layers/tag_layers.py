@@ -13,7 +13,7 @@ import numpy as np
 
 import caffe
 from fcn_caffe.data_layers.segdata import params
-from fcn_caffe.data_layers.segdata.constraints import Constraints, Settings
+from fcn_caffe.data_layers.segdata.constraints import Constraints, ConstraintSettings
 
 
 class _TagLoss(caffe.Layer):
@@ -84,7 +84,7 @@ class CCNNLossLayer(_TagLoss):
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         super().setup(bottom, top)
-        self.constraints = Settings(**self.settings)
+        self.constraints = ConstraintSettings(**self.settings)
 
     def loss(self, scores: np.ndarray, tags: np.ndarray) -> tuple[float, np.ndarray]:
         logs = log_softmax(scores)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from fcn_caffe import home
-from fcn_caffe.atomic import read_json
+from fcn_caffe.whole_files import read_json
 
 
 def new(name: str, **options: Any) -> None:

@@ -21,8 +21,8 @@ from typing import Any, Optional
 
 from fcn_caffe.net_spec import reference
 from fcn_caffe.net_spec.catalogue import EVERY, ROWS, adapt, files
-from fcn_caffe.net_spec.datasets import data_set
 from fcn_caffe.net_spec.generate import COMMAND, differences, write
+from fcn_caffe.net_spec.input_data import data_set
 from fcn_caffe.net_spec.nets import Variant
 
 

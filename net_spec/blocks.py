@@ -47,7 +47,7 @@ class Level(NamedTuple):
     top: Top
 
 
-class Stream:
+class SuffixedSpec:
     """A NetSpec in which every name ends in `suffix`, so that a net can hold a trunk several times."""
 
     def __init__(self, spec: NetSpec, suffix: str = "") -> None:

@@ -11,7 +11,10 @@ from typing import Any
 
 from fcn_caffe.net_spec import recipes
 from fcn_caffe.net_spec.crfrnn import CrfRnn
-from fcn_caffe.net_spec.datasets import (
+from fcn_caffe.net_spec.deeplab import FOUR, FOUR_NARROW, LARGEFOV, MSC_LARGEFOV, SEVEN, DeepLab
+from fcn_caffe.net_spec.fcn import Head
+from fcn_caffe.net_spec.hed import Hed
+from fcn_caffe.net_spec.input_data import (
     CAMVID,
     DEMO,
     DEMO_CLASSES,
@@ -26,10 +29,7 @@ from fcn_caffe.net_spec.datasets import (
     VOC7,
     DataSet,
 )
-from fcn_caffe.net_spec.deeplab import FOUR, FOUR_NARROW, LARGEFOV, MSC_LARGEFOV, SEVEN, DeepLab
-from fcn_caffe.net_spec.fcn import Head
-from fcn_caffe.net_spec.hed import Hed
-from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, Classifier, TrainedClassifier, Variant, staged
+from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, ClassifierNet, TrainedClassifier, Variant, staged
 from fcn_caffe.net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
 from fcn_caffe.net_spec.segnet import SegNet
 from fcn_caffe.net_spec.tags import SYNSETS, Tagged
@@ -46,12 +46,12 @@ from fcn_caffe.net_spec.trunks import (
 )
 
 CLASSIFIERS = (
-    Classifier("ilsvrc/vgg16", VGG16),
-    Classifier("ilsvrc/caffenet", CAFFENET),
-    Classifier("ilsvrc/alexnet", ALEXNET),
-    Classifier("ilsvrc/alexnet_owt", ALEXNET_OWT),
-    Classifier("ilsvrc/googlenet", GOOGLENET),
-    Classifier("ilsvrc/squeezenet_v1.1", SQUEEZENET),
+    ClassifierNet("ilsvrc/vgg16", VGG16),
+    ClassifierNet("ilsvrc/caffenet", CAFFENET),
+    ClassifierNet("ilsvrc/alexnet", ALEXNET),
+    ClassifierNet("ilsvrc/alexnet_owt", ALEXNET_OWT),
+    ClassifierNet("ilsvrc/googlenet", GOOGLENET),
+    ClassifierNet("ilsvrc/squeezenet_v1.1", SQUEEZENET),
     TrainedClassifier(
         "demo-classifier",
         SMALL_VGG,
@@ -239,12 +239,12 @@ BACKBONES = {
 }
 """What nets for data of one's own are made of: the classifier they start from, and a recipe for each stride."""
 
-EVERY: tuple[Classifier | Variant, ...] = (*CLASSIFIERS, *VARIANTS)
+EVERY: tuple[ClassifierNet | Variant, ...] = (*CLASSIFIERS, *VARIANTS)
 
-ROWS: dict[str, Classifier | Variant] = {row.name: row for row in EVERY}
+ROWS: dict[str, ClassifierNet | Variant] = {row.name: row for row in EVERY}
 
 
-def files(rows: tuple[Classifier | Variant, ...] = EVERY, root: str = "") -> dict[str, Any]:
+def files(rows: tuple[ClassifierNet | Variant, ...] = EVERY, root: str = "") -> dict[str, Any]:
     """Path to message, of every net and solver of `rows`. `root` comes before each path, also inside of the solvers."""
     made = {}
     for row in rows:

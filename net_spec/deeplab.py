@@ -21,14 +21,14 @@ from fcn_caffe.net_spec.blocks import (
     FIXED,
     Form,
     Level,
-    Stream,
+    SuffixedSpec,
     conv_relu,
     dropout,
     max_pool,
     odd_kernel_trimmed,
 )
-from fcn_caffe.net_spec.datasets import DEPLOY
 from fcn_caffe.net_spec.fcn import add_loss
+from fcn_caffe.net_spec.input_data import DEPLOY
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS, Trunk, fc8
 
@@ -42,7 +42,7 @@ FASTER = [{"lr_mult": 10, "decay_mult": 1}, {"lr_mult": 20, "decay_mult": 0}]
 
 
 def vgg16_at_8(
-    n: Stream, bottom: Top, form: Form, kernel: int, width: int, dilation: int, scales: bool = False
+    n: SuffixedSpec, bottom: Top, form: Form, kernel: int, width: int, dilation: int, scales: bool = False
 ) -> list[Level]:
     """VGG16 at stride 8 with an fc6 of `width` channels, kernel×kernel, and the level that is scored.
 
@@ -69,7 +69,15 @@ def vgg16_at_8(
 
 
 def _block(
-    n: Stream, number: str, name: str, bottom: Top, width: int, kernel: int, form: Form, param: Any = None, **more: Any
+    n: SuffixedSpec,
+    number: str,
+    name: str,
+    bottom: Top,
+    width: int,
+    kernel: int,
+    form: Form,
+    param: Any = None,
+    **more: Any,
 ) -> Top:
     """A convolution, the ReLU and the dropout after it."""
     filler = form.filler(name)
@@ -82,7 +90,7 @@ def _block(
     return n[f"relu{number}"]
 
 
-def _branch(n: Stream, name: str, stride: int, bottom: Top, like: Top, form: Form) -> Top:
+def _branch(n: SuffixedSpec, name: str, stride: int, bottom: Top, like: Top, form: Form) -> Top:
     """Two convolutions that bring a finer map to stride 8. Where sides are not 8k + 1 they would end a pixel early:
     one more step of padding, which is cropped."""
     step = STRIDE // stride
@@ -127,7 +135,7 @@ class DeepLab(Variant):
         train, deploy = phase == data.train.file, phase == DEPLOY
         data.feed(n, phase, crop=self.crop, mirror=True)
         form = Form(dropout=not deploy, first=data.first, special=dict.fromkeys(self.drawn, RANDOM))
-        (level,) = self.trunk.features(Stream(n), n.data, form)
+        (level,) = self.trunk.features(SuffixedSpec(n), n.data, form)
         (head,) = data.heads
         n[f"score_{level.name}{head.ending}"] = coarse = L.Convolution(
             level.top, num_output=head.classes, kernel_size=1, param=FASTER, weight_filler=GAUSSIAN

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 Shape = tuple[int, ...]
 
 
-class Window(NamedTuple):
+class InputWindow(NamedTuple):
     """What part of the input a pixel of a blob sees: `size` pixels, `stride` further for the next pixel."""
 
     size: int
@@ -57,12 +57,12 @@ def parameters(net: Any, inputs: dict[str, Shape] | None = None) -> dict[str, in
     return counts
 
 
-def receptive_field(net: Any, blob: str, source: str = "data") -> Window:
+def receptive_field(net: Any, blob: str, source: str = "data") -> InputWindow:
     """What one pixel of `blob` sees of `source`: the largest window of all ways between them.
 
     Raises ValueError if there is no way but through layers that see everything, or that upsample.
     """
-    windows = {source: Window(1, 1)}
+    windows = {source: InputWindow(1, 1)}
     for layer in net.layer:
         seen = [windows[bottom] for bottom in layer.bottom if bottom in windows]
         if not seen or layer.type in ("InnerProduct", "Deconvolution"):
@@ -71,7 +71,7 @@ def receptive_field(net: Any, blob: str, source: str = "data") -> Window:
         if layer.type in ("Convolution", "Pooling"):
             kernel, step, _ = _kernel(layer)
             size, stride = size + (kernel - 1) * stride, stride * step
-        windows.update((top, Window(size, stride)) for top in layer.top)
+        windows.update((top, InputWindow(size, stride)) for top in layer.top)
     if blob not in windows:
         raise ValueError(f"blob '{blob}': there is no way from '{source}' to it through layers that slide a window")
     return windows[blob]

@@ -14,7 +14,7 @@ from caffe.coord_map import crop
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from fcn_caffe.net_spec.blocks import BIAS_TWICE, FIXED, conv_relu, even_kernel, max_pool
-from fcn_caffe.net_spec.datasets import DEPLOY
+from fcn_caffe.net_spec.input_data import DEPLOY
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS
 

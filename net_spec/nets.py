@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
-from fcn_caffe.net_spec import datasets, recipes
-from fcn_caffe.net_spec.blocks import Form, Stream
-from fcn_caffe.net_spec.datasets import DEPLOY, DataSet
+from fcn_caffe.net_spec import input_data, recipes
+from fcn_caffe.net_spec.blocks import Form, SuffixedSpec
 from fcn_caffe.net_spec.fcn import add_loss, segment
+from fcn_caffe.net_spec.input_data import DEPLOY, DataSet
 from fcn_caffe.net_spec.recipes import Recipe
 from fcn_caffe.net_spec.trunks import Trunk
 
@@ -63,11 +63,11 @@ class Variant:
         data.feed(n, phase)
         form = Form(pad=self.trunk.pad, dropout=not deploy, first=data.first)
         if self.late:
-            streams = {blob: self.trunk.features(Stream(n, blob), n[blob], form) for blob in data.inputs}
+            streams = {blob: self.trunk.features(SuffixedSpec(n, blob), n[blob], form) for blob in data.inputs}
         else:
             if "data" not in data.inputs:
                 n.data = L.Concat(*(n[blob] for blob in data.inputs))
-            streams = {"": self.trunk.features(Stream(n), n.data, form)}
+            streams = {"": self.trunk.features(SuffixedSpec(n), n.data, form)}
         image = n[next(iter(data.inputs))] if self.late else n.data
         for head in data.heads:
             score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once, self.learned)
@@ -130,7 +130,7 @@ def _fix_all_but(learns: tuple[str, ...], net: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Classifier:
+class ClassifierNet:
     """A classification net: `deploy` as it was trained, `conv` with its fully connected layers as convolutions.
 
     In `conv`, whatever the weights that are loaded do not have is drawn at random and not left at zero.
@@ -149,12 +149,12 @@ class Classifier:
         return n.to_proto()
 
     def scores(self, n: NetSpec, form: Form) -> Any:
-        stream = Stream(n)
+        stream = SuffixedSpec(n)
         return self.trunk.classify(stream, self.trunk.features(stream, n.data, form)[0].top, form, self.classes)
 
 
 @dataclass(frozen=True)
-class TrainedClassifier(Classifier):
+class TrainedClassifier(ClassifierNet):
     """A classification net that is trained here, from lists of images `<folder>/<split>.txt`."""
 
     phases: tuple[str, ...] = ("train", "val", DEPLOY, "conv")
@@ -173,7 +173,7 @@ class TrainedClassifier(Classifier):
             root_folder=f"{self.folder}/",
             batch_size=self.batch,
             shuffle=phase == "train",
-            transform_param={"mean_value": list(datasets.MEAN), "mirror": phase == "train"},
+            transform_param={"mean_value": list(input_data.MEAN), "mirror": phase == "train"},
         )
         scores = self.scores(n, Form(inner_product=True, fillers=RANDOM, special=TO_TRAIN))
         n.loss = L.SoftmaxWithLoss(scores, n.label)

@@ -14,8 +14,8 @@ from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
 from caffe.proto import caffe_pb2
 from fcn_caffe.net_spec.blocks import BIAS_TWICE
-from fcn_caffe.net_spec.datasets import DEPLOY
 from fcn_caffe.net_spec.fcn import add_loss
+from fcn_caffe.net_spec.input_data import DEPLOY
 from fcn_caffe.net_spec.nets import RANDOM, Variant
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS
 

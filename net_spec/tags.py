@@ -12,9 +12,9 @@ from typing import Any
 from caffe.coord_map import crop
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
-from fcn_caffe.net_spec.blocks import FIXED, Form, Stream, score_conv
-from fcn_caffe.net_spec.datasets import DEPLOY
+from fcn_caffe.net_spec.blocks import FIXED, Form, SuffixedSpec, score_conv
 from fcn_caffe.net_spec.fcn import add_loss
+from fcn_caffe.net_spec.input_data import DEPLOY
 from fcn_caffe.net_spec.nets import Variant
 
 SYNSETS: dict[int, tuple[int, ...]] = {
@@ -49,7 +49,7 @@ class Tagged(Variant):
         train, deploy = phase == data.train.file, phase == DEPLOY
         data.feed(n, phase, tags=self.tags)
         form = Form(pad=None if train else self.trunk.pad, dropout=not deploy, first=data.first)
-        level = self.trunk.features(Stream(n), n.data, form)[0]
+        level = self.trunk.features(SuffixedSpec(n), n.data, form)[0]
         (head,) = data.heads
         n[f"score_{level.name}{head.ending}"] = coarse = score_conv(level.top, head.classes)
         if train:

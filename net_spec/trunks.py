@@ -1,6 +1,6 @@
 """The classification nets that segmentation nets are made of, each defined once for both uses.
 
-`features` is the trunk: it names its layers in a Stream and returns the maps that can be scored, coarsest first.
+`features` is the trunk: it names its layers in a SuffixedSpec and returns the maps that can be scored, coarsest first.
 `classify` is what a classification net has after the coarsest.
 """
 
@@ -19,7 +19,7 @@ from fcn_caffe.net_spec.blocks import (
     BIAS_TWICE,
     Form,
     Level,
-    Stream,
+    SuffixedSpec,
     conv_relu,
     dropout,
     even_kernel,
@@ -43,8 +43,8 @@ class Trunk:
     """
 
     name: str
-    features: Callable[[Stream, Top, Form], list[Level]]
-    classify: Callable[[Stream, Top, Form, int], Top]
+    features: Callable[[SuffixedSpec, Top, Form], list[Level]]
+    classify: Callable[[SuffixedSpec, Top, Form, int], Top]
     size: int
     pad: int
     upsampling: Callable[[int], dict[str, int]]
@@ -57,7 +57,7 @@ def fully_connected(bottom: Top, width: int, kernel_size: int, form: Form, **set
     return L.Convolution(bottom, num_output=width, kernel_size=kernel_size, stride=1, pad=0, **settings)
 
 
-def fc6_fc7(n: Stream, bottom: Top, width: int, kernel_size: int, form: Form, **settings: Any) -> Top:
+def fc6_fc7(n: SuffixedSpec, bottom: Top, width: int, kernel_size: int, form: Form, **settings: Any) -> Top:
     """The two wide layers that VGG and AlexNet end in, each with ReLU and dropout of a half."""
     top = bottom
     for number, kernel in ((6, kernel_size), (7, 1)):
@@ -68,13 +68,18 @@ def fc6_fc7(n: Stream, bottom: Top, width: int, kernel_size: int, form: Form, **
     return top
 
 
-def fc8(n: Stream, bottom: Top, form: Form, classes: int, **settings: Any) -> Top:
+def fc8(n: SuffixedSpec, bottom: Top, form: Form, classes: int, **settings: Any) -> Top:
     n["fc8"] = fully_connected(bottom, classes, 1, form, **settings, **form.filler("fc8"))
     return n["fc8"]
 
 
 def vgg(
-    n: Stream, bottom: Top, form: Form, blocks: tuple[tuple[int, int], ...], fc6_kernel: int = 0, fc_width: int = 0
+    n: SuffixedSpec,
+    bottom: Top,
+    form: Form,
+    blocks: tuple[tuple[int, int], ...],
+    fc6_kernel: int = 0,
+    fc_width: int = 0,
 ) -> list[Level]:
     """VGG (arXiv 1409.1556): `blocks` of (channels, 3x3 convolutions), each halved by a pooling.
 
@@ -97,7 +102,7 @@ def vgg(
     return [Level("fr", 2 ** len(blocks), fc7), *pools[-2:1:-1]]
 
 
-def alexnet(n: Stream, bottom: Top, form: Form, norm_first: bool, **rates: Any) -> list[Level]:
+def alexnet(n: SuffixedSpec, bottom: Top, form: Form, norm_first: bool, **rates: Any) -> list[Level]:
     """AlexNet (NIPS 2012) in two towers, with normalisation before pooling, as its authors have it, or after."""
 
     def conv(top: Top, width: int, kernel_size: int, **settings: Any) -> tuple[Top, Top]:
@@ -127,7 +132,7 @@ def alexnet(n: Stream, bottom: Top, form: Form, norm_first: bool, **rates: Any) 
 ONE_TOWER = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
 
 
-def alexnet_owt(n: Stream, bottom: Top, form: Form) -> list[Level]:
+def alexnet_owt(n: SuffixedSpec, bottom: Top, form: Form) -> list[Level]:
     """AlexNet in one tower, without normalisation (arXiv 1404.5997): torchvision's."""
     top = bottom
     for number, (width, kernel, stride, pad) in enumerate(ONE_TOWER, 1):
@@ -155,7 +160,7 @@ INCEPTION = {
 }
 
 
-def googlenet(n: Stream, bottom: Top, form: Form) -> list[Level]:
+def googlenet(n: SuffixedSpec, bottom: Top, form: Form) -> list[Level]:
     """GoogLeNet (arXiv 1409.4842) without its auxiliary classifiers, named as BVLC's."""
 
     def conv(module: str, name: str, top: Top, width: int, kernel_size: int, **settings: Any) -> Top:
@@ -193,7 +198,7 @@ def googlenet(n: Stream, bottom: Top, form: Form) -> list[Level]:
     return [Level("fr", 32, top), Level("inception_4e", 16, levels["4e"]), Level("inception_3b", 8, levels["3b"])]
 
 
-def googlenet_classifier(n: Stream, bottom: Top, form: Form, classes: int) -> Top:
+def googlenet_classifier(n: SuffixedSpec, bottom: Top, form: Form, classes: int) -> Top:
     n["pool5/7x7_s1"] = L.Pooling(bottom, pool=P.Pooling.AVE, kernel_size=7, stride=1)
     n["pool5/drop_7x7_s1"] = dropout(n["pool5/7x7_s1"], 0.4)
     n["loss3/classifier"] = fully_connected(n["pool5/drop_7x7_s1"], classes, 1, form, param=BIAS_TWICE, **form.fillers)
@@ -204,7 +209,7 @@ def googlenet_classifier(n: Stream, bottom: Top, form: Form, classes: int) -> To
 FIRE = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
 
 
-def squeezenet(n: Stream, bottom: Top, form: Form) -> list[Level]:
+def squeezenet(n: SuffixedSpec, bottom: Top, form: Form) -> list[Level]:
     """SqueezeNet v1.1 (arXiv 1602.07360), convolutional to its end, of stride 16."""
 
     def conv(module: str, name: str, top: Top, width: int, kernel_size: int, **settings: Any) -> Top:
@@ -233,7 +238,7 @@ def squeezenet(n: Stream, bottom: Top, form: Form) -> list[Level]:
     return [Level("fr", 16, top), Level("fire5", 8, levels[5]), Level("fire3", 4, levels[3])]
 
 
-def squeezenet_classifier(n: Stream, bottom: Top, form: Form, classes: int) -> Top:
+def squeezenet_classifier(n: SuffixedSpec, bottom: Top, form: Form, classes: int) -> Top:
     n["conv10"], n["relu_conv10"] = conv_relu(bottom, classes, 1, **form.fillers)
     if not form.inner_product:
         return n["relu_conv10"]

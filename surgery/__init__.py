@@ -7,10 +7,10 @@ subsampling.py  subsample: a wide layer made smaller
 report.py    what a surgery did, and what it left alone
 """
 
+from fcn_caffe.surgery.copy_report import Report
 from fcn_caffe.surgery.kernels import interp, upsample_filt
-from fcn_caffe.surgery.report import Report
 from fcn_caffe.surgery.scores import expand_score
 from fcn_caffe.surgery.subsampling import subsample
-from fcn_caffe.surgery.weights import convolutionalize, transplant
+from fcn_caffe.surgery.transplanting import convolutionalize, transplant
 
 __all__ = ["Report", "convolutionalize", "expand_score", "interp", "subsample", "transplant", "upsample_filt"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fcn_caffe.surgery.report import dims
+from fcn_caffe.surgery.copy_report import dims
 
 
 def expand_score(new_net: Any, new_layer: str, net: Any, layer: str) -> None:

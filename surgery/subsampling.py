@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fcn_caffe.surgery.report import dims
+from fcn_caffe.surgery.copy_report import dims
 
 
 def subsample(new_net: Any, net: Any, layers: Sequence[str]) -> None:

@@ -59,8 +59,8 @@ ROOMS = """
     datasets
     pictures
     program
-    progress device
-    home names atomic engine shadowed
+    progress device_options
+    home names whole_files engine shadowed
     net_spec surgery data_layers
     bare_names
 """

@@ -6,7 +6,7 @@ import torch
 
 import caffe
 from caffe.errors import ShapeError
-from caffe.layer_types.vision.pooling import LOWEST, Window, chosen_pool, max_pool
+from caffe.layer_types.vision.pooling import LOWEST, PoolingWindow, chosen_pool, max_pool
 from tests.cases import run as runner
 from tests.cases.case import case
 
@@ -62,7 +62,7 @@ def test_stochastic_draws_anew_with_every_forward_and_repeats_with_the_seed():
 def test_stochastic_chooses_in_proportion_to_the_values():
     x = torch.tensor([[[[1.0, 0.0], [2.0, 5.0]]]])
     draws = torch.linspace(0.0005, 0.9995, 1000)
-    window = Window(kernel=(2, 2), stride=(1, 1), pad=(0, 0))
+    window = PoolingWindow(kernel=(2, 2), stride=(1, 1), pad=(0, 0))
     chosen = torch.stack([chosen_pool(x, window, draw.reshape(1, 1, 1, 1)) for draw in draws]).flatten()
     assert [(chosen == value).sum().item() for value in (0.0, 1.0, 2.0, 5.0)] == [0, 125, 250, 625]
 
@@ -95,7 +95,7 @@ def test_round_mode_floor_refuses_a_map_smaller_than_the_window():
 def test_an_empty_window_has_no_gradient():
     """Caffe writes in front of its array here."""
     x = torch.randn(1, 1, 4, 4, requires_grad=True)
-    y = max_pool(x, Window(kernel=(1, 1), stride=(2, 4), pad=(0, 0)))
+    y = max_pool(x, PoolingWindow(kernel=(1, 1), stride=(2, 4), pad=(0, 0)))
     assert y.shape == (1, 1, 3, 2)
     assert (y[0, 0, 2] == LOWEST).all()
     assert (y[0, 0, :, 1] == LOWEST).all()
@@ -108,7 +108,7 @@ def test_an_empty_window_has_no_gradient():
 @pytest.mark.parametrize(("kernel", "stride"), [((2, 2), (2, 2)), ((3, 1), (3, 2)), ((2, 3), (4, 3)), ((1, 2), (3, 5))])
 def test_max_pooling_without_gradient_is_the_same(kernel, stride, sizes, floor):
     x = torch.randint(-2, 3, (2, 3, *sizes)).float()
-    window = Window(kernel, stride, (0, 0), floor)
+    window = PoolingWindow(kernel, stride, (0, 0), floor)
     if min(window.positions(tuple(x.shape))) > 0:
         assert torch.equal(max_pool(x, window), max_pool(x.clone().requires_grad_(), window).detach())
 
@@ -117,5 +117,5 @@ def test_max_pooling_without_gradient_is_the_same(kernel, stride, sizes, floor):
 def test_the_top_has_memory_of_its_own(kernel):
     x = torch.randn(1, 2, 2, 2)
     kept = x.clone()
-    max_pool(x, Window(kernel, stride=(3, 3), pad=(0, 0))).zero_()
+    max_pool(x, PoolingWindow(kernel, stride=(3, 3), pad=(0, 0))).zero_()
     assert torch.equal(x, kept)

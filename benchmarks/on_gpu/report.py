@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import machine
 from benchmarks.floor import floor
-from benchmarks.report import table
+from benchmarks.result_page import table
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("tests", "speed", "compiled", "floor", "training", "sizes", "large", "together")

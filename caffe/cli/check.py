@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     registration.load_added()
-    found = examine.Findings()
+    found = examine.NetFindings()
     logger = logging.getLogger("caffe")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if found.problems else 0
 
 
-def _told(found: examine.Findings, do: Any, *arguments: Any) -> Any:
+def _told(found: examine.NetFindings, do: Any, *arguments: Any) -> Any:
     try:
         return do(*arguments)
     except (CaffeError, OSError) as error:

@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from caffe.data import images
+from caffe.data.batch_sources import parse_datum
 from caffe.data.database import Database
-from caffe.data.sources import parse_datum
 from caffe.data.transformer import array_of
 from caffe.errors import DataError
 from caffe.formats import binaryproto

@@ -17,9 +17,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from caffe.data import images
+from caffe.data.batch_sources import read_image_list
 from caffe.data.database import DatabaseWriter, new_database
 from caffe.data.random import Random, new_seed
-from caffe.data.sources import read_image_list
 from caffe.errors import DataError, UsageError
 from caffe.log import log
 from caffe.proto import caffe_pb2

@@ -21,7 +21,7 @@ from caffe.cli import brew, input_size
 from caffe.errors import UsageError, WeightsError
 from caffe.export import check, program, tensors
 from caffe.export import model as onnx_model
-from caffe.formats import weights as weight_files
+from caffe.formats import weight_files
 from caffe.formats.parameter_names import module_name
 from caffe.net import Net
 from caffe.proto import caffe_pb2

@@ -18,7 +18,7 @@ from caffe.errors import DataError, FormatError, UsageError
 from caffe.formats.atomic import open_atomic
 from caffe.log import log
 
-Row = dict[str, float]
+LogRow = dict[str, float]
 
 _STAMP = re.compile(r"^[IWEF](\d\d)(\d\d) (\d+):(\d+):(\d+)\.(\d+)")
 _LEAP_DAY = re.compile(r"^[IWEF]0229 ", re.MULTILINE)
@@ -33,9 +33,9 @@ _LOSS = re.compile(rf"Iteration \d+.*, loss = {_NUMBER}")
 class Tables:
     """What a log says: a row an iteration."""
 
-    train: list[Row] = field(default_factory=list)
-    test: list[Row] = field(default_factory=list)
-    losses: list[Row] = field(default_factory=list)
+    train: list[LogRow] = field(default_factory=list)
+    test: list[LogRow] = field(default_factory=list)
+    losses: list[LogRow] = field(default_factory=list)
     """NumIters, Seconds, LearningRate, and the smoothed `loss`."""
 
 
@@ -111,7 +111,7 @@ def parse(text: str, year: int = 2000) -> Tables:
     return tables
 
 
-def _write(path: Path, rows: list[Row], delimiter: str) -> None:
+def _write(path: Path, rows: list[LogRow], delimiter: str) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, delimiter=delimiter)

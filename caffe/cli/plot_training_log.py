@@ -11,7 +11,7 @@
 import argparse
 from pathlib import Path
 
-from caffe.cli.parse_log import Row, Tables, read
+from caffe.cli.parse_log import LogRow, Tables, read
 from caffe.errors import DataError, UsageError
 from caffe.formats.atomic import open_atomic
 from caffe.log import log
@@ -78,7 +78,7 @@ def _points(tables: Tables, quantity: str, axis: str) -> list[tuple[float, float
     return [(row[axis], row[column]) for row in rows if column in row]
 
 
-def _test_column(rows: list[Row], word: str) -> str:
+def _test_column(rows: list[LogRow], word: str) -> str:
     """The output of that name, or else the first whose name contains it."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return word if word in names else next((name for name in names if word in name), word)

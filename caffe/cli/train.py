@@ -20,7 +20,7 @@ from typing import Any
 
 from caffe import ranks
 from caffe.cli import brew, launch
-from caffe.cli.progress import progress
+from caffe.cli.training_bar import training_bar
 from caffe.errors import UsageError
 from caffe.log import log
 from caffe.proto import caffe_pb2
@@ -102,7 +102,7 @@ def _solve(solver: Solver, snapshot: str, *, may_differ: bool) -> None:
             others.agree(solver)
         _resume(solver, snapshot, others)
         log.info("Starting Optimization")
-        with progress(solver):
+        with training_bar(solver):
             solver.solve()
     log.info("Optimization Done.")
 

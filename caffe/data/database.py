@@ -13,8 +13,8 @@ import lmdb
 from caffe.data import leveldb, lmdb_reader
 from caffe.data.leveldb_writer import LevelDbWriter
 from caffe.errors import DataError
+from caffe.formats.mapped import PathLike
 
-PathLike = str | os.PathLike[str]
 BACKENDS = ("lmdb", "leveldb")
 
 _COMMIT_EVERY = 1000

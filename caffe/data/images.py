@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from caffe.errors import DataError
+from caffe.formats.mapped import PathLike
 from caffe.formats.pictures import FORMATS, UNREADABLE
-
-PathLike = str | os.PathLike[str]
 
 _GREY = ("1", "L", "LA")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")

@@ -33,7 +33,7 @@ MOST_EXPANSION = 22
 LOG_NUMBER, _PREVIOUS_LOG, _DELETED_TABLE, NEW_TABLE = 2, 9, 6, 7
 _SKIPPED_EDITS = {1: "bytes", 3: "number", 4: "number", 5: "number bytes"}
 
-Entry = tuple[bytes, int, bool, bytes]
+TableEntry = tuple[bytes, int, bool, bytes]
 """User key, minus the sequence number (so that the newest comes first), whether it is there, value."""
 
 
@@ -47,7 +47,7 @@ def entries(folder: str) -> Iterator[tuple[bytes, bytes]]:
         ) from error
 
 
-def _newest(merged: Iterator[Entry]) -> Iterator[tuple[bytes, bytes]]:
+def _newest(merged: Iterator[TableEntry]) -> Iterator[tuple[bytes, bytes]]:
     last = None
     for key, _, present, value in merged:
         if key != last and present:
@@ -55,7 +55,7 @@ def _newest(merged: Iterator[Entry]) -> Iterator[tuple[bytes, bytes]]:
         last = key
 
 
-def _sources(folder: Path) -> list[Iterator[Entry]]:
+def _sources(folder: Path) -> list[Iterator[TableEntry]]:
     """Sorted entries: of a log file, of a table of level 0, of all tables of a higher level (they do not overlap)."""
     name = (folder / "CURRENT").read_bytes()[:100].decode("ascii", "replace").strip()
     if not re.fullmatch(r"MANIFEST-\d+", name):
@@ -153,7 +153,7 @@ def _records(data: memoryview) -> Iterator[bytes]:
             yield b"".join(parts)
 
 
-def _log(path: Path) -> Iterator[Entry]:
+def _log(path: Path) -> Iterator[TableEntry]:
     """Write batches: sequence number (8 bytes), count (4), then each entry: its kind (1), key, and value if there."""
     for record in _records(map_file(path)):
         data = memoryview(record)
@@ -168,12 +168,12 @@ def _log(path: Path) -> Iterator[Entry]:
             sequence += 1
 
 
-def _tables(folder: Path, numbers: list[int]) -> Iterator[Entry]:
+def _tables(folder: Path, numbers: list[int]) -> Iterator[TableEntry]:
     for number in numbers:
         yield from _table(folder, number)
 
 
-def _table(folder: Path, number: int) -> Iterator[Entry]:
+def _table(folder: Path, number: int) -> Iterator[TableEntry]:
     path = next((p for p in (folder / f"{number:06d}.ldb", folder / f"{number:06d}.sst") if os.path.exists(p)), None)
     if path is None:
         raise ValueError(f"the table {number:06d}.ldb is missing")

@@ -4,8 +4,7 @@ import os
 import re
 
 from caffe.errors import DataError
-
-PathLike = str | os.PathLike[str]
+from caffe.formats.mapped import PathLike
 
 _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _HDF5 = b"\x89HDF\r\n\x1a\n"

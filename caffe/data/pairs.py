@@ -11,9 +11,9 @@ import numpy as np
 
 from caffe import ranks
 from caffe.data import images, lists
+from caffe.data.batch_sources import check_batch_size
 from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
-from caffe.data.sources import check_batch_size
 from caffe.errors import DataError, NetError
 from caffe.formats.pictures import FORMATS
 from caffe.log import log

@@ -20,9 +20,9 @@ from itertools import islice
 import numpy as np
 
 from caffe.data import images, lists
+from caffe.data.batch_sources import Batch, check_batch_size
 from caffe.data.naming import naming
 from caffe.data.random import Random, new_seed
-from caffe.data.sources import Batch, check_batch_size
 from caffe.data.transformer import DataTransformer
 from caffe.errors import DataError, NetError
 from caffe.limits import check_count
@@ -35,7 +35,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Window:
+class LabelledBox:
     """A box in the image number `image`, and its class (0: background)."""
 
     image: int
@@ -83,7 +83,7 @@ class WindowSource:
                 self._contents = [images.content_of(file) for file in self._files]
         self.shape: Shape = (self._batch_size, 3, self._crop_size, self._crop_size)
 
-    def _sorted_out(self, windows: list[tuple[Window, float]]) -> tuple[list[Window], list[Window]]:
+    def _sorted_out(self, windows: list[tuple[LabelledBox, float]]) -> tuple[list[LabelledBox], list[LabelledBox]]:
         """Windows of objects and windows of background, by their overlap with an object."""
         objects, background = [], []
         for window, overlap in windows:
@@ -95,7 +95,7 @@ class WindowSource:
                     )
                 objects.append(window)
             elif overlap < np.float32(self._param.bg_threshold):
-                background.append(Window(window.image, 0, window.box))
+                background.append(LabelledBox(window.image, 0, window.box))
         for label, count in sorted(Counter(window.label for window in [*background, *objects]).items()):
             log.info("class %d has %d samples", label, count)
         for kind, found in (("object", objects), ("background", background)):
@@ -128,7 +128,7 @@ class WindowSource:
                 return images.read(name)
             return images.decode(self._contents[number], True, name)
 
-    def _put(self, window: Window, mirrored: bool, target: np.ndarray) -> None:
+    def _put(self, window: LabelledBox, mirrored: bool, target: np.ndarray) -> None:
         """Warp a window into its place in the batch, C×crop×crop."""
         image = self._image(window.image)
         height, width = image.shape[:2]
@@ -146,7 +146,7 @@ class WindowSource:
         values -= self._transformer.mean_of_crop(self.shape[1:])[:, rows, columns]
         target[:, rows, columns] = values * np.float32(self._param.scale)
 
-    def _fit(self, window: Window, width: int, height: int, mirrored: bool) -> Fit:
+    def _fit(self, window: LabelledBox, width: int, height: int, mirrored: bool) -> Fit:
         """With a context, or with square windows, the window grows so that `context_pad` pixels of the crop show what
         is around it; what is outside of the image stays empty."""
         crop, pad, square = self._crop_size, self._param.context_pad, self._param.crop_mode == "square"
@@ -177,12 +177,12 @@ def _round(value: np.float32) -> int:
     return int(math.copysign(math.floor(abs(float(value)) + 0.5), value))
 
 
-def read_window_file(path: str, root: str, owner: str) -> tuple[list[str], list[tuple[Window, float]]]:
+def read_window_file(path: str, root: str, owner: str) -> tuple[list[str], list[tuple[LabelledBox, float]]]:
     """The image files, and all windows with their overlaps."""
     with naming(owner):
         words = iter(lists.read_words(path, f"Failed to open window file {path}"))
     files: list[str] = []
-    windows: list[tuple[Window, float]] = []
+    windows: list[tuple[LabelledBox, float]] = []
     try:
         for mark in words:
             if mark != "#":
@@ -194,7 +194,7 @@ def read_window_file(path: str, root: str, owner: str) -> tuple[list[str], list[
                 raise ValueError(f"'{file}' has {channels} channels, expected 3: images are read in colour")
             for _ in range(int(count)):
                 label, overlap, x1, y1, x2, y2 = _take(words, 6)
-                window = Window(len(files), int(label), (int(x1), int(y1), int(x2), int(y2)))
+                window = LabelledBox(len(files), int(label), (int(x1), int(y1), int(x2), int(y2)))
                 windows.append((window, float(np.float32(overlap))))
             with naming(owner):
                 lists.check_name(root + file, f"'{path}', image {len(files)}")

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from caffe.export.graph import Graph, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import says
 
 
 @says("ShuffleChannel")
-def shuffle(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def shuffle(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     batch, channels, *rest = g.dims(x)
     parts = g.reshape(x.name, [batch, g.size(layer.group), channels // layer.group, *rest])
@@ -17,7 +17,7 @@ def shuffle(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Se
 
 
 @says("Axpy")
-def axpy(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def axpy(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     s, a, b = bottoms
     scale = g.reshape(s.name, [*g.dims(s, 0, 2), *[1] * (len(a.shape) - 2)])
     return [g.add("Add", [g.add("Mul", [scale, a.name]), b.name])]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe.export.graph import Graph, Value
 from caffe.export.normalization import by_channel
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import Unsayable, says, values_of
 from caffe.forks.detection import NORMFACE_EPS
 from caffe.forks.detection_output import CODES
@@ -17,7 +17,7 @@ NEVER = -1e30
 
 
 @says("Normalize")
-def normalize(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def normalize(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     if not layer.scales:
         kind = "ReduceL1" if layer.kind == "L1" else "ReduceSumSquare"
@@ -33,7 +33,7 @@ def normalize(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> 
 
 
 @says("PriorBox", fixes="size")
-def prior_box(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def prior_box(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """Constant, for maps and images of fixed sizes."""
     shapes = [tuple(size or 1 for size in x.shape) for x in bottoms]
     boxes = layer.compute(*(torch.empty(shape, device="meta") for shape in shapes))
@@ -41,14 +41,14 @@ def prior_box(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> 
 
 
 @says("ROIPooling")
-def roi_pooling(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def roi_pooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x, regions = bottoms
     rows = g.reshape(regions.name, [g.dim(regions, 0), 5])
     return [g.add("MaxRoiPool", [x.name, rows], pooled_shape=list(layer.bins), spatial_scale=float(layer.scale))]
 
 
 @says("Reorg")
-def reorg(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def reorg(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     s = layer.stride
     batch, channels, height, width = g.dims(x)
@@ -58,7 +58,7 @@ def reorg(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequ
 
 
 @says("DetectionOutput", fixes="all")
-def detection_output(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def detection_output(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """NonMaxSuppression over the best boxes of each class, and the best of what is left."""
     param = layer.param
     if layer.sets > 1 or param.nms_param.eta < 1:
@@ -87,7 +87,7 @@ def detection_output(g: Graph, layer: Any, bottoms: list[Value], tops: list[Valu
     return [_rows(g, found, scores, boxes, images)]
 
 
-def _decoded(g: Graph, layer: Any, codes: str, priors: Value, count: int) -> str:
+def _decoded(g: OnnxGraph, layer: Any, codes: str, priors: OnnxValue, count: int) -> str:
     """Boxes (N, boxes, 4): xmin, ymin, xmax, ymax."""
     parts = g.reshape(priors.name, [2, count, 4])
     prior, variance = (
@@ -110,7 +110,7 @@ def _decoded(g: Graph, layer: Any, codes: str, priors: Value, count: int) -> str
     return g.add("Concat", [g.add("Sub", [centres, extents]), g.add("Add", [centres, extents])], axis=-1)
 
 
-def _counted(g: Graph, layer: Any, scores: str, count: int) -> str:
+def _counted(g: OnnxGraph, layer: Any, scores: str, count: int) -> str:
     """The scores, those of the background and of all but the best top_k of each class out of the running."""
     param, never = layer.param, g.number(NEVER)
     counts = np.arange(param.num_classes) != param.background_label_id
@@ -123,7 +123,7 @@ def _counted(g: Graph, layer: Any, scores: str, count: int) -> str:
     return counted
 
 
-def _best(g: Graph, found: str, scores: str, keep: int, image: int, images: int) -> str:
+def _best(g: OnnxGraph, found: str, scores: str, keep: int, image: int, images: int) -> str:
     """Of what is found in an image (M, 3), the `keep` of the highest scores, in their order."""
     if images > 1:
         number = g.add("Gather", [found, g.constant(np.array(0, np.int64), "column")], axis=1)
@@ -135,7 +135,7 @@ def _best(g: Graph, found: str, scores: str, keep: int, image: int, images: int)
     return g.add("Gather", [found, ordered], axis=0)
 
 
-def _rows(g: Graph, found: str, scores: str, boxes: str, images: int) -> str:
+def _rows(g: OnnxGraph, found: str, scores: str, boxes: str, images: int) -> str:
     """(1, 1, M, 7): image, class, score, box; a row of −1 for each image if nothing is found in any."""
     numbers = g.add("Gather", [found, g.constant([0, 1], "columns")], axis=1)
     where = g.add("Gather", [found, g.constant([0, 2], "columns")], axis=1)

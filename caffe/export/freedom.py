@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from caffe.errors import CaffeError
 from caffe.net import Net
+from caffe.shapes import Shape
 
-Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 MORE = (37, 59)
 """Rows and columns that are added to see what depends on them: with them, no map of a usual net keeps its size."""

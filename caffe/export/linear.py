@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import NeedsFixedSizes, says, values_of
 from caffe.layer_types.helpers.axes import canonical
 
 
 @says("InnerProduct")
-def inner_product(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def inner_product(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     weight, *bias = values_of(layer)
     constants = [g.constant(weight, "weight"), *(g.constant(each, "bias") for each in bias)]
@@ -25,14 +25,14 @@ def inner_product(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value])
 
 
 @says("Embed")
-def embed(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def embed(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     weight, *bias = values_of(layer)
     y = g.add("Gather", [g.constant(weight, "weight"), g.whole(bottoms[0].name)], axis=0)
     return [g.add("Add", [y, g.constant(bias[0], "bias")]) if bias else y]
 
 
 @says("Scale", "Bias")
-def scale_or_bias(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def scale_or_bias(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A factor or summand that is a constant, or the second bottom, with axes of size 1 around it."""
     x, learned = bottoms[0], values_of(layer)
     op = "Mul" if layer.type == "Scale" else "Add"
@@ -63,5 +63,5 @@ def scale_or_bias(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value])
 
 
 @says("Parameter")
-def parameter(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def parameter(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Identity", [g.constant(values_of(layer)[0], "value")])]

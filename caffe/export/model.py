@@ -9,7 +9,7 @@ import numpy as np
 from caffe.errors import NetError, UsageError
 from caffe.export import registry
 from caffe.export.freedom import Freedom
-from caffe.export.graph import Graph, Operation, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxOperation, OnnxValue
 from caffe.formats.atomic import open_atomic
 from caffe.net import Net
 from caffe.net.graph import Node
@@ -29,7 +29,7 @@ class Exported:
     blobs: name of an output → the blob that it is.
     """
 
-    def __init__(self, net: Net, graph: Graph, freedom: Freedom, blobs: dict[str, str]):
+    def __init__(self, net: Net, graph: OnnxGraph, freedom: Freedom, blobs: dict[str, str]):
         self.name = net.name or "net"
         self.graph, self.free = graph, freedom.free
         used = {name for operation in graph.operations for name in operation.inputs}
@@ -74,10 +74,10 @@ def exported(
         allowed = set()
     kind = np.float16 if half else np.float32
     try:
-        graph, freedom = Graph(opset, kind), Freedom(net, allowed)
+        graph, freedom = OnnxGraph(opset, kind), Freedom(net, allowed)
         blobs = _fill(net, graph, nodes, freedom, wanted)
     except registry.NeedsFixedSizes:
-        graph, freedom = Graph(opset, kind), Freedom(net, set())
+        graph, freedom = OnnxGraph(opset, kind), Freedom(net, set())
         blobs = _fill(net, graph, nodes, freedom, wanted)
     return Exported(net, graph, freedom, blobs)
 
@@ -107,7 +107,7 @@ def _check_types(nodes: list[Node], converters: Mapping[str, object]) -> None:
         raise NetError(f"This net cannot be exported to ONNX. {words}. Nothing was written.", layer=bad[0].name)
 
 
-def _fill(net: Net, graph: Graph, nodes: list[Node], freedom: Freedom, wanted: Sequence[str]) -> dict[str, str]:
+def _fill(net: Net, graph: OnnxGraph, nodes: list[Node], freedom: Freedom, wanted: Sequence[str]) -> dict[str, str]:
     """Say the layers; the outputs' names and which blobs they are."""
     names = net.graph.blob_names
     last_writer = {index: number for number, node in enumerate(nodes) for index in node.top_ids}
@@ -142,17 +142,17 @@ def _fill(net: Net, graph: Graph, nodes: list[Node], freedom: Freedom, wanted: S
     return dict(_ended(graph, blob, now[names.index(blob)], names.index(blob) in inputs) for blob in wanted)
 
 
-def _value(net: Net, freedom: Freedom, index: int, name: str) -> Value:
+def _value(net: Net, freedom: Freedom, index: int, name: str) -> OnnxValue:
     blob = net.graph.blob_names[index]
-    return Value(name, freedom.blobs[blob], net.graph.blobs[index].shape)
+    return OnnxValue(name, freedom.blobs[blob], net.graph.blobs[index].shape)
 
 
-def _entry(graph: Graph, name: str) -> str:
+def _entry(graph: OnnxGraph, name: str) -> str:
     """An input, in the graph's own precision."""
     return graph.add("Cast", [name], to=10) if graph.kind is np.float16 else name
 
 
-def _ended(graph: Graph, blob: str, present: str, is_input: bool) -> tuple[str, str]:
+def _ended(graph: OnnxGraph, blob: str, present: str, is_input: bool) -> tuple[str, str]:
     """Give a blob as an output of 32 bits; the output's name, which is the blob's unless that is an input's."""
     name = graph.reserve(f"{blob}_out") if is_input else blob
     half = graph.kind is np.float16
@@ -161,7 +161,9 @@ def _ended(graph: Graph, blob: str, present: str, is_input: bool) -> tuple[str, 
         graph.rename(name, present, 0)
     if present != name:
         settings = {"to": 1} if half else {}
-        graph.operations.append(Operation("Cast" if half else "Identity", [present], [name], f"{name}/out", settings))
+        graph.operations.append(
+            OnnxOperation("Cast" if half else "Identity", [present], [name], f"{name}/out", settings)
+        )
     return name, blob
 
 

@@ -13,7 +13,7 @@ from caffe.formats import parameter_names, safetensors
 from caffe.layer_types.base import NativeLayer, TorchLayer
 from caffe.net import Net
 from caffe.net.graph import Node
-from caffe.net.weights import copy_layers
+from caffe.net.trained_layers import copy_layers
 from caffe.proto import caffe_pb2
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import says, values_of
 
 
 @says("LRN")
-def lrn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def lrn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x, side = bottoms[0].name, layer.size
     if layer.across_channels and min(layer.alpha, layer.beta, layer.k) > 0:
         settings = {"alpha": layer.alpha, "beta": layer.beta, "bias": layer.k}
@@ -26,14 +26,14 @@ def lrn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequen
     return [g.add("Mul", [x, g.add("Pow", [denominator, g.number(-layer.beta)])])]
 
 
-def _means(g: Graph, x: str, window: tuple[int, int]) -> str:
+def _means(g: OnnxGraph, x: str, window: tuple[int, int]) -> str:
     """The mean of what lies around each place, zero beyond the map."""
     pads = [side // 2 for side in window] * 2
     return g.add("AveragePool", [x], kernel_shape=list(window), strides=[1, 1], pads=pads, count_include_pad=1)
 
 
 @says("MVN")
-def mvn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def mvn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     missing = 4 - len(x.shape)
     y = x.name if not missing else g.reshape(x.name, [*g.dims(x), *[1] * missing])
@@ -44,7 +44,7 @@ def mvn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequen
     return [g.add("Div", [centred, g.add("Add", [g.add("Sqrt", [variance]), g.number(layer.eps)])])]
 
 
-def by_batch(g: Graph, x: str, axes: Sequence[int], eps: float) -> str:
+def by_batch(g: OnnxGraph, x: str, axes: Sequence[int], eps: float) -> str:
     """(x − mean) / √(variance + eps), by the batch's own mean and variance."""
     centred = g.add("Sub", [x, g.reduce("ReduceMean", x, axes, keep=True)])
     variance = g.reduce("ReduceMean", g.add("Mul", [centred, centred]), axes, keep=True)
@@ -57,7 +57,7 @@ def by_channel(values: np.ndarray, axes: int) -> np.ndarray:
 
 
 @says("BatchNorm")
-def batch_norm(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def batch_norm(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     axes = len(x.shape)
     values = values_of(layer)
@@ -79,5 +79,5 @@ def batch_norm(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) ->
 
 
 @says("Softmax")
-def softmax(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def softmax(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Softmax", [bottoms[0].name], axis=layer.axis)]

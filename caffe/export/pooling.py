@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Size, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
 from caffe.export.registry import says
-from caffe.layer_types.vision.pooling import AVE, LOWEST, MAX, Window
+from caffe.layer_types.vision.pooling import AVE, LOWEST, MAX, PoolingWindow
 from caffe.proto import caffe_pb2
 
 TINY = float(np.finfo(np.float32).tiny)
@@ -18,7 +18,7 @@ TINY = float(np.finfo(np.float32).tiny)
 class _Axis:
     """A window along one axis of a map: how often it fits, and the border that this takes."""
 
-    def __init__(self, g: Graph, size: Size, window: Window, axis: int):
+    def __init__(self, g: OnnxGraph, size: Size, window: PoolingWindow, axis: int):
         self.size, self.kernel, self.stride = size, window.kernel[axis], window.stride[axis]
         self.before = window.pad[axis]
         room = size + (2 * self.before - self.kernel)
@@ -45,7 +45,7 @@ class _Axis:
         starts = np.arange(self.count.known) * self.stride - self.before
         return np.minimum(starts + self.kernel, self.size.known + self.before) - starts
 
-    def divisors_now(self, g: Graph) -> str:
+    def divisors_now(self, g: OnnxGraph) -> str:
         """The same, computed when the model runs: whole numbers, one for each window."""
         zero, one = (g.constant(np.array(number, np.int64), "step") for number in (0, 1))
         numbers = g.add("Range", [zero, g.add("Squeeze", [g.vector([self.count])]), one])
@@ -54,11 +54,11 @@ class _Axis:
         return g.add("Sub", [ends, starts])
 
 
-def _axes(g: Graph, x: Value, window: Window) -> list[_Axis]:
+def _axes(g: OnnxGraph, x: OnnxValue, window: PoolingWindow) -> list[_Axis]:
     return [_Axis(g, g.dim(x, 2 + axis), window, axis) for axis in (0, 1)]
 
 
-def _slide(g: Graph, op: str, x: str, axes: list[_Axis], border: float, **settings: Any) -> str:
+def _slide(g: OnnxGraph, op: str, x: str, axes: list[_Axis], border: float, **settings: Any) -> str:
     """One of ONNX's poolings, over a map with its border."""
     shared = {"kernel_shape": [a.kernel for a in axes], "strides": [a.stride for a in axes], **settings}
     if all(a.attribute_will_do for a in axes):
@@ -67,16 +67,16 @@ def _slide(g: Graph, op: str, x: str, axes: list[_Axis], border: float, **settin
     return g.add(op, [_bordered(g, x, axes, border)], **shared)
 
 
-def _bordered(g: Graph, x: str, axes: list[_Axis], value: float) -> str:
+def _bordered(g: OnnxGraph, x: str, axes: list[_Axis], value: float) -> str:
     return g.pad(x, 4, {2 + index: (a.before, a.after) for index, a in enumerate(axes)}, value)
 
 
-def _sums(g: Graph, x: str, axes: list[_Axis]) -> str:
+def _sums(g: OnnxGraph, x: str, axes: list[_Axis]) -> str:
     """The sum over each window, divided by the whole window's size."""
     return _slide(g, "AveragePool", x, axes, 0.0, count_include_pad=1)
 
 
-def _average(g: Graph, x: Value, axes: list[_Axis]) -> str:
+def _average(g: OnnxGraph, x: OnnxValue, axes: list[_Axis]) -> str:
     """The mean over each window: divided by what of it lies within map and pad."""
     y = _sums(g, x.name, axes)
     if all(a.exact for a in axes):
@@ -90,7 +90,7 @@ def _average(g: Graph, x: Value, axes: list[_Axis]) -> str:
     return g.add("Div", [y, g.add("Div", [g.add("Mul", [rows, columns]), area])])
 
 
-def _expected(g: Graph, x: Value, axes: list[_Axis]) -> str:
+def _expected(g: OnnxGraph, x: OnnxValue, axes: list[_Axis]) -> str:
     """Σx² / Σx."""
     area = float(math.prod(a.kernel for a in axes))
     squares, plain = (_sums(g, name, axes) for name in (g.add("Mul", [x.name, x.name]), x.name))
@@ -98,7 +98,7 @@ def _expected(g: Graph, x: Value, axes: list[_Axis]) -> str:
     return g.add("Div", [g.add("Mul", [squares, g.number(area)]), sums])
 
 
-def _where(g: Graph, x: Value, axes: list[_Axis]) -> Sequence[str]:
+def _where(g: OnnxGraph, x: OnnxValue, axes: list[_Axis]) -> Sequence[str]:
     """The largest value of each window, and where in its map it lies: y · W + x, −1 where a window sees nothing."""
     rows, columns = axes
     bordered = _bordered(g, x.name, axes, LOWEST)
@@ -115,7 +115,7 @@ def _where(g: Graph, x: Value, axes: list[_Axis]) -> Sequence[str]:
     return [values, g.real(g.add("Where", [nothing, g.vector([-1]), index]))]
 
 
-def _pooled(g: Graph, x: Value, window: Window, method: int) -> str:
+def _pooled(g: OnnxGraph, x: OnnxValue, window: PoolingWindow, method: int) -> str:
     axes = _axes(g, x, window)
     if method == MAX:
         return _slide(g, "MaxPool", x.name, axes, LOWEST)
@@ -123,7 +123,7 @@ def _pooled(g: Graph, x: Value, window: Window, method: int) -> str:
 
 
 @says("Pooling")
-def pooling(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def pooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     _check_phase(layer)
     if layer.covers_map:
@@ -133,7 +133,7 @@ def pooling(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Se
     return [_pooled(g, x, layer.window, layer.method)]
 
 
-def _global(g: Graph, layer: Any, x: Value) -> Sequence[str]:
+def _global(g: OnnxGraph, layer: Any, x: OnnxValue) -> Sequence[str]:
     if layer.tells_where:
         height, width = g.dims(x, 2)
         rows = g.reshape(x.name, [*g.dims(x, 0, 2), height * width])
@@ -147,7 +147,7 @@ def _global(g: Graph, layer: Any, x: Value) -> Sequence[str]:
 
 
 @says("SPP", fixes="size")
-def pyramid(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def pyramid(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     _check_phase(layer)
     shape = tuple(size or 1 for size in x.shape)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import says, values_of
 
 
-def _inputs(g: Graph, layer: Any, bottoms: list[Value], weights: list[np.ndarray]) -> list[str]:
+def _inputs(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], weights: list[np.ndarray]) -> list[str]:
     """What x (and x_static) give to the gates, (N, gates · D) for each timestep."""
     x = bottoms[0]
     steps, streams = g.dim(x, 0), g.dim(x, 1)
@@ -28,35 +28,35 @@ def _inputs(g: Graph, layer: Any, bottoms: list[Value], weights: list[np.ndarray
     return _steps(g, y, layer.steps)
 
 
-def _steps(g: Graph, x: str, count: int) -> list[str]:
+def _steps(g: OnnxGraph, x: str, count: int) -> list[str]:
     """(T, N, …) → T × (N, …)."""
     return [g.add("Gather", [x, g.constant(np.array(step, np.int64), "step")], axis=0) for step in range(count)]
 
 
-def _conts(g: Graph, cont: Value, count: int) -> list[str]:
+def _conts(g: OnnxGraph, cont: OnnxValue, count: int) -> list[str]:
     """(T, N) → T × (N, 1)."""
     return _steps(g, g.add("Unsqueeze", [cont.name, g.constant([2], "axes")]), count)
 
 
-def _begin(g: Graph, layer: Any, bottoms: list[Value]) -> list[str | None]:
+def _begin(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue]) -> list[str | None]:
     """The exposed states at the beginning (N, D); else none, which is zeros."""
     if not layer.exposes:
         return [None] * layer.states
     return [g.add("Squeeze", [x.name, g.constant([0], "axes")]) for x in bottoms[2 + layer.has_static :]]
 
 
-def _stacked(g: Graph, steps: list[str]) -> str:
+def _stacked(g: OnnxGraph, steps: list[str]) -> str:
     axes = g.constant([0], "axes")
     return g.add("Concat", [g.add("Unsqueeze", [each, axes]) for each in steps], axis=0)
 
 
-def _exposed(g: Graph, layer: Any, top: str, states: Sequence[str]) -> Sequence[str]:
+def _exposed(g: OnnxGraph, layer: Any, top: str, states: Sequence[str]) -> Sequence[str]:
     axes = g.constant([0], "axes")
     return [top, *(g.add("Unsqueeze", [each, axes]) for each in states)] if layer.exposes else [top]
 
 
 @says("RNN")
-def rnn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def rnn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     weights = values_of(layer)
     hidden_weight, output_weight, output_bias = weights[2 + layer.has_static :]
     (h,) = _begin(g, layer, bottoms)
@@ -74,7 +74,7 @@ def rnn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequen
 
 
 @says("LSTM")
-def lstm(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def lstm(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     weights = values_of(layer)
     h, c = _begin(g, layer, bottoms)
     recurrent = g.constant(weights[2 + layer.has_static].T, "weight_h")
@@ -90,7 +90,7 @@ def lstm(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Seque
     return _exposed(g, layer, _stacked(g, outputs), [h, c])
 
 
-def _unit(g: Graph, c: str | None, gates: str, cont: str, width: int) -> tuple[str, str]:
+def _unit(g: OnnxGraph, c: str | None, gates: str, cont: str, width: int) -> tuple[str, str]:
     """c and h after a timestep; c None: zeros."""
     sizes = g.constant(np.full(4, width, np.int64), "gates")
     i, f, o, new = g.add_many("Split", [gates, sizes], 4, axis=-1)
@@ -102,7 +102,7 @@ def _unit(g: Graph, c: str | None, gates: str, cont: str, width: int) -> tuple[s
 
 
 @says("LSTMUnit")
-def lstm_unit(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def lstm_unit(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     c, gates, cont = bottoms
     width = c.shape[2]
     assert width is not None

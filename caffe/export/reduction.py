@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import says
 from caffe.proto import caffe_pb2
 
 
 @says("Eltwise")
-def eltwise(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def eltwise(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     kinds = caffe_pb2.EltwiseParameter
     names = [x.name for x in bottoms]
     if layer.operation == kinds.SUM:
@@ -25,7 +25,7 @@ def eltwise(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Se
 
 
 @says("Reduction")
-def reduction(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def reduction(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     kinds = caffe_pb2.ReductionParameter
     ops = {kinds.SUM: "ReduceSum", kinds.ASUM: "ReduceL1", kinds.SUMSQ: "ReduceSumSquare", kinds.MEAN: "ReduceMean"}
@@ -35,7 +35,7 @@ def reduction(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> 
 
 
 @says("ArgMax")
-def arg_max(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def arg_max(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """TopK of the reversed axis: of equal values Caffe takes the later one, ONNX the earlier."""
     (x,) = bottoms
     if layer.has_axis:
@@ -59,7 +59,7 @@ def arg_max(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Se
     return [_shaped(g, layer, places, x)]
 
 
-def _shaped(g: Graph, layer: Any, name: str, x: Value) -> str:
+def _shaped(g: OnnxGraph, layer: Any, name: str, x: OnnxValue) -> str:
     if layer.has_axis:
         return name
     shape = [2 if layer.out_max_val else 1, layer.top_k, *[1] * (len(x.shape) - 3)]

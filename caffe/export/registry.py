@@ -5,13 +5,13 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from caffe.errors import NetError
-from caffe.export.graph import Graph, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 
-Convert = Callable[[Graph, Any, list[Value], list[Value]], Sequence[str]]
+Convert = Callable[[OnnxGraph, Any, list[OnnxValue], list[OnnxValue]], Sequence[str]]
 """(graph, layer, bottoms, tops with the shapes that they get) → the names of the tops."""
 
 FAMILIES = (
-    "windows pooling neuron normalization linear shapes reduction recurrent classification segmentation detection"
+    "convolution pooling neuron normalization linear shapes reduction recurrent classification segmentation detection"
 )
 TRAINING = "it is for training; name the blobs that you want with --outputs, or give the deploy net"
 READS = "it reads data; give the net an Input layer in its place (a deploy net)"

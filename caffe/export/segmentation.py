@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Size, Value
 from caffe.export.normalization import by_batch, by_channel
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
 from caffe.export.registry import says, values_of
 
 
 @says("Interp")
-def interp(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def interp(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x = bottoms[0]
     begin, end = layer.cut
     inner = [size - (begin + end) for size in g.dims(x, 2)]
@@ -30,7 +30,7 @@ def interp(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Seq
     ]
 
 
-def _sizes(g: Graph, layer: Any, inner: list[Size], bottoms: list[Value]) -> list[Size]:
+def _sizes(g: OnnxGraph, layer: Any, inner: list[Size], bottoms: list[OnnxValue]) -> list[Size]:
     """As Interp.size, of sizes that may not be known yet."""
     param = layer.given
     zooms, shrinks = param.HasField("zoom_factor"), param.HasField("shrink_factor")
@@ -43,7 +43,7 @@ def _sizes(g: Graph, layer: Any, inner: list[Size], bottoms: list[Value]) -> lis
 
 
 @says("Upsample")
-def upsample(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def upsample(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x = bottoms[0]
     if len(bottoms) == 1:
         factors = np.array([1, 1, *layer.scales], np.float32)
@@ -66,7 +66,7 @@ def _upsampled(layer: Any, rows: Size, columns: Size) -> list[Size]:
 
 
 @says("BN")
-def bn(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def bn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     scale, shift, *statistics = (values.reshape(-1) for values in values_of(layer))
     if statistics and not layer.by_batch:

@@ -5,28 +5,28 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Size, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
 from caffe.export.registry import says
 
 
 @says("Split")
-def split(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def split(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """The same value under several names: no node."""
     return [bottoms[0].name] * len(tops)
 
 
 @says("Silence")
-def silence(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def silence(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return []
 
 
 @says("Concat")
-def concat(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def concat(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Concat", [x.name for x in bottoms], axis=layer.axis)]
 
 
 @says("Slice")
-def cut(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def cut(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     whole, sizes = g.dim(x, layer.axis), list[Size | int](layer.sizes)
     if len(tops) == 1:
@@ -40,7 +40,7 @@ def cut(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequen
 
 
 @says("Flatten")
-def flatten(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def flatten(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     param, axes = layer.layer_param.flatten_param, len(x.shape)
     first, last = param.axis % axes, param.end_axis % axes
@@ -49,7 +49,7 @@ def flatten(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Se
 
 
 @says("Reshape")
-def reshape(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def reshape(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     axes = len(x.shape)
     first = layer.axis if layer.axis >= 0 else axes + layer.axis + 1
@@ -63,22 +63,22 @@ def reshape(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Se
 
 
 @says("Tile")
-def tile(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def tile(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Tile", [bottoms[0].name, g.constant(np.array(layer.repeats, np.int64), "repeats")])]
 
 
 @says("BatchReindex")
-def batch_reindex(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def batch_reindex(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Gather", [bottoms[0].name, g.whole(bottoms[1].name)], axis=0)]
 
 
 @says("Filter")
-def keep_marked(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def keep_marked(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     *items, selector = bottoms
     marked = g.add("Cast", [g.reshape(selector.name, [g.dim(selector, 0)])], to=9)
     return [g.add("Compress", [x.name, marked], axis=0) for x in items]
 
 
 @says("Permute")
-def permute(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def permute(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Transpose", [bottoms[0].name], perm=list(layer.order))]

@@ -9,7 +9,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer_types.added import filler, register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
-from caffe.ops.dense_crf import Kernel, Parameters, check, image_filter
+from caffe.ops.dense_crf import CrfParameters, Kernel, check, image_filter
 from caffe.ops.gaussian_filter import GaussianFilter
 from caffe.ops.mean_field import mean_field, mixes_of, softmax
 
@@ -121,7 +121,7 @@ class DenseCRF(TorchLayer):
         if groups[1][0] and len(bottom) < 3:
             raise NetError(f"{self}: bi_w needs an image, and there are {len(bottom)} bottoms. Give a third one.")
         kernels = [Kernel(*each) for values in groups for each in zip(*values, strict=True)]
-        self.crf = Parameters(tuple(kernels), int(param.max_iter), NORMALIZATION)
+        self.crf = CrfParameters(tuple(kernels), int(param.max_iter), NORMALIZATION)
         try:
             check(self.crf)
         except ValueError as error:

@@ -20,7 +20,7 @@ from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import PathLike, map_file
 from caffe.shapes import shape_text
 
-Node: TypeAlias = h5py.Group | h5py.Dataset
+Hdf5Node: TypeAlias = h5py.Group | h5py.Dataset
 
 MOST_DEEP = 32
 """Groups within groups."""
@@ -63,7 +63,7 @@ def created(path: PathLike) -> Iterator[h5py.File]:
             raise OSError(str(error)) from error
 
 
-def find(group: h5py.Group, name: str) -> Node | None:
+def find(group: h5py.Group, name: str) -> Hdf5Node | None:
     """What a name such as "data/ip/0" leads to within the file; None if nothing. FormatError if it leads out of it."""
     node: Any = group
     parts = name.split("/")[::-1]
@@ -93,12 +93,12 @@ def find(group: h5py.Group, name: str) -> Node | None:
     return node if isinstance(node, h5py.Group | h5py.Dataset) else None
 
 
-def walk(root: h5py.Group) -> Iterator[tuple[str, Node]]:
+def walk(root: h5py.Group) -> Iterator[tuple[str, Hdf5Node]]:
     """The name, from `root` on, of every group and dataset below it, and the object; each group once."""
     yield from _walk(root, "", {_address(root)}, 1)
 
 
-def _walk(group: h5py.Group, prefix: str, met: set[int], depth: int) -> Iterator[tuple[str, Node]]:
+def _walk(group: h5py.Group, prefix: str, met: set[int], depth: int) -> Iterator[tuple[str, Hdf5Node]]:
     if depth > MOST_DEEP:
         raise FormatError(f"{_place(group)} is a group within {depth} others, expected at most {MOST_DEEP}.")
     for name in group:
@@ -114,18 +114,18 @@ def _walk(group: h5py.Group, prefix: str, met: set[int], depth: int) -> Iterator
             yield from _walk(node, f"{prefix}{name}/", met, depth + 1)
 
 
-def _address(node: Node) -> int:
+def _address(node: Hdf5Node) -> int:
     return h5py.h5o.get_info(node.id).addr
 
 
-def _place(node: Node) -> str:
+def _place(node: Hdf5Node) -> str:
     return f"{node.file.filename}: {(node.name or '').rstrip('/')}"
 
 
 def read_array(dataset: Any, source: str, dtype: type[np.generic] = np.float32) -> np.ndarray:
     """A dataset of numbers, after its size and its place have been checked. Raises FormatError."""
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-        where = f"{source}: {dataset.name}" if isinstance(dataset, Node) else source
+        where = f"{source}: {dataset.name}" if isinstance(dataset, Hdf5Node) else source
         found = "missing" if dataset is None else str(dataset)
         raise FormatError(f"{where} is {found}, expected a dataset of numbers. Copy or download the file again.")
     where = f"{source}: {dataset.name}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from caffe.errors import CaffeError
-from caffe.formats import binaryproto, hdf5, hdf5_file, solverstate, weights
+from caffe.formats import binaryproto, hdf5, hdf5_file, solverstate, weight_files
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import map_file
 from caffe.shapes import shape_text
@@ -26,7 +26,7 @@ def summarize(path: str) -> str:
         with hdf5_file.opened(path) as file:
             found = hdf5.contents(file)
     if found is Kind.WEIGHTS:
-        lines = _weights(weights.read(path))
+        lines = _weights(weight_files.read(path))
     elif found is Kind.STATE:
         lines = _state(solverstate.read(path))
     elif found is Kind.BLOB:
@@ -36,7 +36,7 @@ def summarize(path: str) -> str:
     return f"{path}: " + "\n".join(lines)
 
 
-def _weights(layers: list[weights.LayerWeights]) -> Iterator[str]:
+def _weights(layers: list[weight_files.LayerWeights]) -> Iterator[str]:
     blobs = [blob for layer in layers for blob in layer.blobs if blob is not None]
     yield f"weights, {len(layers)} layers, {sum(blob.size for blob in blobs):,} values"
     yield from _rows((layer.name, layer.type, layer.blobs) for layer in layers)

@@ -10,10 +10,10 @@ from caffe.errors import UsageError
 from caffe.layer_types.base import NativeLayer, Rows, Shape, TorchLayer
 from caffe.log import log
 from caffe.net.graph import Graph, Node
-from caffe.plan.streaming.stages import Compute, Stage
-from caffe.plan.streaming.values import Value
+from caffe.plan.streaming.stages import ComputeBand, Stage
+from caffe.plan.streaming.values import StreamedValue
 
-Read = Callable[[int], torch.Tensor]
+ReadRows = Callable[[int], torch.Tensor]
 """The next rows of a blob, from the row of this number on."""
 
 
@@ -26,10 +26,10 @@ class Bands:
         graph: Graph,
         shapes: Mapping[str, Shape],
         wanted: Collection[str],
-        given: Mapping[str, Read],
+        given: Mapping[str, ReadRows],
     ):
         """net: its name. given: gives rows of the blobs that have these shapes."""
-        self._current: dict[int, Value] = {}
+        self._current: dict[int, StreamedValue] = {}
         """By number, the blobs as the layers so far leave them."""
         self._producers: dict[int, tuple[Stage, int]] = {}
         unknown = [name for name in wanted if name not in graph.blob_names]
@@ -79,8 +79,8 @@ def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[No
     return found[::-1]
 
 
-def _source(shape: Shape, read: Read) -> Value:
-    value = Value(shape, lambda: value.put(read(value.end)), device.current())
+def _source(shape: Shape, read: ReadRows) -> StreamedValue:
+    value = StreamedValue(shape, lambda: value.put(read(value.end)), device.current())
     return value
 
 
@@ -96,7 +96,7 @@ def _top_shapes(layer: NativeLayer, bottoms: Sequence[Shape], count: int) -> lis
     return [top.shape for top in tops]
 
 
-def _whole(layer: NativeLayer, tops: int) -> Compute:
+def _whole(layer: NativeLayer, tops: int) -> ComputeBand:
     def compute(bands: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
         bottom, top = [Blob.of(band.contiguous()) for band in bands], [Blob() for _ in range(tops)]
         if layer.in_place:
@@ -109,7 +109,7 @@ def _whole(layer: NativeLayer, tops: int) -> Compute:
     return compute
 
 
-def _banded(layer: TorchLayer, tops: int) -> Compute:
+def _banded(layer: TorchLayer, tops: int) -> ComputeBand:
     def compute(bands: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
         bottom = [Blob.of(band) for band in bands]
         top = bottom[:1] if layer.in_place else [Blob() for _ in range(tops)]

@@ -7,15 +7,14 @@ from typing import Any
 
 from caffe import dialect, forks, layer_types
 from caffe.errors import CaffeError, FormatError
-from caffe.formats import prototxt
-from caffe.formats import weights as weight_files
+from caffe.formats import prototxt, weight_files
 from caffe.layer_types.base import layer_class
 from caffe.layer_types.helpers.python_modules import BUILT_IN
 from caffe.net import dialects
 from caffe.net.fork_names import TYPES
 from caffe.net.net import Net
 from caffe.net.passes import filter_net
-from caffe.net.weights import fit
+from caffe.net.trained_layers import fit
 from caffe.proto import caffe_pb2
 
 PHASES = {"TRAIN": caffe_pb2.TRAIN, "TEST": caffe_pb2.TEST}
@@ -36,7 +35,7 @@ SOURCES = ("Data", "ImageData", "HDF5Data", "WindowData", "MemoryData")
 
 
 @dataclass
-class Findings:
+class NetFindings:
     """What is found: lines to tell, and what keeps the net from running."""
 
     lines: list[str] = field(default_factory=list)
@@ -44,7 +43,7 @@ class Findings:
     net: Net | None = None
 
 
-def read(path: str, allow_unknown: bool, found: Findings) -> Any:
+def read(path: str, allow_unknown: bool, found: NetFindings) -> Any:
     """The net in a prototxt. Unknown fields are problems, and are then left aside, so that the rest is told, too."""
     layer_types.load()
     forks.load()
@@ -55,7 +54,7 @@ def read(path: str, allow_unknown: bool, found: Findings) -> Any:
         return prototxt.read_net(path, allow_unknown=True)
 
 
-def words(net: Any, found: Findings) -> None:
+def words(net: Any, found: NetFindings) -> None:
     """Forks, missing types, Python layers, refused fields, and words of several meanings."""
     by_fork: dict[str, dict[str, None]] = {}
     for layer in net.layer:
@@ -111,7 +110,7 @@ def _foreign_fields(message: Any, place: str = "") -> Iterator[str]:
                 yield from _foreign_fields(each, inner)
 
 
-def build(net: Any, found: Findings) -> None:
+def build(net: Any, found: NetFindings) -> None:
     """Build the net of each phase that it has, where no layer of it reads data or is the user's own."""
     if found.problems:
         return
@@ -148,7 +147,7 @@ def _reads(layer: Any) -> bool:
     )
 
 
-def weights(path: str, found: Findings) -> None:
+def weights(path: str, found: NetFindings) -> None:
     """Which layers a file has weights for, and whether they fit."""
     stored = weight_files.read(path)
     if found.net is None:

@@ -18,13 +18,12 @@ from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
 from caffe.layer_types.base import Layer
 from caffe.log import log
-from caffe.net import crops
-from caffe.net import weights as weight_files
+from caffe.net import crops, trained_layers
 from caffe.net.graph import Graph, Node
 from caffe.net.guard import Guard, guarded
 from caffe.net.hooks import Hook, Hooks
 from caffe.net.passes import filter_net, insert_splits
-from caffe.net.run import NetRun, Settings
+from caffe.net.run import NetRun, RunSettings
 from caffe.net.stream import Source, Stream
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
@@ -120,7 +119,7 @@ class Net(NotCopied):
         log.info("Network initialization done.")
 
     def _renew_run(self) -> None:
-        settings = Settings(
+        settings = RunSettings(
             trains=self.phase == caffe_pb2.TRAIN,
             keep_diffs=self._keep_diffs,
             keep_blobs=self._keep_blobs,
@@ -419,24 +418,24 @@ class Net(NotCopied):
     def copy_from(self, *files: str) -> None:
         """Copy the weights of layers of the same name from caffemodel or HDF5 files."""
         for file in files:
-            weight_files.copy_from(self.nodes, self.name, file)
+            trained_layers.copy_from(self.nodes, self.name, file)
 
     load_hdf5 = copy_from
 
     @guarded
     def share_with(self, other: "Net") -> None:
         """Use the other net's memory for the parameters of layers of the same name."""
-        weight_files.share_with(self.params, other.params)
+        trained_layers.share_with(self.params, other.params)
 
     @guarded
     def save(self, filename: str, write_diff: bool = False) -> None:
         """Write a caffemodel."""
-        weight_files.save(self.nodes, self.to_message(), filename, write_diff)
+        trained_layers.save(self.nodes, self.to_message(), filename, write_diff)
 
     @guarded
     def save_hdf5(self, filename: str, write_diff: bool = False) -> None:
         """Write the weights as HDF5."""
-        weight_files.save_hdf5(self.nodes, filename, write_diff)
+        trained_layers.save_hdf5(self.nodes, filename, write_diff)
 
     def to_message(self) -> Any:
         """The NetParameter (filtered, with splits, without weights) this net was built from."""

@@ -23,7 +23,7 @@ ways.install()
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """What a net is run for, and what is kept of a pass."""
 
     trains: bool
@@ -35,7 +35,7 @@ class Settings:
 class NetRun:
     """How a net computes, as long as neither its layers nor the settings change."""
 
-    def __init__(self, graph: Graph, hooks: Hooks, settings: Settings):
+    def __init__(self, graph: Graph, hooks: Hooks, settings: RunSettings):
         self._graph, self._nodes, self._hooks, self._settings = graph, graph.nodes, hooks, settings
         self._blobs = dict(zip(graph.blob_names, graph.blobs, strict=True))
         self._keeps_diffs = settings.keep_diffs or settings.debug_info

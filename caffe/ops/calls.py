@@ -11,7 +11,7 @@ Sizes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Convolution:
+class ConvolutionCall:
     """(N, C, H, W) convolved with weights (O, C / group, h, w), and perhaps a bias (O) of x's type."""
 
     x: torch.Tensor
@@ -31,7 +31,7 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class Deconvolution(Convolution):
+class DeconvolutionCall(ConvolutionCall):
     """(N, C, H, W) convolved with the transpose of weights (C, O / group, h, w), and perhaps a bias (O)."""
 
 

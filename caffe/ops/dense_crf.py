@@ -24,7 +24,7 @@ class Kernel(NamedTuple):
     colour: float | tuple[float, ...] | None = None
 
 
-class Parameters(NamedTuple):
+class CrfParameters(NamedTuple):
     """A dense CRF."""
 
     kernels: tuple[Kernel, ...]
@@ -34,22 +34,22 @@ class Parameters(NamedTuple):
 
 PRESETS = {
     # pydensecrf's README
-    "pydensecrf": Parameters((Kernel(3, 3), Kernel(10, 80, 13)), 5, "symmetric"),
+    "pydensecrf": CrfParameters((Kernel(3, 3), Kernel(10, 80, 13)), 5, "symmetric"),
     # Krähenbühl and Koltun's demonstration
-    "krahenbuhl": Parameters((Kernel(3, 3), Kernel(10, 60, 20)), 10, "after"),
+    "krahenbuhl": CrfParameters((Kernel(3, 3), Kernel(10, 60, 20)), 10, "after"),
     # Chen, Papandreou and others, ICLR 2015: the script of their code for PASCAL VOC, found by the paper's search
-    "deeplab": Parameters((Kernel(3, 3), Kernel(4, 49, 5)), 10, "after"),
+    "deeplab": CrfParameters((Kernel(3, 3), Kernel(4, 49, 5)), 10, "after"),
     # Zheng, Jayasumana and others, ICCV 2015: where learning starts
-    "crf-rnn": Parameters((Kernel(3, 3), Kernel(5, 160, 3)), 10, "after"),
+    "crf-rnn": CrfParameters((Kernel(3, 3), Kernel(5, 160, 3)), 10, "after"),
     # Pathak, Krähenbühl and Darrell, ICCV 2015: as it stands, and tuned on DeepLab's scores
-    "ccnn": Parameters((Kernel(6, 6), Kernel(5, 50, 4)), 10, "after"),
-    "ccnn-tuned": Parameters((Kernel(15, 19), Kernel(35, 61, 10)), 10, "after"),
+    "ccnn": CrfParameters((Kernel(6, 6), Kernel(5, 50, 4)), 10, "after"),
+    "ccnn-tuned": CrfParameters((Kernel(15, 19), Kernel(35, 61, 10)), 10, "after"),
     # Noh, Hong and Han, ICCV 2015
-    "edeconvnet": Parameters((Kernel(3, 3), Kernel(5, 20, 3)), 10, "after"),
+    "edeconvnet": CrfParameters((Kernel(3, 3), Kernel(5, 20, 3)), 10, "after"),
 }
 
 
-def dense_crf(scores: Tensor, images: Tensor | None, parameters: Parameters, exact: bool = False) -> Tensor:
+def dense_crf(scores: Tensor, images: Tensor | None, parameters: CrfParameters, exact: bool = False) -> Tensor:
     """Q (B, classes, H, W): the marginal probabilities of the mean field.
 
     `scores` (B, classes, H, W) are log-probabilities or scores before a softmax. `images` (B, channels, H, W) have
@@ -64,7 +64,7 @@ def dense_crf(scores: Tensor, images: Tensor | None, parameters: Parameters, exa
     )
 
 
-def marginals(scores: np.ndarray, image: np.ndarray, parameters: Parameters) -> np.ndarray:
+def marginals(scores: np.ndarray, image: np.ndarray, parameters: CrfParameters) -> np.ndarray:
     """`dense_crf` of NumPy's arrays: scores (classes, H, W) and an image (H, W, channels) to Q (classes, H, W).
 
     It is computed where the nets are.
@@ -75,7 +75,7 @@ def marginals(scores: np.ndarray, image: np.ndarray, parameters: Parameters) -> 
         return dense_crf(given[None], pixels.permute(2, 0, 1)[None], parameters)[0].cpu().numpy()
 
 
-def check(parameters: Parameters) -> None:
+def check(parameters: CrfParameters) -> None:
     """Raise ValueError unless deviations are above 0, and the normalization is known."""
     check_normalization(parameters.normalization)
     for kernel in parameters.kernels:
@@ -109,7 +109,7 @@ def image_filter(
     return (ExactSum if exact else Lattice)(features, normalization)
 
 
-def _infer(scores: Tensor, image: Tensor | None, parameters: Parameters, exact: bool) -> Tensor:
+def _infer(scores: Tensor, image: Tensor | None, parameters: CrfParameters, exact: bool) -> Tensor:
     """(classes, H, W) to (classes, H, W)."""
     classes, height, width = scores.shape
     filters = [

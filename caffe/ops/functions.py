@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from caffe.ops.calls import ChannelMean, Convolution, Deconvolution, MaxPooling, ReluGradient, Sizes
+from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient, Sizes
 from caffe.ops.operation import Operation
 from caffe.ops.weight import Weight
 
@@ -18,14 +18,14 @@ def conv2d(
     """(N, C, H, W) convolved with (O, C / group, h, w); bias: (O)."""
     kernel = weight.values.shape[2:]
     dilation = tuple(d if k > 1 else 1 for k, d in zip(kernel, dilation, strict=True))  # else oneDNN may crash
-    return CONV2D(Convolution(x, weight, _of_type(bias, x), stride, pad, dilation, group))
+    return CONV2D(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group))
 
 
 def conv_transpose2d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, H, W) convolved with the transpose of (C, O / group, h, w); bias: (O)."""
-    return CONV_TRANSPOSE2D(Deconvolution(x, weight, _of_type(bias, x), stride, pad, dilation, group))
+    return CONV_TRANSPOSE2D(DeconvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group))
 
 
 def conv1d(
@@ -94,11 +94,11 @@ def _of_type(bias: Tensor | None, x: Tensor) -> Tensor | None:
     return None if bias is None else bias.to(x.dtype)
 
 
-def _conv2d(c: Convolution) -> Tensor:
+def _conv2d(c: ConvolutionCall) -> Tensor:
     return F.conv2d(c.x, c.weights.of_type(c.x.dtype), c.bias, c.stride, c.pad, c.dilation, c.group)
 
 
-def _conv_transpose2d(c: Deconvolution) -> Tensor:
+def _conv_transpose2d(c: DeconvolutionCall) -> Tensor:
     weight = c.weights.of_type(c.x.dtype)
     return F.conv_transpose2d(c.x, weight, c.bias, c.stride, c.pad, 0, c.group, c.dilation)
 

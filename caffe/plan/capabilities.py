@@ -21,7 +21,7 @@ BFLOAT16 = 2**-7
 FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, IndexError)
 """What a function raises that is missing, is called otherwise, or needs another CPU."""
 
-Pairs = Iterable[tuple[torch.Tensor, torch.Tensor]]
+Compared = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """What a way gives, and what torch's own function gives."""
 
 CAPABILITIES: list["Capability"] = []
@@ -31,7 +31,7 @@ CAPABILITIES: list["Capability"] = []
 class Capability:
     """A fast way to compute something, and how to try it."""
 
-    def __init__(self, name: str, trial: Callable[[], Pairs], tolerance: float = FLOAT32):
+    def __init__(self, name: str, trial: Callable[[], Compared], tolerance: float = FLOAT32):
         """trial: computes the same both ways, a few times; it is called once, with no gradients recorded."""
         self.name = name
         self._trial = trial

@@ -10,10 +10,10 @@ from caffe.blob.short_map import Shorts, gather
 from caffe.layer_types.base import ReceptiveField
 from caffe.plan import border, first_pad
 from caffe.plan.border import Step
-from caffe.plan.node import Node
+from caffe.plan.node import NodeLike
 from caffe.plan.overwriting import Overwriting
 
-Steps = tuple[Step, Step]
+StepPair = tuple[Step, Step]
 """Of one layer: along the rows and along the columns."""
 
 
@@ -25,14 +25,14 @@ class Elision:
     maps only where diffs of blobs need not be kept.
     """
 
-    def __init__(self, nodes: Sequence[Node], overwriting: Overwriting, *, keep_diffs: bool = True):
+    def __init__(self, nodes: Sequence[NodeLike], overwriting: Overwriting, *, keep_diffs: bool = True):
         self._nodes = nodes
         self._overwriting = overwriting
         self._keep_diffs = keep_diffs
         self._place: dict[int, tuple[list[int], int]] = {}
         """Index of a node → its chain, as indices of nodes, and its place in it."""
-        self._planned: dict[tuple[int, int, int], list[Steps]] = {}
-        self._computed: dict[int, tuple[torch.Tensor, torch.Tensor, Steps]] = {}
+        self._planned: dict[tuple[int, int, int], list[StepPair]] = {}
+        self._computed: dict[int, tuple[torch.Tensor, torch.Tensor, StepPair]] = {}
         """Index of a node → its bottom and its top as it last computed on short ones."""
         self._grads: dict[int, tuple[torch.Tensor, Shorts]] = {}
         """Index of a blob → its gradient, on its way down."""
@@ -41,7 +41,7 @@ class Elision:
                 chain = self._chain(index)
                 self._place.update((member, (chain, place)) for place, member in enumerate(chain))
 
-    def _begins(self, node: Node) -> bool:
+    def _begins(self, node: NodeLike) -> bool:
         """Whether some positions see nothing but the border."""
         fields = self._fields(node)
         wide = node.layer.traits.is_conv2d and bool(fields) and all(field.pad > field.extent for field in fields)
@@ -59,7 +59,7 @@ class Elision:
             blob = node.top_ids[0]
         return chain
 
-    def _fields(self, node: Node) -> tuple[ReceptiveField, ReceptiveField] | tuple[()]:
+    def _fields(self, node: NodeLike) -> tuple[ReceptiveField, ReceptiveField] | tuple[()]:
         if node.layer.prepares_backward and (self._keep_diffs or node.layer.in_place):
             return ()
         if len(node.bottom) != 1 or len(node.top) != 1 or len(node.bottom[0].shape) != 4:
@@ -103,14 +103,14 @@ class Elision:
             self._grads[node.bottom_ids[0]] = bottom.grad, (rows.bottom, columns.bottom)
         return True
 
-    def _grad(self, node: Node, lacks: Shorts) -> torch.Tensor:
+    def _grad(self, node: NodeLike, lacks: Shorts) -> torch.Tensor:
         """That of a node's top, which the next layer left short, or whole."""
         if node.top_ids[0] not in self._grads:
             return gather(node.top[0].grad, lacks)
         grad, now = self._grads.pop(node.top_ids[0])
         return gather(grad, lacks, now)
 
-    def _steps(self, index: int) -> Steps | None:
+    def _steps(self, index: int) -> StepPair | None:
         """A node's steps for the present size of the image."""
         if index not in self._place:
             return None
@@ -124,7 +124,7 @@ class Elision:
         steps = self._planned[key]
         return steps[place] if place < len(steps) else None
 
-    def _pads(self, node: Node, steps: Steps) -> list[list[int]]:
+    def _pads(self, node: NodeLike, steps: StepPair) -> list[list[int]]:
         """How much of its pad a first layer needs, before and after the rows and the columns."""
         fields = zip(self._fields(node), steps, strict=True)
         return [[field.pad - less for less in step.pad_less] for field, step in fields]

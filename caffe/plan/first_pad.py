@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.ops import functions
-from caffe.ops.calls import Convolution
+from caffe.ops.calls import ConvolutionCall
 
 _here = threading.local()
 """`pad`, while a convolution on this thread is to pad less than it says."""
@@ -25,12 +25,12 @@ def padding(rows: Sequence[int], columns: Sequence[int]) -> Iterator[None]:
         _here.pad = None
 
 
-def pays(c: Convolution) -> bool:
+def pays(c: ConvolutionCall) -> bool:
     """Whether this convolution pads less than it says."""
     return getattr(_here, "pad", None) is not None
 
 
-def convolve(c: Convolution) -> torch.Tensor:
+def convolve(c: ConvolutionCall) -> torch.Tensor:
     """The convolution of a map that has its pad already."""
     pad, _here.pad = _here.pad, None
     return functions.CONV2D(replace(c, x=F.pad(c.x, pad), pad=(0, 0)))

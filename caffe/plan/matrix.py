@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.ops.calls import Sizes
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.capabilities import Capability, Compared, drawn
 
 Geometry = tuple[Sizes, Sizes, Sizes, Sizes]
 """Kernel, dilation, pad and stride."""
@@ -105,14 +105,14 @@ def by_linear_pointwise(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | N
     return torch.ops.mkldnn._linear_pointwise(a.contiguous(), b, bias, "none", [], "")
 
 
-def _trial_of_products() -> Pairs:
+def _trial_of_products() -> Compared:
     a, b, turned, bias = drawn(20, 70), drawn(33, 70), drawn(70, 33).t(), drawn(33)
     for matrix in (b, turned):
         yield by_linear_pointwise(a, matrix, bias), F.linear(a, matrix, bias)
         yield by_linear_pointwise(a[:1], matrix, None), F.linear(a[:1], matrix)
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     kernel, dilation, pad, stride = geometry = ((4, 3), (1, 2), (1, 0), (2, 1))
     x, weight, bias = drawn(2, 3, 6, 7), drawn(5, 3, *kernel), drawn(5)
     yield convolve(x, weight, bias, geometry), F.conv2d(x, weight, bias, stride, pad, dilation)

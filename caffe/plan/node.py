@@ -7,7 +7,7 @@ from caffe.blob import Blob
 from caffe.layer_types.base import NativeLayer
 
 
-class Node(Protocol):
+class NodeLike(Protocol):
     """A layer, and its blobs by number (caffe/net/graph.py)."""
 
     @property

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from caffe import switches
 from caffe.blob import Blob
 from caffe.layer_types.base import NativeLayer
-from caffe.plan.node import Node
+from caffe.plan.node import NodeLike
 
 
 class Overwriting:
     """The layers in place of a net that may: neither they nor the layers before them need the old values."""
 
-    def __init__(self, nodes: Sequence[Node]):
+    def __init__(self, nodes: Sequence[NodeLike]):
         self.layers: dict[int, NativeLayer] = {}
         """By index of their node."""
         writer: dict[int, NativeLayer] = {}

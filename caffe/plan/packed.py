@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.plan import matrix as products
-from caffe.plan.capabilities import BFLOAT16, FLOAT32, Capability, Pairs, drawn
+from caffe.plan.capabilities import BFLOAT16, FLOAT32, Capability, Compared, drawn
 
 MAX_WEIGHTS = 2**22
 """float32 weights of a layer; of more, a second copy takes too much memory."""
@@ -68,7 +68,7 @@ def convolve(
     )
 
 
-def _trial_of_kernels(kind: torch.dtype) -> Pairs:
+def _trial_of_kernels(kind: torch.dtype) -> Compared:
     x, bias = drawn(2, 4, 9, 10, kind=kind), drawn(6, kind=kind)
     for pad, stride, dilation, group in [((1, 1), (1, 1), (1, 1), 1), ((2, 0), (1, 2), (2, 1), 2)]:
         weight = drawn(6, 4 // group, 3, 3, kind=kind)
@@ -79,7 +79,7 @@ def _trial_of_kernels(kind: torch.dtype) -> Pairs:
             yield found, F.conv2d(x.float(), weight.float(), added, stride, pad, dilation, group)
 
 
-def _trial_of_matrices() -> Pairs:
+def _trial_of_matrices() -> Compared:
     x, weight, bias = drawn(5, 70, kind=torch.bfloat16), drawn(33, 7, 5, 2), drawn(33, kind=torch.bfloat16)
     for each in (bias, None):
         added = None if each is None else each.float()

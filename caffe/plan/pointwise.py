@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.capabilities import Capability, Compared, drawn
 from caffe.plan.matrix import Geometry, by_onednn, product
 
 
@@ -77,7 +77,7 @@ class _Convolve(torch.autograd.Function):
         return to_x, to_weight, to_bias, None
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     x, weight, bias = drawn(1, 5, 6, 7), drawn(3, 5, 1, 1), drawn(3)
     yield convolve(x, weight, bias), F.conv2d(x, weight, bias)
 

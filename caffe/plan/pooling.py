@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from caffe.ops.calls import MaxPooling, Sizes
 from caffe.plan import pool, rows
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.capabilities import Capability, Compared, drawn
 
 MIN_CHANNELS = 16
 MIN_COMPARED = 2**17
@@ -106,7 +106,7 @@ def _positions(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int
     return count + bool(hangs)
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     x, settings = drawn(2, 5, 8, 7).round(), ((3, 2), (2, 1), (1, 0))  # with equal numbers among them
     top, where = F.max_pool2d(x, *settings, ceil_mode=True, return_indices=True)
     yield max_pool(MaxPooling(x, *settings, True)), top

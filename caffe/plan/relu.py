@@ -2,7 +2,7 @@
 
 import torch
 
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.capabilities import Capability, Compared, drawn
 
 
 def in_one_pass(grad: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
@@ -10,7 +10,7 @@ def in_one_pass(grad: torch.Tensor, top: torch.Tensor) -> torch.Tensor:
     return torch.ops.aten.threshold_backward(grad, top, 0)
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     top, grad = torch.relu(drawn(5, 70)), drawn(5, 70) + 1
     yield in_one_pass(grad, top), torch.where(top <= 0, 0, grad)
 

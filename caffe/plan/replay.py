@@ -21,7 +21,7 @@ from caffe.errors import CaffeError
 from caffe.layer_types.base import NativeLayer
 from caffe.log import log
 from caffe.ops.checks import Check, deferring
-from caffe.plan.node import Node
+from caffe.plan.node import NodeLike
 
 WARM_UP = 2
 """Passes over the same shapes that are computed layer by layer first: they set libraries up and prepare weights."""
@@ -34,7 +34,7 @@ Compute = Callable[[], torch.Tensor]
 class Replays:
     """The recorded passes over a net."""
 
-    def __init__(self, nodes: Sequence[Node], blobs: Sequence[Blob]):
+    def __init__(self, nodes: Sequence[NodeLike], blobs: Sequence[Blob]):
         self.sources = [
             index for index, node in enumerate(nodes) if not node.bottom and not node.layer.traits.replayable
         ]
@@ -105,7 +105,7 @@ class _Recording:
 
     graph: Any
 
-    def __init__(self, nodes: Sequence[Node], blobs: Sequence[Blob], inputs: Sequence[tuple[Blob, str]]):
+    def __init__(self, nodes: Sequence[NodeLike], blobs: Sequence[Blob], inputs: Sequence[tuple[Blob, str]]):
         self._nodes, self._blobs, self._inputs = nodes, blobs, inputs
         self._values: list[torch.Tensor] = []
         """Of the inputs, which are blobs' tensors and grads, where the pass reads them."""
@@ -165,7 +165,7 @@ def _newest(blob: Blob, side: str) -> torch.Tensor:
     return getattr(blob, side)
 
 
-def _ends(nodes: Sequence[Node]) -> list[Blob]:
+def _ends(nodes: Sequence[NodeLike]) -> list[Blob]:
     """The blobs that no layer takes: backward begins with their diffs."""
     ends: dict[int, Blob] = {}
     for node in nodes:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from caffe.plan import own_gradients, pool, rows
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.capabilities import Capability, Compared, drawn
 from caffe.plan.matrix import by_onednn
 from caffe.plan.own_gradients import Pad
 
@@ -56,7 +56,7 @@ def _rows(x: torch.Tensor, first: int, last: int) -> torch.Tensor:
     return F.pad(found, (0, 0, above, below))
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     x, weight, pad = drawn(1, 2, ROWS + 7, 6), drawn(3, 2, 4, 3), (2, 1)
     grad = drawn(*F.conv2d(x, weight, padding=pad).shape)
     yield _bottom_gradient(grad, weight, x, pad), conv2d_input(x.shape, weight, grad, padding=pad)

@@ -9,22 +9,22 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from caffe.ops.calls import Deconvolution
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.ops.calls import DeconvolutionCall
+from caffe.plan.capabilities import Capability, Compared, drawn
 
 
-def pays(c: Deconvolution) -> bool:
+def pays(c: DeconvolutionCall) -> bool:
     """Whether the kernel is fixed, and a column times a row."""
     plain = set(c.dilation) == {1} and c.group == 1
     return plain and not c.weight.requires_grad and len(prepare(c)) > 0
 
 
-def prepare(c: Deconvolution) -> torch.Tensor:
+def prepare(c: DeconvolutionCall) -> torch.Tensor:
     """`factors` of the weights."""
     return c.weights.made_of(factors)
 
 
-def deconvolve(c: Deconvolution, factors: torch.Tensor) -> torch.Tensor:
+def deconvolve(c: DeconvolutionCall, factors: torch.Tensor) -> torch.Tensor:
     """The deconvolution by a kernel of these factors."""
     y = spread(c.x, factors, c.stride, c.pad)
     return y if c.bias is None else y + c.bias.reshape(-1, 1, 1)
@@ -58,7 +58,7 @@ def _interpolation(size: int, factor: torch.Tensor, stride: int, pad: int) -> to
     return F.conv_transpose1d(ones[:, None], factor[None, None], stride=stride, padding=pad)[:, 0]
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     x, (column, row), stride, pad = drawn(2, 3, 4, 5), drawn(2, 4), (2, 3), (1, 0)
     weight = torch.zeros(3, 3, 4, 4, dtype=x.dtype, device=x.device)
     weight[range(3), range(3)] = torch.outer(column, row)

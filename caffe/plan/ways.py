@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.ops import functions
-from caffe.ops.calls import ChannelMean, Convolution, Deconvolution, MaxPooling, ReluGradient
+from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient
 from caffe.ops.operation import Operation, Way
 from caffe.plan import first_pad, matrix, neighbours, packed, pointwise, pooling, relu, strips, upsampling, winograd
 from caffe.plan.matrix import Geometry
@@ -19,44 +19,44 @@ LARGE_MAP = 2**16
 """Values; below it, laying them out takes longer than the convolution."""
 
 
-def geometry(c: Convolution) -> Geometry:
+def geometry(c: ConvolutionCall) -> Geometry:
     """What the positions of a convolution see."""
     return tuple(c.weight.shape[2:]), c.dilation, c.pad, c.stride
 
 
-def _layout(c: Convolution) -> tuple[object, ...]:
+def _layout(c: ConvolutionCall) -> tuple[object, ...]:
     """What the layout of packed kernels depends on."""
     return c.x.dtype, tuple(c.x.shape), c.pad, c.stride, c.dilation, c.group
 
 
-def _same_type(c: Convolution) -> torch.Tensor:
+def _same_type(c: ConvolutionCall) -> torch.Tensor:
     return c.weights.of_type(c.x.dtype)
 
 
-def _winograd_pays(c: Convolution) -> bool:
+def _winograd_pays(c: ConvolutionCall) -> bool:
     kept = c.weights.keeps(winograd.transformed)
     return c.group == 1 and winograd.pays(c.x, c.weight, geometry(c), kept=kept)
 
 
-def _matrix_pays(c: Convolution) -> bool:
+def _matrix_pays(c: ConvolutionCall) -> bool:
     return c.group == 1 and matrix.pays(c.x, c.weight, geometry(c))
 
 
-def _packed_kernels_pay(c: Convolution) -> bool:
+def _packed_kernels_pay(c: ConvolutionCall) -> bool:
     return not c.recorded and packed.pays(c.x, c.weight) and c.weights.keeps(packed.kernels, *_layout(c))
 
 
-def _tensor_cores_pay(c: Convolution) -> bool:
+def _tensor_cores_pay(c: ConvolutionCall) -> bool:
     """Whether cuDNN multiplies on units that want the channels of a pixel side by side, and else lays them out so."""
     return not c.x.is_cpu and (c.x.dtype == torch.bfloat16 or torch.backends.cudnn.allow_tf32)
 
 
-def _side_by_side_pays(c: Convolution) -> bool:
+def _side_by_side_pays(c: ConvolutionCall) -> bool:
     """Whether a map is so large beside the kernels that oneDNN, too, is faster with channels side by side."""
     return not c.recorded and c.x.is_cpu and c.x.numel() >= max(LARGE_MAP, c.weight.numel())
 
 
-def _by_points(c: Convolution) -> torch.Tensor:
+def _by_points(c: ConvolutionCall) -> torch.Tensor:
     # not where it learns: what a training comes to may not depend on where it was interrupted
     recurs = not c.recorded and c.weights.recurs(pointwise.convolve, tuple(c.x.shape))
     return pointwise.convolve(c.x, c.weight, c.bias, recurs)
@@ -66,11 +66,11 @@ def _side_by_side(values: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
     return values.to(kind, memory_format=torch.channels_last)
 
 
-def _with_channels_last(c: Convolution, weight: torch.Tensor) -> torch.Tensor:
+def _with_channels_last(c: ConvolutionCall, weight: torch.Tensor) -> torch.Tensor:
     return F.conv2d(_side_by_side(c.x, c.x.dtype), weight, c.bias, c.stride, c.pad, c.dilation, c.group)
 
 
-CONVOLUTION: tuple[Way[Convolution], ...] = (
+CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
     Way("the first pad made smaller", first_pad.pays, first_pad.convolve),
     Way(
         "Winograd",
@@ -117,7 +117,7 @@ CONVOLUTION: tuple[Way[Convolution], ...] = (
     Way("channels side by side", _side_by_side_pays, _with_channels_last, _same_type),
 )
 
-DECONVOLUTION: tuple[Way[Deconvolution], ...] = (
+DECONVOLUTION: tuple[Way[DeconvolutionCall], ...] = (
     Way("rows and columns one after the other", upsampling.pays, upsampling.deconvolve, upsampling.prepare),
 )
 

@@ -18,7 +18,7 @@ from torch.nn.grad import conv2d_weight
 
 from caffe.device import mappings
 from caffe.plan import filtering, own_gradients, pool, rows
-from caffe.plan.capabilities import Capability, Pairs, drawn
+from caffe.plan.capabilities import Capability, Compared, drawn
 from caffe.plan.filtering import Filtering
 from caffe.plan.matrix import Geometry, by_onednn, positions, product
 from caffe.plan.own_gradients import Pad
@@ -142,7 +142,7 @@ def _transformed_bands(
         yield first, last, product(way.inputs, tiles.reshape(way.seen**2, -1).t()).view(len(way.inputs), -1, x.shape[1])
 
 
-def _trial() -> Pairs:
+def _trial() -> Compared:
     pad = (1, 2)
     for size in (min(filtering.SIZES), max(filtering.SIZES)):
         x, weight, bias = drawn(1, 5, 12, 9), drawn(4, 5, size, size), drawn(4)

@@ -19,10 +19,10 @@ from caffe.net.guard import Guard, guarded
 from caffe.solver import can_learn, finite, layer_state, nets, settings, snapshot, snapshot_lock, update_rules
 from caffe.solver.learning_rate import check_policy, learning_rate
 from caffe.solver.smoothed_loss import SmoothedLoss
-from caffe.solver.update_rules import Settings
+from caffe.solver.update_rules import RuleSettings
 from caffe.solver.workers import NCCL
 
-Hook = Callable[[], object]
+SolverHook = Callable[[], object]
 
 
 class Action(Enum):
@@ -101,7 +101,7 @@ class Solver(NotCopied):
         shapes = [each.blob.shape for each in self._learnable] * update_rules.MEMORIES[self.type]
         self.history = [Blob(shape, stable=True) for shape in shapes]
         self._resting: dict[int, bool] = {}
-        self._hooks: list[tuple[Hook, Hook]] = []
+        self._hooks: list[tuple[SolverHook, SolverHook]] = []
         self._others: NCCL | None = None
         self._generators: tuple[int, list[str]] = (-1, [])
         self._positions: dict[str, Any] | None = None
@@ -142,7 +142,7 @@ class Solver(NotCopied):
         """The loss averaged over the last `average_loss` iterations of this run."""
         return float(self._smoothed_loss)
 
-    def add_callback(self, on_start: Hook | NCCL, on_gradients_ready: Hook | None = None) -> None:
+    def add_callback(self, on_start: SolverHook | NCCL, on_gradients_ready: SolverHook | None = None) -> None:
         """Call on_start() before each iteration's forward, on_gradients_ready() before its update.
 
         add_callback(nccl): train together with other solvers.
@@ -280,7 +280,7 @@ class Solver(NotCopied):
             log.info("Iteration %d, lr = %g", self.iter, rate)
         gradients = (each.blob.grad for each in self._learnable)
         scale = update_rules.clip_scale(gradients, param.clip_gradients) / param.iter_size
-        settings = Settings(param.momentum, param.momentum2, param.delta, param.rms_decay, self.iter)
+        settings = RuleSettings(param.momentum, param.momentum2, param.delta, param.rms_decay, self.iter)
         count = len(self._learnable)
         for index, each in enumerate(self._learnable):
             if self._rests(index):

@@ -18,7 +18,7 @@ Tensor = torch.Tensor
 
 
 @dataclass(frozen=True)
-class Settings:
+class RuleSettings:
     """What the formulas take from SolverParameter, and the number of updates made before this one."""
 
     momentum: float = 0.0
@@ -28,16 +28,16 @@ class Settings:
     iteration: int = 0
 
 
-Rule = Callable[[Tensor, Sequence[Tensor], float, Settings], None]
+Rule = Callable[[Tensor, Sequence[Tensor], float, RuleSettings], None]
 
 
-def sgd(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Settings) -> None:
+def sgd(diff: Tensor, history: Sequence[Tensor], rate: float, settings: RuleSettings) -> None:
     """h ← momentum·h + rate·g;  u = h"""
     (h,) = history
     diff.copy_(h.mul_(settings.momentum).add_(diff, alpha=rate))
 
 
-def nesterov(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Settings) -> None:
+def nesterov(diff: Tensor, history: Sequence[Tensor], rate: float, settings: RuleSettings) -> None:
     """h' = momentum·h + rate·g;  u = (1 + momentum)·h' − momentum·h"""
     (h,) = history
     momentum = settings.momentum
@@ -46,21 +46,21 @@ def nesterov(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Set
     torch.mul(h, 1 + momentum, out=diff).sub_(before, alpha=momentum)
 
 
-def adagrad(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Settings) -> None:
+def adagrad(diff: Tensor, history: Sequence[Tensor], rate: float, settings: RuleSettings) -> None:
     """h ← h + g²;  u = rate·g / (√h + delta)"""
     (h,) = history
     h.addcmul_(diff, diff)
     diff.div_(h.sqrt().add_(settings.delta)).mul_(rate)
 
 
-def rmsprop(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Settings) -> None:
+def rmsprop(diff: Tensor, history: Sequence[Tensor], rate: float, settings: RuleSettings) -> None:
     """h ← rms_decay·h + (1 − rms_decay)·g²;  u = rate·g / (√h + delta)"""
     (h,) = history
     h.mul_(settings.rms_decay).addcmul_(diff, diff, value=1 - settings.rms_decay)
     diff.div_(h.sqrt().add_(settings.delta)).mul_(rate)
 
 
-def adadelta(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Settings) -> None:
+def adadelta(diff: Tensor, history: Sequence[Tensor], rate: float, settings: RuleSettings) -> None:
     """a ← m·a + (1 − m)·g²;  v = g·√((b + delta) / (a + delta));  b ← m·b + (1 − m)·v²;  u = rate·v"""
     a, b = history
     momentum, delta = settings.momentum, settings.delta
@@ -70,7 +70,7 @@ def adadelta(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Set
     diff.mul_(rate)
 
 
-def adam(diff: Tensor, history: Sequence[Tensor], rate: float, settings: Settings) -> None:
+def adam(diff: Tensor, history: Sequence[Tensor], rate: float, settings: RuleSettings) -> None:
     """m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  u = rate·√(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + delta)
 
     with β₁ = momentum, β₂ = momentum2, t = iteration + 1.
@@ -121,7 +121,7 @@ def update(
     diff: Tensor,
     history: Sequence[Tensor],
     rate: float,
-    settings: Settings,
+    settings: RuleSettings,
     *,
     scale: float = 1.0,
     decay: float = 0.0,

@@ -20,7 +20,7 @@ LARGE = 0.1
 
 
 @dataclass(frozen=True)
-class Settings:
+class ConstraintSettings:
     """What CCNN demands of tags (see CCNNLossLayer). The defaults are the paper's."""
 
     least: float = 0.05
@@ -48,7 +48,7 @@ class Constraints:
     largest: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, tags: np.ndarray, settings: Settings) -> Constraints:
+    def of(cls, tags: np.ndarray, settings: ConstraintSettings) -> Constraints:
         """Those of an image's tags."""
         present = tags > 0
         present[0] = True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import caffe
 from fcn_caffe import home, program
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.outputs import save_picture
 from fcn_caffe.training import comparison

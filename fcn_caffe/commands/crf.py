@@ -18,7 +18,7 @@ from pathlib import Path
 
 import caffe
 from fcn_caffe import home, program
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.pictures import legend, outputs
 from fcn_caffe.scoring import crf, crf_refine, crf_search, saved_scores
 

@@ -19,8 +19,8 @@ import argparse
 from pathlib import Path
 
 from fcn_caffe import home, program
-from fcn_caffe.atomic import write_json
 from fcn_caffe.datasets import fetch, layouts, lint
+from fcn_caffe.whole_files import write_json
 
 DOWNLOADS = Path("data/downloads")
 

@@ -14,12 +14,12 @@ from dataclasses import asdict
 
 import caffe
 from fcn_caffe import home, program
-from fcn_caffe.atomic import write_json
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.scoring import edge_net, edges
 from fcn_caffe.training import what_to_score
 from fcn_caffe.variants.customise import add_data_options, catalogue
 from fcn_caffe.variants.loading import load
+from fcn_caffe.whole_files import write_json
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,9 +27,9 @@ import numpy as np
 
 import caffe
 from fcn_caffe import home, program
-from fcn_caffe.importers import sources, torchvision
+from fcn_caffe.importers import layer_files, torchvision
 from fcn_caffe.net_spec.catalogue import BACKBONES
-from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.variants import convolutional, stages
 from fcn_caffe.variants.build import published
 
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     if options.source.endswith((".caffemodel", ".h5")):
         net, said = convolutional.of_catalogue(name, options.source), "as they are"
     else:
-        found = sources.read_layers(options.net, options.source)
+        found = layer_files.read_layers(options.net, options.source)
         net = published(name, "conv")
         missing = torchvision.fill(net, found, np.array(options.mean), options.seed, options.gain)
         said = "torchvision's, not those of the papers"

@@ -20,11 +20,11 @@ from pathlib import Path
 import caffe
 from fcn_caffe import home, program
 from fcn_caffe.data_layers.segdata import pairs
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.inference import write
 from fcn_caffe.inference.find import Found, find
 from fcn_caffe.inference.segment import deploy_net
-from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.pictures import outputs
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.scoring import crf

@@ -18,10 +18,10 @@ import argparse
 from dataclasses import fields
 
 from fcn_caffe import home, program
-from fcn_caffe.device import add_device_options, use_device
+from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.training import own_data, trained
 from fcn_caffe.training.listing import listing
-from fcn_caffe.training.settings import Settings
+from fcn_caffe.training.settings import TrainingSettings
 from fcn_caffe.training.stage import check_nothing_is_overwritten, is_done, train
 from fcn_caffe.variants import missing, stages
 from fcn_caffe.variants.customise import add_data_options, catalogue
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
         parser.error("--keep counts snapshots: give 1 or more, or 0 to keep all")
     target = nets.find(options.variant)
     todo = stages.chain(target, nets.rows) if options.chain else [target]
-    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+    settings = TrainingSettings(**{field.name: getattr(options, field.name) for field in fields(TrainingSettings)})
     check_nothing_is_overwritten(todo, settings)
     trained.check_chain(todo, nets.rows, settings.resume, bool(options.weights))
     left = [row for row in todo if not is_done(row, settings)]

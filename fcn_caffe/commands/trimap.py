@@ -14,9 +14,9 @@ from __future__ import annotations
 import argparse
 
 from fcn_caffe import home, program
-from fcn_caffe.atomic import write_json
 from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.scoring import metrics, trimap
+from fcn_caffe.whole_files import write_json
 
 PLOTS = (".png", ".svg", ".pdf")
 WIDTHS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40)

@@ -8,8 +8,8 @@ from fcn_caffe import names
 from fcn_caffe.datasets import seg11valid
 from fcn_caffe.datasets.download import download
 from fcn_caffe.datasets.install import install, mirrored
-from fcn_caffe.datasets.sources import SOURCES, Source
-from fcn_caffe.datasets.weights import WEIGHTS, Weights
+from fcn_caffe.datasets.published_data import SOURCES, PublishedData
+from fcn_caffe.datasets.published_weights import WEIGHTS, Weights
 
 LIST = "seg11valid"
 
@@ -42,7 +42,7 @@ def fetch(name: str, folder: Path | None, downloads: Path, mirror: str) -> None:
         raise names.unknown(name, "data set or weights", [*SOURCES, LIST, *WEIGHTS], listed)
 
 
-def _announce(name: str, what: Source | Weights, target: Path, verified: bool) -> None:
+def _announce(name: str, what: PublishedData | Weights, target: Path, verified: bool) -> None:
     how = "publicly stated" if verified else "not stated by anybody for every file; that of the first download is kept"
     print(
         f"{name}: {what.title}\n  from       {what.page}\n  terms      {what.terms}\n  size       {what.size}\n"
@@ -53,7 +53,7 @@ def _announce(name: str, what: Source | Weights, target: Path, verified: bool) -
 
 def overview() -> str:
     """A line for everything that can be fetched."""
-    everything: dict[str, Source | Weights] = {**SOURCES, **WEIGHTS}
+    everything: dict[str, PublishedData | Weights] = {**SOURCES, **WEIGHTS}
     lines = [f"{'name':24} {'size':16} {'here':5} where it belongs                          what it is"]
     for name, what in everything.items():
         here = "yes" if Path(what.target).exists() else "no"

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fcn_caffe.atomic import write_json
 from fcn_caffe.datasets.download import WebFile, checksum, download
-from fcn_caffe.datasets.sources import Part, Source
+from fcn_caffe.datasets.published_data import Part, PublishedData
 from fcn_caffe.datasets.unpack import unpack
+from fcn_caffe.whole_files import write_json
 
 MARKER = ".fetched.json"
 """In a data set's folder: what it was made of."""
 
 
-def install(source: Source, target: Path, downloads: Path, mirror: str = "") -> bool:
+def install(source: PublishedData, target: Path, downloads: Path, mirror: str = "") -> bool:
     """Put a data set at `target`; False if it is there already, from here.
 
     downloads: where archives are put, and are found if they are there already. mirror: an address to try first, with

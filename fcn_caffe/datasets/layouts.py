@@ -15,7 +15,7 @@ from fcn_caffe.data_layers.segdata import classes, files, pairs
 from fcn_caffe.data_layers.segdata.labels import Colour
 from fcn_caffe.data_layers.segdata.splits import Entry, read_images
 from fcn_caffe.datasets import camvid, seg11valid
-from fcn_caffe.datasets.sources import SOURCES
+from fcn_caffe.datasets.published_data import SOURCES
 
 IMAGES = ("images", "image", "imgs", "img", "JPEGImages")
 LABELS = ("labels", "label", "masks", "mask", "annotations", "SegmentationClass")

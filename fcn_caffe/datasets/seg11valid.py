@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fcn_caffe import data_file
-from fcn_caffe.atomic import open_atomic
 from fcn_caffe.data_layers.segdata import splits
+from fcn_caffe.whole_files import open_atomic
 
 LIST = "seg11valid"
 BUNDLED = data_file(f"splits/{LIST}.txt")

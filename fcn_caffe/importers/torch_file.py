@@ -34,7 +34,7 @@ STORAGES = {
 }
 OLD_MAGIC = 0x1950A86A20F9469CFC6C
 
-Storage = Callable[[str, np.dtype, int], np.ndarray]
+ReadStorage = Callable[[str, np.dtype, int], np.ndarray]
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -157,7 +157,7 @@ class _Unpickler(_Base):
 
     dispatch = dict(_Base.dispatch)
 
-    def __init__(self, file: Any, storage: Storage):
+    def __init__(self, file: Any, storage: ReadStorage):
         super().__init__(file)
         self.storage = storage
 

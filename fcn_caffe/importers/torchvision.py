@@ -19,7 +19,7 @@ MEAN = np.array([0.485, 0.456, 0.406])
 DEVIATION = np.array([0.229, 0.224, 0.225])
 """Red, green, blue, in 0–1."""
 
-Layers = dict[str, tuple[np.ndarray, np.ndarray]]
+LayerArrays = dict[str, tuple[np.ndarray, np.ndarray]]
 """Weights and biases by the name of the layer in Caffe's net."""
 
 
@@ -55,7 +55,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 """Caffe's layers, and what torchvision's are called (and, after it, timm's, where that differs)."""
 
 
-def layers(net: str, state: dict[str, np.ndarray]) -> Layers:
+def layers(net: str, state: dict[str, np.ndarray]) -> LayerArrays:
     """The layers of a state dict. Raises ValueError if there is more in it than the net has, or none of it."""
     if net not in NAMES:
         raise ValueError(f"torchvision's {net} is another net than Caffe's, expected one of {', '.join(NAMES)}.")
@@ -83,7 +83,7 @@ def fold(kernel: np.ndarray, bias: np.ndarray, mean: np.ndarray) -> tuple[np.nda
     return weights[:, ::-1], bias + np.einsum("oihw,i->o", weights, offset)
 
 
-def fill(net: Any, found: Layers, mean: np.ndarray, seed: int, gain: float = 1.0) -> list[str]:
+def fill(net: Any, found: LayerArrays, mean: np.ndarray, seed: int, gain: float = 1.0) -> list[str]:
     """Give a net in convolutional form all its parameters. Returns the layers that `found` does not have.
 
     Of these, the last is zero, and the others are drawn at random: normal, with a variance of 2 / inputs (msra), times

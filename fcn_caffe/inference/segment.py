@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fcn_caffe import names
-from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.variants.loading import keep_no_blobs, load
 
 LARGE = 1500 * 1500

@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 
 import caffe
 from fcn_caffe.data_layers.segdata.files import read_image
-from fcn_caffe.device import use_device
+from fcn_caffe.device_options import use_device
 from fcn_caffe.inference.find import Found, find
 from fcn_caffe.inference.segment import deploy_net, segment
-from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.pictures.legend import Legend
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from fcn_caffe.atomic import open_atomic
+from fcn_caffe.whole_files import open_atomic
 
 SOFTWARE = "fcn-caffe"
 """What stands in the pictures under `Software`, so that they are known again."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fcn_caffe import engine, home, names
-from fcn_caffe.atomic import read_json, write_json
+from fcn_caffe.whole_files import read_json, write_json
 
 
 def add_crf_option(parser: argparse.ArgumentParser, **settings: Any) -> None:
@@ -34,7 +34,7 @@ def parameters(text: str) -> Any:
     values = read_json(Path(text))
     try:
         kernels = tuple(crf.Kernel(**{key: _tuple(value) for key, value in each.items()}) for each in values["kernels"])
-        found = crf.Parameters(kernels, int(values["iterations"]), str(values["normalization"]))
+        found = crf.CrfParameters(kernels, int(values["iterations"]), str(values["normalization"]))
         crf.check(found)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(

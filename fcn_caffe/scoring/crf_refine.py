@@ -11,11 +11,11 @@ from PIL import Image
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import crf, metrics
-from fcn_caffe.scoring.saved_scores import Item, read
+from fcn_caffe.scoring.saved_scores import SavedItem, read
 from fcn_caffe.scoring.score_table import report
 
 
-def refine(items: list[Item], out: Path, colours: np.ndarray, chosen: Any, upright: bool) -> None:
+def refine(items: list[SavedItem], out: Path, colours: np.ndarray, chosen: Any, upright: bool) -> None:
     """Write labels and overlays into the folder `out`, and print the scores without and with the CRF where there are
     labels.
 

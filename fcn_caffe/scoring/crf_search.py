@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fcn_caffe.scoring import crf, metrics
-from fcn_caffe.scoring.saved_scores import Item, read
+from fcn_caffe.scoring.saved_scores import SavedItem, read
 
 Point = tuple[float, ...]
 
@@ -18,7 +18,7 @@ AXES = ((4, 5, 6, 7, 8, 9, 10), (20, 30, 40, 50, 60, 70, 80, 90, 100), (3, 4, 5,
 START = (5.0, 50.0, 5.0)
 
 
-def search(items: list[Item], save: Path, chosen: Any, upright: bool) -> None:
+def search(items: list[SavedItem], save: Path, chosen: Any, upright: bool) -> None:
     """Print what is tried, beginning with the parameters `chosen`, and write the best ones to `save`."""
 
     def mean_iu(candidate: Any) -> float:
@@ -37,7 +37,7 @@ def search(items: list[Item], save: Path, chosen: Any, upright: bool) -> None:
     print(f"{save}: for --crf" if value > without else f"{save}: no better than without a CRF")
 
 
-def _confusions(items: list[Item], upright: bool, chosen: Any) -> Iterator[np.ndarray]:
+def _confusions(items: list[SavedItem], upright: bool, chosen: Any) -> Iterator[np.ndarray]:
     for item in items:
         scores, image, truth = read(item, upright)
         assert truth is not None, "a search needs labels"

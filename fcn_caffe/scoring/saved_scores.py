@@ -10,7 +10,7 @@ import numpy as np
 from fcn_caffe.data_layers.segdata import files, pairs, text
 
 
-class Item(NamedTuple):
+class SavedItem(NamedTuple):
     """Files of one image."""
 
     name: str
@@ -19,7 +19,7 @@ class Item(NamedTuple):
     label: Optional[str]
 
 
-class Read(NamedTuple):
+class ScoredImage(NamedTuple):
     """Scores (classes×height×width), an RGB image (height×width×3) and its true label (height×width)."""
 
     scores: np.ndarray
@@ -27,7 +27,7 @@ class Read(NamedTuple):
     truth: Optional[np.ndarray]
 
 
-def find(given: list[Path], images: str, labels: str | None) -> list[Item]:
+def find(given: list[Path], images: str, labels: str | None) -> list[SavedItem]:
     """Every file of scores, with its image and its label. Raises FileNotFoundError for what is missing."""
     found = [file for path in given for file in (sorted(path.glob("*.npy")) if path.is_dir() else [path])]
     if not found:
@@ -41,10 +41,10 @@ def find(given: list[Path], images: str, labels: str | None) -> list[Item]:
         for what, folder, there in (("image", images, by_name), ("label", labels, truths)):
             if there is not None and name not in there:
                 raise FileNotFoundError(f"'{file}' has no {what} in '{folder}', expected one called {name}.")
-    return [Item(name, file, by_name[name], truths[name] if truths else None) for name, file in zip(names, found)]
+    return [SavedItem(name, file, by_name[name], truths[name] if truths else None) for name, file in zip(names, found)]
 
 
-def read(item: Item, upright: bool) -> Read:
+def read(item: SavedItem, upright: bool) -> ScoredImage:
     """The files of one image. Raises ValueError where they do not fit."""
     try:
         scores = np.load(item.scores, allow_pickle=False)
@@ -63,4 +63,4 @@ def read(item: Item, upright: bool) -> Read:
                 f"'{path}' is {size}, the scores in '{item.scores}' are {scores.shape[2]}×{scores.shape[1]}: expected "
                 "one size."
             )
-    return Read(scores, image, truth)
+    return ScoredImage(scores, image, truth)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fcn_caffe.atomic import open_atomic
 from fcn_caffe.data_layers.segdata import files
 from fcn_caffe.pictures import drawing
 from fcn_caffe.progress import progress
+from fcn_caffe.whole_files import open_atomic
 
 CLASSES = 21
 SHOWN = 5

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from fcn_caffe.atomic import open_atomic
 from fcn_caffe.data_layers.segdata import files
 from fcn_caffe.data_layers.segdata.labels import VOID, LabelMap, from_zero
 from fcn_caffe.datasets import layouts
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import metrics
+from fcn_caffe.whole_files import open_atomic
 
 
 def distances(truth: np.ndarray, boundary: str) -> np.ndarray:
@@ -35,7 +35,7 @@ def distances(truth: np.ndarray, boundary: str) -> np.ndarray:
     return ndimage.distance_transform_edt(~on) + (boundary == "classes")
 
 
-class Bands:
+class TrimapBands:
     """Confusion matrices inside bands of several widths, and of whole images (the last)."""
 
     def __init__(self, widths: Sequence[int], n_classes: int):
@@ -57,7 +57,7 @@ def count(
     n_classes: int,
     boundary: str,
     kept: Sequence[int] | None = None,
-) -> list[Bands]:
+) -> list[TrimapBands]:
     """The bands of each folder of predictions (NAME.png), over the images of a split.
 
     kept: the classes, out of 0..n_classes-1, that the predictions have as 0, 1, 2, …; others do not count.
@@ -66,7 +66,7 @@ def count(
     """
     names = layouts.voc_names(voc_dir, split, "trimap")
     label_map = LabelMap(from_zero(n_classes), n_classes, kept, said_in="--classes")
-    counted, bounded = [Bands(widths, len(kept or range(n_classes))) for _ in folders], False
+    counted, bounded = [TrimapBands(widths, len(kept or range(n_classes))) for _ in folders], False
     with progress("trimap", "images", len(names)) as advance:
         for name in names:
             path = files.find_label(str(voc_dir / "SegmentationClass" / name))
@@ -91,7 +91,7 @@ def count(
     return counted
 
 
-def table(counted: Sequence[Bands], titles: Sequence[str]) -> str:
+def table(counted: Sequence[TrimapBands], titles: Sequence[str]) -> str:
     """Mean IU for each width (rows) and folder of predictions (columns), and of whole images."""
     columns = [[metrics.scores(hist).mean_iu for hist in bands.hists] for bands in counted]
     width = max(8, *map(len, titles))
@@ -102,7 +102,7 @@ def table(counted: Sequence[Bands], titles: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def plot(counted: Sequence[Bands], titles: Sequence[str], path: Path) -> None:
+def plot(counted: Sequence[TrimapBands], titles: Sequence[str], path: Path) -> None:
     """Mean IU over the width of the band, a line for each folder, as a picture."""
     from matplotlib.figure import Figure
 

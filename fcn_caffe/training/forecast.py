@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fcn_caffe.net_spec.recipes import Recipe
-from fcn_caffe.training.settings import Settings
+from fcn_caffe.training.settings import TrainingSettings
 
 PASSES = 3
 """A training step costs about so many forward passes: one forward, and two products for each of its own backward."""
@@ -19,7 +19,7 @@ SIDE = 768
 """Of the matrices whose product is timed."""
 
 
-def sentence(solver: Any, recipe: Recipe, iterations: int, settings: Settings, folder: Path) -> str:
+def sentence(solver: Any, recipe: Recipe, iterations: int, settings: TrainingSettings, folder: Path) -> str:
     """How many iterations are left, how long they take, and what snapshots of them will need.
 
     On a GPU, nothing is said of the time.

@@ -9,7 +9,7 @@ from typing import Any
 from fcn_caffe import surgery
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.net_spec.deeplab import DeepLab
-from fcn_caffe.net_spec.nets import Classifier, Variant
+from fcn_caffe.net_spec.nets import ClassifierNet, Variant
 from fcn_caffe.net_spec.tags import Tagged
 from fcn_caffe.variants.build import published
 
@@ -28,14 +28,14 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
     if fused:
         for start, path, suffix in zip(row.starts, weights, row.data.inputs):
             surgery.transplant(net, published(start, "deploy", str(path)), suffix)
-    elif isinstance(row, DeepLab) and isinstance(ROWS.get(row.starts[0]), Classifier):
+    elif isinstance(row, DeepLab) and isinstance(ROWS.get(row.starts[0]), ClassifierNet):
         _narrow(net, row, weights[0])
     else:
         for path in weights:
             net.copy_from(str(path))
     if isinstance(row, Tagged) and row.classifier:
         _score_as_classifier(net, row, weights[0])
-    if row.data.first and isinstance(ROWS.get(row.starts[0]), Classifier):
+    if row.data.first and isinstance(ROWS.get(row.starts[0]), ClassifierNet):
         _widen_first_convolution(net, row, weights[0])
     if not allow_zero:
         _check_stage(net, row, rows, weights)

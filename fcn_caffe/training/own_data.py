@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 
 from fcn_caffe import program
-from fcn_caffe.atomic import open_atomic
 from fcn_caffe.datasets import layouts, lint
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import USUAL_SPLITS
+from fcn_caffe.whole_files import open_atomic
 
 CHECKED = Path("out/checked")
 """Holds a file for each state of a data set that was found well: what was said of it."""

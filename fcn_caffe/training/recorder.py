@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fcn_caffe.atomic import open_atomic
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.training.forecast import span
 from fcn_caffe.training.score_history import read_scores, write_scores
+from fcn_caffe.whole_files import open_atomic
 
 
 class Stopped(Exception):

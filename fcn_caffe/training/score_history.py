@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fcn_caffe.atomic import open_atomic, read_json
+from fcn_caffe.whole_files import open_atomic, read_json
 
 
 def read_scores(folder: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Optional
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """The settings of one run of fcn solve, under the names of its options.
 
     iterations: the iteration to train up to; None: the recipe's. score_every: iterations between scorings; 0: only at

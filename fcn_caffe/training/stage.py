@@ -19,13 +19,13 @@ from fcn_caffe.training.initial import initialise
 from fcn_caffe.training.keep import Keeper
 from fcn_caffe.training.recorder import Recorder, Stopped
 from fcn_caffe.training.score_history import best_scored, is_scored, read_scores, write_scores
-from fcn_caffe.training.settings import Settings
+from fcn_caffe.training.settings import TrainingSettings
 from fcn_caffe.training.training_log import FILE, TrainingLog, training_log
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import Catalogue
 
 
-def train(row: Variant, nets: Catalogue, weights: list[Path], settings: Settings, after: int = 0) -> None:
+def train(row: Variant, nets: Catalogue, weights: list[Path], settings: TrainingSettings, after: int = 0) -> None:
     """Run one stage to its end, from its newest snapshot or from `weights`, and score it. after: stages to come."""
     if is_done(row, settings):
         print(f"{row.name}: done ({stages.weights_of(row.name)})")
@@ -36,7 +36,7 @@ def train(row: Variant, nets: Catalogue, weights: list[Path], settings: Settings
 
 
 def _train(
-    row: Variant, nets: Catalogue, weights: list[Path], settings: Settings, log: TrainingLog, after: int
+    row: Variant, nets: Catalogue, weights: list[Path], settings: TrainingSettings, log: TrainingLog, after: int
 ) -> None:
     iterations = settings.iterations or row.recipe.iterations
     folder = stages.SNAPSHOTS / row.name
@@ -67,7 +67,9 @@ def _train(
     score(solver, row, folder)
 
 
-def _run(solver: Any, row: Variant, folder: Path, iterations: int, settings: Settings, log: TrainingLog) -> None:
+def _run(
+    solver: Any, row: Variant, folder: Path, iterations: int, settings: TrainingSettings, log: TrainingLog
+) -> None:
     """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
     begin, every = solver.iter, settings.score_every or iterations
     keeper, label = Keeper(folder, settings.keep), row.data.heads[0].label
@@ -117,7 +119,7 @@ def score(solver: Any, row: Variant, folder: Path) -> None:
     write_scores(folder, [*read_scores(folder), entry])
 
 
-def is_done(row: Variant, settings: Settings) -> bool:
+def is_done(row: Variant, settings: TrainingSettings) -> bool:
     """Whether a resumed training has nothing to do: trained and scored."""
     found = stages.progress(row.name) if settings.resume else None
     if found is None or found.iteration < (settings.iterations or row.recipe.iterations):
@@ -125,7 +127,7 @@ def is_done(row: Variant, settings: Settings) -> bool:
     return any(entry["iteration"] >= found.iteration for entry in read_scores(stages.SNAPSHOTS / row.name))
 
 
-def check_nothing_is_overwritten(todo: list[Variant], settings: Settings) -> None:
+def check_nothing_is_overwritten(todo: list[Variant], settings: TrainingSettings) -> None:
     """Raises ValueError for a training that is there already, unless it is to be gone on from or begun anew."""
     for row in todo:
         found = stages.progress(row.name)

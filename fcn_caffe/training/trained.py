@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from fcn_caffe.atomic import open_atomic, read_json
 from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.net_spec.nets import DEPLOY, Variant
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.legend import Legend, legend_of, reader
-from fcn_caffe.training.settings import Settings
+from fcn_caffe.training.settings import TrainingSettings
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import Catalogue
+from fcn_caffe.whole_files import open_atomic, read_json
 
 FILE = "trained.json"
 SCORE = "score"
@@ -178,7 +178,7 @@ def _classes(net: Trained, score: str) -> dict[str, Any]:
     }
 
 
-def record(solver: Any, row: Variant, nets: Catalogue, weights: Sequence[Path], settings: Settings) -> None:
+def record(solver: Any, row: Variant, nets: Catalogue, weights: Sequence[Path], settings: TrainingSettings) -> None:
     """Have the row's folder made complete as soon as an iteration has been computed: before, nothing there is touched.
 
     nets: the catalogue that knows where the row's files are. A description that is there stays when a training goes on.

@@ -9,7 +9,6 @@ from typing import Any, Optional
 import numpy as np
 
 from fcn_caffe import home
-from fcn_caffe.atomic import read_json
 from fcn_caffe.data_layers.segdata import classes
 from fcn_caffe.datasets import seg11valid
 from fcn_caffe.net_spec.nets import Variant
@@ -21,6 +20,7 @@ from fcn_caffe.training import trained
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import Catalogue
 from fcn_caffe.variants.loading import keep_no_blobs, load
+from fcn_caffe.whole_files import read_json
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from fcn_caffe import home, names
 from fcn_caffe.datasets import layouts
 from fcn_caffe.net_spec.catalogue import ROWS, VARIANTS, adapt, files
-from fcn_caffe.net_spec.datasets import DataSet, Split, data_set
 from fcn_caffe.net_spec.generate import write
+from fcn_caffe.net_spec.input_data import DataSet, DataSplit, data_set
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.variants import tasks
 
@@ -170,7 +170,7 @@ def _check_moved(row: Variant, folders: dict[str, str]) -> None:
 
 
 def _moved(data: DataSet, folders: dict[str, str]) -> DataSet:
-    def moved(split: Split) -> Split:
+    def moved(split: DataSplit) -> DataSplit:
         new = {key: folders[key] for key in split.params if key in folders}
         return replace(split, params={**split.params, **new})
 

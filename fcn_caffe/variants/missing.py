@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fcn_caffe.datasets import seg11valid
 from fcn_caffe.net_spec.catalogue import ROWS
-from fcn_caffe.net_spec.nets import Classifier, Variant
+from fcn_caffe.net_spec.nets import ClassifierNet, Variant
 from fcn_caffe.variants import stages
 
 DATA = {
@@ -134,7 +134,7 @@ def _weights(row: Variant, made_before: set[str]) -> list[str]:
         path = stages.weights_of(start)
         if start in made_before or path.is_file():
             continue
-        if isinstance(ROWS.get(start), Classifier):
+        if isinstance(ROWS.get(start), ClassifierNet):
             where = (
                 f"\n    or say where it is: {stages.weights_variable(start)}=…" if start.startswith("ilsvrc") else ""
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fcn_caffe import home
 from fcn_caffe.net_spec.catalogue import ROWS
-from fcn_caffe.net_spec.nets import Classifier, TrainedClassifier, Variant
+from fcn_caffe.net_spec.nets import ClassifierNet, TrainedClassifier, Variant
 
 SNAPSHOTS = Path("snapshot")
 
@@ -49,7 +49,7 @@ def weights_of(name: str) -> Path:
     row = ROWS.get(name)
     if isinstance(row, TrainedClassifier):
         return SNAPSHOTS / name / "conv.caffemodel"
-    if isinstance(row, Classifier):
+    if isinstance(row, ClassifierNet):
         elsewhere = os.environ.get(weights_variable(name))
         return home.path(elsewhere) if elsewhere else Path("data/ilsvrc") / f"{name.rsplit('/', 1)[-1]}-conv.caffemodel"
     found = progress(name)

@@ -17,8 +17,8 @@ from google.protobuf import text_format
 from caffe.proto import caffe_pb2
 from fcn_caffe.data_layers.segdata import classes, splits, text
 from fcn_caffe.net_spec.catalogue import own
-from fcn_caffe.net_spec.datasets import MEAN, SEED, DataSet, Split
 from fcn_caffe.net_spec.fcn import Head
+from fcn_caffe.net_spec.input_data import MEAN, SEED, DataSet, DataSplit
 from fcn_caffe.net_spec.nets import Variant
 
 TASKS = Path("tasks")
@@ -53,7 +53,7 @@ class Task:
     def stages(self, n_classes: int, train: int, val: int) -> tuple[Variant, ...]:
         """Its nets, coarsest first, for so many classes, and images to train on and to score."""
 
-        def split(file: str, images: int) -> Split:
+        def split(file: str, images: int) -> DataSplit:
             params = {
                 "images": self.images,
                 "labels": self.labels,
@@ -64,7 +64,7 @@ class Task:
             }
             if not self.upright:
                 params["upright"] = False
-            return Split("FolderSegDataLayer", params, file, images)
+            return DataSplit("FolderSegDataLayer", params, file, images)
 
         head = Head(n_classes, renamed=True)
         data = DataSet("folder_layers", split("train", train), split("val", val), (head,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
-from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, Stream, conv_relu, max_pool
+from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, SuffixedSpec, conv_relu, max_pool
 from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     Reference,
@@ -52,7 +52,7 @@ def alexnet_like(name: str, bias: float, pools_first: bool) -> Reference:
     top = conv(5, top, 256, 3, pad=1, group=2)
     n.pool5 = max_pool(top, 3, stride=2)
     form = Form(inner_product=True, fillers=filled(gaussian(0.005), bias), special={"fc8": filled(gaussian(0.01))})
-    stream = Stream(n)
+    stream = SuffixedSpec(n)
     fc7 = fc6_fc7(stream, n.pool5, 4096, 6, form, param=BIAS_TWICE)
     judge(n, fc8(stream, fc7, form, IMAGENET_CLASSES, param=BIAS_TWICE))
     net = named(n, name)

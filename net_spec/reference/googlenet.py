@@ -7,7 +7,7 @@ from typing import Any
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, Stream, conv_relu, dropout
+from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, SuffixedSpec, conv_relu, dropout
 from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     IN_TESTING,
@@ -36,7 +36,7 @@ SOLVERS = {
 def googlenet() -> Reference:
     n = NetSpec()
     read(n, ilsvrc(32, 50, crop_size=224, mean_value=[104, 117, 123]))
-    stream = Stream(n)
+    stream = SuffixedSpec(n)
     (top, *_) = trunk(stream, n.data, Form(inner_product=True, fillers=FEATURES))
     score = googlenet_classifier(stream, top.top, Form(inner_product=True, fillers=SCORES), IMAGENET_CLASSES)
     judge(n, "loss3", score, 1, layer="loss3/loss3")

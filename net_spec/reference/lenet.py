@@ -10,7 +10,7 @@ from typing import Any
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from caffe.net_spec import params as P
-from fcn_caffe.net_spec.blocks import Stream, max_pool
+from fcn_caffe.net_spec.blocks import SuffixedSpec, max_pool
 from fcn_caffe.net_spec.reference.pieces import (
     BIAS_TWICE,
     XAVIER,
@@ -38,7 +38,7 @@ SOLVERS = {
 SIAMESE_SOLVER = USUAL + INV + "max_iter: 50000 momentum: 0.9 weight_decay: 0"
 
 
-def tower(n: Stream, bottom: Any, shared: bool = False) -> Top:
+def tower(n: SuffixedSpec, bottom: Any, shared: bool = False) -> Top:
     """From the image to the scores of the ten digits."""
 
     def settings(layer: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def lenet() -> Reference:
         for split, size in (("train", 64), ("test", 100))
     ]
     read(n, sets, name="mnist")
-    judge(n, tower(Stream(n), n.data))
+    judge(n, tower(SuffixedSpec(n), n.data))
     net = named(n, "LeNet")
     return Reference(net, in_use(net, "ip2", [64, 1, 28, 28]), SOLVERS)
 
@@ -80,7 +80,7 @@ def siamese() -> Reference:
     read(n, sets, name="pair_data", tops=("pair_data", "sim"))
     n.data, n.data_p = L.Slice(n.pair_data, name="slice_pair", ntop=2, slice_dim=1, slice_point=1)
     for suffix, image in (("", n.data), ("_p", n.data_p)):
-        score = tower(Stream(n, suffix), image, shared=True)
+        score = tower(SuffixedSpec(n, suffix), image, shared=True)
         n[f"feat{suffix}"] = L.InnerProduct(score, num_output=2, **filled(XAVIER), param=shares("feat"))
     n.loss = L.ContrastiveLoss(n.feat, n.feat_p, n.sim, margin=1)
     net = named(n, "mnist_siamese_train_test")

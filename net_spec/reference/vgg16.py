@@ -7,7 +7,7 @@ It was published without the files of its training: batch, rate, momentum, decay
 from __future__ import annotations
 
 from caffe.net_spec import NetSpec
-from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, Stream
+from fcn_caffe.net_spec.blocks import BIAS_TWICE, Form, SuffixedSpec
 from fcn_caffe.net_spec.reference.pieces import (
     IMAGENET_CLASSES,
     XAVIER,
@@ -32,7 +32,7 @@ def vgg16() -> Reference:
     read(n, ilsvrc(256, 50, crop_size=224, mean_value=[103.939, 116.779, 123.68]))
     begins = filled(XAVIER)
     form = Form(inner_product=True, fillers=begins, special={"fc8": {**begins, "param": BIAS_TWICE}})
-    stream = Stream(n)
+    stream = SuffixedSpec(n)
     judge(n, VGG16.classify(stream, VGG16.features(stream, n.data, form)[0].top, form, IMAGENET_CLASSES))
     net = named(n, "VGG16")
     return Reference(net, in_use(net, "fc8", [10, 3, 224, 224]), {"": SOLVER})

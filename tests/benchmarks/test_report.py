@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import result_page, run
 from benchmarks.targets import CPU, CUDA, TARGETS, standings
 from benchmarks.varied import ALONE, voc_sizes
 
@@ -33,7 +33,7 @@ def test_the_best_peer_counts() -> None:
 def test_a_target_is_missed() -> None:
     (found,) = standings({"forward-bf16": row(this=timed(1.01), OpenVINO=timed(1.0))}, "cpu")
     assert not found.reached
-    assert "**1.01** | 1 | not reached |" in report.targets_table(
+    assert "**1.01** | 1 | not reached |" in result_page.targets_table(
         {"forward-bf16": row(this=timed(1.01), OpenVINO=timed(1.0))}, "cpu"
     )
 

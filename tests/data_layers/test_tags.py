@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from fcn_caffe.data_layers import tag_layers
 from fcn_caffe.data_layers.segdata import tags
-from fcn_caffe.data_layers.segdata.constraints import Constraints, Settings
+from fcn_caffe.data_layers.segdata.constraints import Constraints, ConstraintSettings
 from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
 from tests.data_layers.driver import MEAN, Driver, FakeBlob
 
@@ -121,7 +121,7 @@ HARD = {"slack": 1000.0}
 )
 def test_ccnn_is_the_nearest_distribution_that_fulfils_the_constraints(classes, pixels, given, settings):
     """Against a general solver of the same problem over all probabilities."""
-    given, settings = np.array(given, float), Settings(**settings, **HARD)
+    given, settings = np.array(given, float), ConstraintSettings(**settings, **HARD)
     scores = 2 * RNG.normal(size=(classes, pixels))
     logs = tag_layers.log_softmax(scores)
     found = Constraints.of(given, settings).nearest(logs)
@@ -156,7 +156,7 @@ def test_ccnn_is_the_nearest_distribution_that_fulfils_the_constraints(classes, 
 @pytest.mark.parametrize(("shape", "given"), CASES)
 def test_the_gradient_of_ccnn_is_what_is_left_between_the_distributions(shape, given):
     scores, given = RNG.normal(size=shape), np.array(given, float)
-    settings = Settings(slack=1000.0)
+    settings = ConstraintSettings(slack=1000.0)
 
     def loss(values):
         flat = values.reshape(shape[1], -1)
@@ -172,7 +172,7 @@ def test_the_gradient_of_ccnn_is_what_is_left_between_the_distributions(shape, g
 def test_a_constraint_with_slack_is_given_up_at_its_price():
     logs = tag_layers.log_softmax(np.array([[9.0, 9, 9], [0, 0, 0]]))
     hard, soft = (
-        Constraints.of(np.array([1.0, 1]), Settings(least=0.4, slack=slack, background=(0, 1))).nearest(logs)
+        Constraints.of(np.array([1.0, 1]), ConstraintSettings(least=0.4, slack=slack, background=(0, 1))).nearest(logs)
         for slack in (1000.0, 2.0)
     )
     assert hard[1].mean() == pytest.approx(0.4, abs=1e-4)
@@ -181,7 +181,7 @@ def test_a_constraint_with_slack_is_given_up_at_its_price():
 
 def test_what_is_fulfilled_already_is_left_alone():
     logs = tag_layers.log_softmax(np.log(np.array([[0.5, 0.6], [0.5, 0.4]])))
-    found = Constraints.of(np.array([1.0, 1]), Settings()).nearest(logs)
+    found = Constraints.of(np.array([1.0, 1]), ConstraintSettings()).nearest(logs)
     np.testing.assert_allclose(found, np.exp(logs))
 
 

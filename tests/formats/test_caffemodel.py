@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from caffe.errors import FormatError, UsageError
-from caffe.formats import binaryproto, caffemodel, summary, weights, wire
+from caffe.formats import binaryproto, caffemodel, summary, weight_files, wire
 from caffe.proto import caffe_pb2
 
 SHARED = Path(os.environ.get("FCN_SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -185,7 +185,7 @@ def test_blobs_must_belong_to_the_layers(tmp_path: Path) -> None:
 
 def test_missing_file() -> None:
     with pytest.raises(FormatError, match=r"Could not open file nowhere\.caffemodel"):
-        weights.read("nowhere.caffemodel")
+        weight_files.read("nowhere.caffemodel")
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)

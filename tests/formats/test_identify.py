@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from caffe.errors import FormatError
-from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weights, wire
+from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weight_files, wire
 from caffe.formats.identify import Kind, identify
 from caffe.proto import caffe_pb2
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "weights": weights.read,
+    "weights": weight_files.read,
     "state": solverstate.read,
     "mean": binaryproto.read,
     "net": prototxt.read_net,

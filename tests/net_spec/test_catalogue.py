@@ -10,10 +10,10 @@ import pytest
 from fcn_caffe.net_spec import geometry
 from fcn_caffe.net_spec.__main__ import everything
 from fcn_caffe.net_spec.catalogue import CLASSIFIERS, ROWS, VARIANTS, adapt
-from fcn_caffe.net_spec.datasets import data_set
 from fcn_caffe.net_spec.deeplab import DeepLab
 from fcn_caffe.net_spec.fcn import Head
 from fcn_caffe.net_spec.generate import differences
+from fcn_caffe.net_spec.input_data import data_set
 from fcn_caffe.net_spec.nets import TrainedClassifier, Variant
 from fcn_caffe.net_spec.trunks import ALEXNET_OWT, CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16, VGG16_POOLS
 

@@ -33,7 +33,7 @@ def test_it_gives_pydensecrfs_numbers(name):
     case = CASES[name]
     image = torch.from_numpy(RECORD[f"{name}/image"]).permute(2, 0, 1)[None]
     scores = torch.from_numpy(RECORD[f"{name}/scores"])[None]
-    parameters = crf.Parameters(kernels_of(case), case["iterations"], case["normalization"])
+    parameters = crf.CrfParameters(kernels_of(case), case["iterations"], case["normalization"])
     q = crf.dense_crf(scores, image if "bilateral" in case else None, parameters)[0].numpy()
     np.testing.assert_allclose(q, RECORD[f"{name}/q"], atol=3e-4)
     assert abs(q - scores[0].softmax(0).numpy()).mean() > 0.01
@@ -96,7 +96,7 @@ def test_noise_in_the_scores_gives_way_to_the_image():
 
 def test_gradients_of_the_scores_are_those_of_differences():
     scores, image = given(3, 4)
-    parameters = crf.Parameters((crf.Kernel(1, 2), crf.Kernel(2, (4, 3), (30, 40, 50))), 3, "symmetric")
+    parameters = crf.CrfParameters((crf.Kernel(1, 2), crf.Kernel(2, (4, 3), (30, 40, 50))), 3, "symmetric")
     assert torch.autograd.gradcheck(
         lambda values: crf.dense_crf(values, image.double(), parameters), scores.double().requires_grad_()
     )
@@ -137,4 +137,4 @@ def test_the_lattice_of_positions_is_kept_by_size():
 )
 def test_what_does_not_fit_is_told(scores, images, kernel, message):
     with pytest.raises(ValueError, match=message):
-        crf.dense_crf(scores, images, crf.Parameters((kernel,), 2, "after"))
+        crf.dense_crf(scores, images, crf.CrfParameters((kernel,), 2, "after"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weights
+from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weight_files
 from caffe.net.passes import filter_net, insert_splits
 from caffe.proto import caffe_pb2
 from tests.parity import bvlc, formats
@@ -97,7 +97,7 @@ def test_their_snapshots(snapshots: tuple[Path, dict[str, np.ndarray]]) -> None:
     folder, arrays = snapshots
     for prefix, suffix in (("binary", ""), ("hdf5", ".h5")):
         checked = 0
-        for layer in weights.read(folder / f"{prefix}_iter_3.caffemodel{suffix}"):
+        for layer in weight_files.read(folder / f"{prefix}_iter_3.caffemodel{suffix}"):
             for kind, blobs in (("data", layer.blobs), ("diff", layer.diffs)):
                 for index, blob in enumerate(blobs):
                     if blob is not None:
@@ -128,7 +128,7 @@ def test_they_resume_from_our_files(snapshots: tuple[Path, dict[str, np.ndarray]
     changed: dict[str, np.ndarray] = {}
     for prefix, suffix in (("binary", ""), ("hdf5", ".h5")):
         source = folder / f"{prefix}_iter_3.caffemodel{suffix}"
-        layers = weights.read(source)
+        layers = weight_files.read(source)
         for layer in layers:
             layer.blobs = [None if blob is None else blob + 1 for blob in layer.blobs]
             changed.update({f"{prefix}.{layer.name}.{i}": b for i, b in enumerate(layer.blobs) if b is not None})

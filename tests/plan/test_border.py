@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from caffe.blob import short_map
 from caffe.layer_types.base import ReceptiveField
-from caffe.layer_types.vision.pooling import Window, average_pool, max_pool
+from caffe.layer_types.vision.pooling import PoolingWindow, average_pool, max_pool
 from caffe.plan import border
 
 Pair = tuple[int, int]
@@ -37,7 +37,7 @@ class Slider:
     def __call__(self, x: torch.Tensor, weight: torch.Tensor, pad: Pair | None = None) -> torch.Tensor:
         pad = self.pad if pad is None else pad
         if self.pool:
-            return self.pool(x, Window(self.kernel, self.stride, pad))
+            return self.pool(x, PoolingWindow(self.kernel, self.stride, pad))
         return F.conv2d(x, weight, None, self.stride, pad, self.dilation)
 
 

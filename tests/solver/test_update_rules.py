@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from caffe.solver import update_rules
-from caffe.solver.update_rules import MEMORIES, RULES, Settings
+from caffe.solver.update_rules import MEMORIES, RULES, RuleSettings
 
-SETTINGS = Settings(momentum=0.8, momentum2=0.95, delta=1e-3, rms_decay=0.7, iteration=4)
+SETTINGS = RuleSettings(momentum=0.8, momentum2=0.95, delta=1e-3, rms_decay=0.7, iteration=4)
 RATE = 0.25
 
 

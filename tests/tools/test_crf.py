@@ -84,8 +84,8 @@ def test_a_search_writes_parameters_that_other_commands_take(saved, capsys, monk
 
 def test_parameters_of_channels_each_come_back_as_they_were_written(empty):
     kernels = (dense_crf.Kernel(3, (2.0, 4.0)), dense_crf.Kernel(5, 60.0, (5.0, 6.0, 7.0)))
-    option.save(dense_crf.Parameters(kernels, 7, "symmetric"), Path("mine.json"))
-    assert option.parameters("mine.json") == dense_crf.Parameters(kernels, 7, "symmetric")
+    option.save(dense_crf.CrfParameters(kernels, 7, "symmetric"), Path("mine.json"))
+    assert option.parameters("mine.json") == dense_crf.CrfParameters(kernels, 7, "symmetric")
 
 
 @pytest.mark.parametrize("peak", [(6.5, 45.0, 3.0), (4.0, 100.0, 9.5), (5.0, 50.0, 5.0)])

@@ -13,7 +13,7 @@ import scipy.io
 from PIL import Image
 
 from fcn_caffe.commands import data
-from fcn_caffe.datasets import camvid, git_tree, install, seg11valid, sources, weights
+from fcn_caffe.datasets import camvid, git_tree, install, published_data, published_weights, seg11valid
 from fcn_caffe.datasets import download as downloading
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.variants import missing
@@ -32,7 +32,7 @@ def site(tmp_path, monkeypatch):
 
 def offer(site, monkeypatch, name, archives):
     """Serve archives by name, in place of a source's own."""
-    source = sources.SOURCES[name]
+    source = published_data.SOURCES[name]
     parts = []
     for part in source.parts:
         content = archives[part.file.name]
@@ -40,7 +40,7 @@ def offer(site, monkeypatch, name, archives):
         sha1 = hashlib.sha1(content).hexdigest()
         file = replace(part.file, urls=(f"{site.address}/{part.file.name}",), checksum=f"sha1:{sha1}", size=None)
         parts.append(replace(part, file=file))
-    monkeypatch.setitem(sources.SOURCES, name, replace(source, parts=tuple(parts)))
+    monkeypatch.setitem(published_data.SOURCES, name, replace(source, parts=tuple(parts)))
 
 
 def packed(folder, prefix, tmp_path, make=tar):
@@ -95,8 +95,8 @@ def test_what_fails_on_the_way_leaves_no_trace(voc2011, monkeypatch, capsys, sta
     if stage == "unpack":
         monkeypatch.setattr(install, "unpack", full)
     else:
-        source = replace(sources.SOURCES["voc2011"], finish=full)
-        monkeypatch.setitem(sources.SOURCES, "voc2011", source)
+        source = replace(published_data.SOURCES["voc2011"], finish=full)
+        monkeypatch.setitem(published_data.SOURCES, "voc2011", source)
     assert data.main(["fetch", "voc2011"]) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert list(voc2011.parent.iterdir()) == []
@@ -222,10 +222,10 @@ def test_pascal_context_says_what_else_it_needs(site, tmp_path, monkeypatch, cap
 
 
 def test_weights_are_verified_and_it_is_said_what_to_do_with_them(site, tmp_path, monkeypatch, capsys):
-    vgg16 = weights.WEIGHTS["vgg16"]
+    vgg16 = published_weights.WEIGHTS["vgg16"]
     site.files["/VGG_ILSVRC_16_layers.caffemodel"] = b"weights"
     file = replace(vgg16.file, checksum="sha1:" + hashlib.sha1(b"weights").hexdigest())
-    monkeypatch.setitem(weights.WEIGHTS, "vgg16", replace(vgg16, file=file))
+    monkeypatch.setitem(published_weights.WEIGHTS, "vgg16", replace(vgg16, file=file))
     capsys.readouterr()
     assert data.main(["fetch", "vgg16", "--mirror", site.address]) == 0
     assert (tmp_path / vgg16.target).read_bytes() == b"weights"
@@ -259,8 +259,8 @@ def test_the_bundled_list_is_the_published_one():
 
 
 def test_every_source_and_every_file_of_weights_is_complete(capsys):
-    files = [part.file for source in sources.SOURCES.values() for part in source.parts]
-    files += [entry.file for entry in weights.WEIGHTS.values()]
+    files = [part.file for source in published_data.SOURCES.values() for part in source.parts]
+    files += [entry.file for entry in published_weights.WEIGHTS.values()]
     lengths = {"md5": 32, "sha1": 40, "sha256": 64}
     for file in files:
         algorithm, _, value = file.checksum.partition(":")
@@ -268,7 +268,7 @@ def test_every_source_and_every_file_of_weights_is_complete(capsys):
         assert all(url.startswith(("http://", "https://")) for url in file.urls)
     assert data.main(["list"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in (*sources.SOURCES, *weights.WEIGHTS, "seg11valid"))
+    assert all(name in out for name in (*published_data.SOURCES, *published_weights.WEIGHTS, "seg11valid"))
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(capsys):

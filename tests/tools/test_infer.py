@@ -11,7 +11,7 @@ from fcn_caffe.commands import infer
 from fcn_caffe.inference import segment
 from fcn_caffe.inference.find import find
 from fcn_caffe.inference.write import output_names
-from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.legend import Legend
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fcn_caffe.atomic import open_atomic
+from fcn_caffe.whole_files import open_atomic
 from tests.patience import PATIENCE
 from tests.tools.conftest import ROOT
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import caffe
 from fcn_caffe.commands import compare, infer, score, solve
-from fcn_caffe.net_spec.datasets import MEAN
+from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.training import comparison, trained
 from fcn_caffe.variants import loading
 from tests.tools.test_infer import INPUT

@@ -44,7 +44,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Windows(Rows):
+class WindowRows(Rows):
     """Windows slide over the rows, `extent` high, from stride · row − pad on."""
 
     extent: int

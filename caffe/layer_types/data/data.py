@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from caffe.blob import Blob
 from caffe.data import random
+from caffe.data.batch_sources import BatchSource, DatabaseSource, ImageListSource
 from caffe.data.prefetch import MOST_AHEAD, Prefetcher
-from caffe.data.sources import DatabaseSource, ImageListSource, Source
 from caffe.data.transformer import DataTransformer
 from caffe.data.windows import WindowSource
 from caffe.errors import NetError, UsageError
@@ -22,7 +22,7 @@ class PrefetchingLayer(SourceLayer):
     items: Sequence[str] = ()
     """What to call each image of the batch in the tops."""
 
-    def open(self, transformer: DataTransformer) -> Source:
+    def open(self, transformer: DataTransformer) -> BatchSource:
         raise NotImplementedError
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -72,7 +72,7 @@ class Data(PrefetchingLayer):
         "data_param.mirror": _IN_TRANSFORM_PARAM,
     }
 
-    def open(self, transformer: DataTransformer) -> Source:
+    def open(self, transformer: DataTransformer) -> BatchSource:
         return DatabaseSource(self.layer_param.data_param, transformer)
 
 
@@ -97,7 +97,7 @@ class ImageData(PrefetchingLayer):
         "transform_param.force_gray": "the layer reads image_data_param.is_color",
     }
 
-    def open(self, transformer: DataTransformer) -> Source:
+    def open(self, transformer: DataTransformer) -> BatchSource:
         return ImageListSource(self.layer_param.image_data_param, transformer)
 
 
@@ -123,5 +123,5 @@ class WindowData(PrefetchingLayer):
         "transform_param.force_gray": "windows are always in colour",
     }
 
-    def open(self, transformer: DataTransformer) -> Source:
+    def open(self, transformer: DataTransformer) -> BatchSource:
         return WindowSource(self.layer_param.window_data_param, transformer)

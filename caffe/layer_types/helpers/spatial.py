@@ -16,7 +16,7 @@ from caffe.shapes import shape_text
 
 
 @dataclass(frozen=True)
-class Windows:
+class SpatialWindow:
     """One number for each spatial axis in each tuple."""
 
     kernel: Shape
@@ -69,9 +69,9 @@ class Windows:
         return x.permute(0, 1, *kernel_axes, *position_axes)
 
 
-def read_windows(layer: NativeLayer, param: Any, axes: int) -> Windows:
+def read_windows(layer: NativeLayer, param: Any, axes: int) -> SpatialWindow:
     """The windows that a ConvolutionParameter describes, for a bottom with so many spatial axes."""
-    windows = Windows(
+    windows = SpatialWindow(
         kernel=_spatial(layer, param, "kernel_size", axes),
         stride=_spatial(layer, param, "stride", axes, default=1),
         pad=_spatial(layer, param, "pad", axes, default=0),

@@ -12,7 +12,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Handling, Precision, ReceptiveField, Rows, Shape, TorchLayer, layer_type, rows
 from caffe.layer_types.helpers.axes import canonical
-from caffe.layer_types.helpers.spatial import Windows, check_some_fit, read_windows
+from caffe.layer_types.helpers.spatial import SpatialWindow, check_some_fit, read_windows
 from caffe.shapes import shape_text
 
 ONE_IMPLEMENTATION = {"engine": "one implementation", "force_nd_im2col": "one implementation for any number of axes"}
@@ -183,7 +183,7 @@ class Convolution(_Convolving):
         windows = self.windows
         if self.axis != 1 or len(windows.kernel) != 2:
             return None
-        return rows.Windows(windows.extent[0], windows.stride[0], windows.pad[0])
+        return rows.WindowRows(windows.extent[0], windows.stride[0], windows.pad[0])
 
 
 @layer_type
@@ -284,12 +284,12 @@ class Im2col(TorchLayer):
         return seen.reshape(*outer, *seen.shape[1:])
 
 
-def _direct(functions: dict[int, Convolve], windows: Windows) -> Convolve | None:
+def _direct(functions: dict[int, Convolve], windows: SpatialWindow) -> Convolve | None:
     """The operation for these windows, if there is one."""
     return functions.get(len(windows.kernel)) if 0 not in windows.dilation else None
 
 
-def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: Windows, group: int) -> torch.Tensor:
+def _multiply_patches(x: torch.Tensor, weight: torch.Tensor, windows: SpatialWindow, group: int) -> torch.Tensor:
     """A convolution as Caffe computes it, patches times weights: for any number of axes, and for dilation 0."""
     positions = windows.positions(x.shape[2:])
     seen = math.prod(weight.shape[1:])

@@ -23,7 +23,7 @@ NO_PIXEL = -1
 
 
 @dataclass(frozen=True)
-class Window:
+class PoolingWindow:
     """Height and width of a pooling window, of its steps, and of the border around the map."""
 
     kernel: Pair
@@ -53,11 +53,11 @@ class _Pools(TorchLayer):
     draws: list[torch.Tensor] | None = None
     """STOCHASTIC in TRAIN: for each window, a random number for each of its positions."""
 
-    def windows(self, x: Shape) -> list[Window]:
+    def windows(self, x: Shape) -> list[PoolingWindow]:
         """The windows, which may depend on the size of the map."""
         raise NotImplementedError
 
-    def check(self, x: Shape, window: Window) -> None:
+    def check(self, x: Shape, window: PoolingWindow) -> None:
         """Refuse a window that Caffe refuses."""
         if 0 in window.kernel:
             raise NetError(f"{self}: kernel is {window.kernel}. Filter dimensions cannot be zero.")
@@ -130,7 +130,7 @@ class Pooling(_Pools):
                 "pool is MAX. Remove the second top."
             )
         self._check_settings(param)
-        self.window = Window(
+        self.window = PoolingWindow(
             kernel=_pair(param, "kernel_size"),
             stride=_pair(param, "stride"),
             pad=_pair(param, "pad"),
@@ -162,8 +162,8 @@ class Pooling(_Pools):
                     f"{self}: {title} is {field} OR {field}_h and {field}_w are required. Give one or the other."
                 )
 
-    def windows(self, x: Shape) -> list[Window]:
-        return [Window((x[2], x[3]), (1, 1), (0, 0)) if self.covers_map else self.window]
+    def windows(self, x: Shape) -> list[PoolingWindow]:
+        return [PoolingWindow((x[2], x[3]), (1, 1), (0, 0)) if self.covers_map else self.window]
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)
@@ -178,7 +178,7 @@ class Pooling(_Pools):
         if self.tells_where or self.covers_map or self.draws is not None or sees_nothing:
             return None
         filled = -math.inf if self.method == MAX else 0.0
-        return rows.Windows(window.kernel[0], window.stride[0], window.pad[0], filled, hang=True)
+        return rows.WindowRows(window.kernel[0], window.stride[0], window.pad[0], filled, hang=True)
 
     def take_bands(self) -> None:
         self.window = replace(self.window, pad=(0, self.window.pad[1]))
@@ -214,15 +214,15 @@ class SPP(_Pools):
         if self.height < 1:
             raise NetError(f"{self}: pyramid_height is {self.height}, expected at least 1. Set it.")
 
-    def windows(self, x: Shape) -> list[Window]:
+    def windows(self, x: Shape) -> list[PoolingWindow]:
         return [self._level(level, x) for level in range(self.height)]
 
-    def _level(self, level: int, x: Shape) -> Window:
+    def _level(self, level: int, x: Shape) -> PoolingWindow:
         """Equal bins, the excess shared between the two borders."""
         bins = 2**level
         height, width = (-(-size // bins) for size in x[2:])
         excess = (height * bins - x[2], width * bins - x[3])
-        return Window((height, width), (height, width), ((excess[0] + 1) // 2, (excess[1] + 1) // 2))
+        return PoolingWindow((height, width), (height, width), ((excess[0] + 1) // 2, (excess[1] + 1) // 2))
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)
@@ -249,13 +249,13 @@ def _pair(param: Any, field: str) -> Pair:
     return both, both
 
 
-def _slide(pool: Callable[..., Any], x: torch.Tensor, window: Window, border: float, **settings: bool) -> Any:
+def _slide(pool: Callable[..., Any], x: torch.Tensor, window: PoolingWindow, border: float, **settings: bool) -> Any:
     """One of torch's pooling functions."""
     x, pad = padded_for_torch(x, window.kernel, window.pad, border)
     return pool(x, kernel_size=window.kernel, stride=window.stride, padding=pad, ceil_mode=not window.floor, **settings)
 
 
-def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> torch.Tensor:
+def _resized(y: torch.Tensor, window: PoolingWindow, x: torch.Tensor, empty: float) -> torch.Tensor:
     """Caffe's number of positions: less than torch's where windows see only a border, more where some see nothing."""
     rows, columns = window.positions(tuple(x.shape))
     more = (columns - y.shape[3], rows - y.shape[2])
@@ -264,13 +264,13 @@ def _resized(y: torch.Tensor, window: Window, x: torch.Tensor, empty: float) -> 
     return F.pad(y, (0, more[0], 0, more[1]), value=max(empty, torch.finfo(y.dtype).min))
 
 
-def max_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
+def max_pool(x: torch.Tensor, window: PoolingWindow) -> torch.Tensor:
     """The largest value of each window; −FLT_MAX where a window sees nothing, NaN where it sees a NaN."""
     largest = ops.max_pool2d(x, window.kernel, window.stride, window.pad, ceil=not window.floor)
     return _resized(largest, window, x, LOWEST)
 
 
-def max_pool_where(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, torch.Tensor]:
+def max_pool_where(x: torch.Tensor, window: PoolingWindow) -> tuple[torch.Tensor, torch.Tensor]:
     """The largest value of each window, and where in its map it lies: y · W + x, −1 where a window sees nothing."""
     values, where = _slide(F.max_pool2d, x, window, border=-math.inf, return_indices=True)
     width = x.shape[3]
@@ -281,7 +281,7 @@ def max_pool_where(x: torch.Tensor, window: Window) -> tuple[torch.Tensor, torch
     return _resized(values, window, x, LOWEST), where
 
 
-def average_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
+def average_pool(x: torch.Tensor, window: PoolingWindow) -> torch.Tensor:
     """The mean of each window, whose size counts the pad but nothing beyond it; 0 / 0 where a window sees nothing."""
     y = _slide(F.avg_pool2d, x, window, border=0.0, count_include_pad=True)
     rows, columns = window.positions(tuple(x.shape))
@@ -293,7 +293,7 @@ def average_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
     return _resized(y, window, x, 0.0) / torch.outer(*left)
 
 
-def _seen(x: torch.Tensor, window: Window) -> torch.Tensor:
+def _seen(x: torch.Tensor, window: PoolingWindow) -> torch.Tensor:
     """(N, C, H, W) → (N, C, rows, columns, pixels of the window), 0 beyond the map."""
     positions = window.positions(tuple(x.shape))
     reach = [(n - 1) * s + k for n, s, k in zip(positions, window.stride, window.kernel, strict=True)]
@@ -303,7 +303,7 @@ def _seen(x: torch.Tensor, window: Window) -> torch.Tensor:
     return x.flatten(start_dim=4)
 
 
-def chosen_pool(x: torch.Tensor, window: Window, draws: torch.Tensor) -> torch.Tensor:
+def chosen_pool(x: torch.Tensor, window: PoolingWindow, draws: torch.Tensor) -> torch.Tensor:
     """For each window, the pixel at which the running sum reaches the drawn share of the whole sum."""
     seen = _seen(x, window)
     running = seen.detach().cumsum(-1)
@@ -311,7 +311,7 @@ def chosen_pool(x: torch.Tensor, window: Window, draws: torch.Tensor) -> torch.T
     return seen.gather(-1, reached_at.clamp(max=seen.shape[-1] - 1)).squeeze(-1)
 
 
-def expected_pool(x: torch.Tensor, window: Window) -> torch.Tensor:
+def expected_pool(x: torch.Tensor, window: PoolingWindow) -> torch.Tensor:
     """Σx² / Σx of each window, 0 where all is 0."""
     seen = _seen(x, window)
     return seen.square().sum(-1) / (seen.sum(-1) + torch.finfo(torch.float32).tiny)

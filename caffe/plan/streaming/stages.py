@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe.plan.streaming.values import Value
+from caffe.plan.streaming.values import StreamedValue
 
 BAND = 2**23
 """Bytes of a band, of what is taken for it or of what is computed: so many at most, if that is enough rows."""
@@ -15,7 +15,7 @@ LEAST_STEPS = 8
 ALIGNED = 4
 """Winograd's convolutions compute so many rows together."""
 
-Compute = Callable[[list[torch.Tensor], int, int], Sequence[torch.Tensor]]
+ComputeBand = Callable[[list[torch.Tensor], int, int], Sequence[torch.Tensor]]
 
 
 class Stage:
@@ -23,18 +23,18 @@ class Stage:
 
     def __init__(
         self,
-        bottoms: Sequence[Value],
+        bottoms: Sequence[StreamedValue],
         shapes: Sequence[tuple[int, ...]],
         rows: Any,
-        compute: Compute,
+        compute: ComputeBand,
         where: torch.device,
     ):
         """shapes: of the tops. rows: which rows of the bottoms those of the tops take (caffe/layer_types/base/rows.py);
         None: all of them. compute(bands, first, last) gives the tops' rows first … last − 1, and perhaps some around
         them. where: the device of the tops."""
         self._bottoms, self._rows, self._compute = bottoms, rows, compute
-        self._in_place: list[tuple[int, Compute]] = []
-        self.tops = [Value(shape, self.advance, where) for shape in shapes]
+        self._in_place: list[tuple[int, ComputeBand]] = []
+        self.tops = [StreamedValue(shape, self.advance, where) for shape in shapes]
         self._height = 1 if rows is None else self.tops[0].height
         self._done = 0
         self.chunk = 1 if rows is None else self._chunk()
@@ -80,7 +80,7 @@ class Stage:
         for bottom in self._bottoms:
             bottom.give_up()
 
-    def follow(self, top: int, compute: Compute) -> None:
+    def follow(self, top: int, compute: ComputeBand) -> None:
         """Have each band of a top worked on by another layer, row by row, before anybody takes it."""
         self._in_place.append((top, compute))
 

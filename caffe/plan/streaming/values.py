@@ -9,7 +9,7 @@ MOST_UNUSED = 2
 """Rows that are left of a band move to memory of their own where they are at most 1 / MOST_UNUSED of it."""
 
 
-class Value:
+class StreamedValue:
     """The rows of a map (N, C, H, W) that are computed and will still be taken; of other shapes, all or nothing."""
 
     def __init__(self, shape: tuple[int, ...], advance: Callable[[], None], where: torch.device):

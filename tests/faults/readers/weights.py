@@ -11,10 +11,9 @@ import numpy as np
 from google.protobuf import text_format
 
 import caffe
-from caffe.data.sources import parse_datum
+from caffe.data.batch_sources import parse_datum
 from caffe.data.transformer import DataTransformer
-from caffe.formats import binaryproto, caffemodel, solverstate, summary
-from caffe.formats import weights as any_weights
+from caffe.formats import binaryproto, caffemodel, solverstate, summary, weight_files
 from caffe.proto import caffe_pb2
 from tests.faults import wire_fields
 from tests.faults.child import Input, Reader
@@ -79,7 +78,7 @@ def _models() -> list[Input]:
 def _read_model(folder: Path) -> None:
     """Into a net, as a whole message, and as a summary."""
     path = str(folder / "weights.caffemodel")
-    any_weights.read(path)
+    weight_files.read(path)
     summary.summarize(path)
     caffe.Net("net.prototxt", caffe.TEST, weights=path)
 

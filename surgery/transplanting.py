@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fcn_caffe.surgery.report import Report, dims
+from fcn_caffe.surgery.copy_report import Report, dims
 
 
 def transplant(new_net: Any, net: Any, suffix: str = "", quiet: bool = False) -> Report:

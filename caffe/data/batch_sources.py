@@ -1,8 +1,9 @@
 """Endless batches out of a database, out of image files, out of windows of images: what the prefetching layers read.
 
-A Source knows the shape of a batch's data before the first one is made, and gives batches forever: tuples of a float32
-array N×C×H×W, one of N labels, and what to call each image. Images are decoded by several threads if they may be; crops
-and mirrors are drawn in the images' order. A source holds no layer, so that the thread that runs it keeps none alive.
+A BatchSource knows the shape of a batch's data before the first one is made, and gives batches forever: tuples of a
+float32 array N×C×H×W, one of N labels, and what to call each image. Images are decoded by several threads if they may
+be; crops and mirrors are drawn in the images' order. A source holds no layer, so that the thread that runs it keeps
+none alive.
 """
 
 import re
@@ -31,7 +32,7 @@ Batch = tuple[np.ndarray, np.ndarray, list[str]]
 _LABEL_DIGITS = 100
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     shape: Shape
     """N×C×H×W."""
 

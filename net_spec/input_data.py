@@ -22,7 +22,7 @@ DEPLOY = "deploy"
 
 
 @dataclass(frozen=True)
-class Split:
+class DataSplit:
     """One part of a data set: its Python layer and settings, the name of the net's file, and how many images it has."""
 
     layer: str
@@ -46,8 +46,8 @@ class DataSet:
     """
 
     module: str
-    train: Split
-    val: Split
+    train: DataSplit
+    val: DataSplit
     heads: tuple[Head, ...]
     inputs: dict[str, int] = field(default_factory=lambda: {"data": 3})
     first: str = ""
@@ -65,7 +65,7 @@ class DataSet:
         else:
             self.read(n, self.val)
 
-    def read(self, n: NetSpec, split: Split) -> None:
+    def read(self, n: NetSpec, split: DataSplit) -> None:
         """Puts the layer that reads `split` into `n`, with a blob for each input and each label."""
         blobs = [*self.inputs, *(head.label for head in self.heads)]
         tops = L.Python(module=self.module, layer=split.layer, param_str=repr(split.params), ntop=len(blobs))
@@ -99,8 +99,8 @@ def data_set(
     mirror: whether every other training image, by chance, is mirrored.
     """
 
-    def split(name: str, images: int, file: str, **more: Any) -> Split:
-        return Split(layer, {**params, "split": name, "mean": MEAN, "seed": SEED, **more, **params}, file, images)
+    def split(name: str, images: int, file: str, **more: Any) -> DataSplit:
+        return DataSplit(layer, {**params, "split": name, "mean": MEAN, "seed": SEED, **more, **params}, file, images)
 
     mirrored: dict[str, Any] = {"mirror": True} if mirror else {}
     return DataSet(module, split(*train, "train", **mirrored), split(*val, "val"), (head,))
@@ -108,13 +108,13 @@ def data_set(
 
 VOC = DataSet(
     "voc_layers",
-    Split(
+    DataSplit(
         "SBDDSegDataLayer",
         {"sbdd_dir": "data/sbdd/dataset", "split": "train", "mean": MEAN, "seed": SEED},
         "train",
         8498,
     ),
-    Split(
+    DataSplit(
         "VOCSegDataLayer",
         {"voc_dir": "data/pascal/VOC2011", "split": "seg11valid", "mean": MEAN, "seed": SEED},
         "val",
@@ -125,9 +125,9 @@ VOC = DataSet(
 
 
 def _nyud(tops: tuple[str, ...], inputs: dict[str, int], first: str = "") -> DataSet:
-    def split(name: str, images: int) -> Split:
+    def split(name: str, images: int) -> DataSplit:
         params = {"nyud_dir": "data/nyud", "split": name, "tops": [*tops, "label"], "seed": SEED}
-        return Split("NYUDSegDataLayer", params, name, images)
+        return DataSplit("NYUDSegDataLayer", params, name, images)
 
     return DataSet("nyud_layers", split("trainval", 795), split("test", 654), (Head(40),), inputs, first)
 
@@ -138,9 +138,9 @@ NYUD_COLOR_D = _nyud(("color", "depth"), {"color": 3, "depth": 1}, first="_bgrd"
 NYUD_COLOR_HHA = _nyud(("color", "hha"), {"color": 3, "hha": 3})
 
 
-def _siftflow(name: str, images: int) -> Split:
+def _siftflow(name: str, images: int) -> DataSplit:
     params = {"siftflow_dir": "data/sift-flow", "split": name, "seed": SEED}
-    return Split("SIFTFlowSegDataLayer", params, name, images)
+    return DataSplit("SIFTFlowSegDataLayer", params, name, images)
 
 
 SIFTFLOW = DataSet(
@@ -152,9 +152,9 @@ SIFTFLOW = DataSet(
 
 
 def _pascalcontext(classes: int, **task: Any) -> DataSet:
-    def split(name: str, images: int) -> Split:
+    def split(name: str, images: int) -> DataSplit:
         params = {"voc_dir": "data/pascal", "context_dir": "data/pascal-context", "split": name, "seed": SEED, **task}
-        return Split("PASCALContextSegDataLayer", params, name, images)
+        return DataSplit("PASCALContextSegDataLayer", params, name, images)
 
     return DataSet("pascalcontext_layers", split("train", 4998), split("val", 5105), (Head(classes),))
 

@@ -11,7 +11,7 @@ import torch
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import WeightsError
-from caffe.formats import caffemodel, weights
+from caffe.formats import caffemodel, weight_files
 from caffe.formats.caffemodel import LayerWeights
 from caffe.formats.parameter_names import module_name
 from caffe.layer_types.base import NativeLayer
@@ -31,7 +31,7 @@ def copy_from(nodes: Sequence[Node], net: str, file: str) -> None:
 
     Everything is checked before anything is written, and all that does not fit is named.
     """
-    copy_layers(nodes, net, weights.read(file), f"'{file}'")
+    copy_layers(nodes, net, weight_files.read(file), f"'{file}'")
 
 
 def copy_layers(nodes: Sequence[Node], net: str, sources: Iterable[LayerWeights], origin: str) -> None:

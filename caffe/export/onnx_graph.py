@@ -13,7 +13,7 @@ AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceL1": 18, "ReduceSumSq
 
 
 @dataclass(frozen=True)
-class Value:
+class OnnxValue:
     """What a blob is called in the graph, and its shape: None where the size depends on the input's.
 
     present: its shape with the net's present inputs.
@@ -25,7 +25,7 @@ class Value:
 
 
 @dataclass
-class Operation:
+class OnnxOperation:
     """A node of the graph."""
 
     op: str
@@ -39,7 +39,7 @@ class Operation:
 class Size:
     """A whole number: known, or the name of a tensor of one int64."""
 
-    graph: Graph
+    graph: OnnxGraph
     value: int | str
 
     @property
@@ -82,12 +82,12 @@ def _known(size: Size | int) -> int | None:
 
 
 @dataclass
-class Graph:
+class OnnxGraph:
     """Nodes in order, and constants by name. kind: the type of all real numbers, float32 or float16."""
 
     opset: int
     kind: type[np.floating[Any]] = np.float32
-    operations: list[Operation] = field(default_factory=list)
+    operations: list[OnnxOperation] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     prefix: str = ""
     """The layer that is said at present."""
@@ -128,7 +128,7 @@ class Graph:
         """A node with several outputs; their names."""
         name = self.reserve(f"{self.prefix}/{op}" if self.prefix else op)
         outputs = [name] if count == 1 else [self.reserve(f"{name}:{index}") for index in range(count)]
-        self.operations.append(Operation(op, list(inputs), outputs, name, attributes))
+        self.operations.append(OnnxOperation(op, list(inputs), outputs, name, attributes))
         return outputs
 
     def reduce(self, op: str, x: str, axes: Sequence[int], *, keep: bool) -> str:
@@ -148,7 +148,7 @@ class Graph:
     def size(self, value: int) -> Size:
         return Size(self, value)
 
-    def dim(self, x: Value, axis: int) -> Size:
+    def dim(self, x: OnnxValue, axis: int) -> Size:
         """The size of a blob along one axis."""
         known = x.shape[axis]
         if known is not None:
@@ -160,7 +160,7 @@ class Graph:
             self._dims[x.name, axis] = Size(self, self.add("Gather", [self._shapes[x.name], index], axis=0))
         return self._dims[x.name, axis]
 
-    def dims(self, x: Value, first: int = 0, last: int | None = None) -> list[Size]:
+    def dims(self, x: OnnxValue, first: int = 0, last: int | None = None) -> list[Size]:
         """The sizes along the axes from `first` to before `last`."""
         return [self.dim(x, axis) for axis in range(*slice(first, last).indices(len(x.shape)))]
 
@@ -198,7 +198,9 @@ class Graph:
             sizes = [-1 if index == unknown[0] else size for index, size in enumerate(sizes)]
         return self.add("Reshape", [x, self.vector(sizes)], **({"allowzero": 1} if zero and self.opset >= 14 else {}))
 
-    def pad(self, x: Value | str, axes: int, margins: dict[int, tuple[Size | int, Size | int]], value: float) -> str:
+    def pad(
+        self, x: OnnxValue | str, axes: int, margins: dict[int, tuple[Size | int, Size | int]], value: float
+    ) -> str:
         """With a border before and after, by axis."""
         name = x if isinstance(x, str) else x.name
         zero: tuple[Size | int, Size | int] = (0, 0)

@@ -26,7 +26,7 @@ class _AboveTheBar(logging.Handler):
 
 
 @contextmanager
-def progress(solver: Solver) -> Iterator[None]:
+def training_bar(solver: Solver) -> Iterator[None]:
     """Show the solver's iterations as a bar on stderr; nothing if that is no terminal, or another solver's."""
     if not sys.stderr.isatty() or solver_rank():
         yield
