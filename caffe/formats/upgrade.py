@@ -130,7 +130,7 @@ def upgrade_net(net: caffe_pb2.NetParameter, source: str) -> bool:
                 "Warning: had one or more problems upgrading V0NetParameter to NetParameter (see above); "
                 "continuing anyway."
             )
-    if any(_old_transform_fields(layer) for layer in net.layers):
+    if any(old_transform_fields(layer) for layer in net.layers):
         log.info("%s transformation parameters: %s", _ATTEMPT, source)
         _upgrade_transforms(net)
         log.info("%s data transformation parameters.", _SUCCESS)
@@ -152,7 +152,8 @@ def upgrade_net(net: caffe_pb2.NetParameter, source: str) -> bool:
     return lossless
 
 
-def _old_transform_fields(layer: caffe_pb2.V1LayerParameter) -> list[str]:
+def old_transform_fields(layer: caffe_pb2.V1LayerParameter) -> list[str]:
+    """The transformations that a data layer of 2014 has in its own message, where they stood before."""
     name = _DATA_PARAMS.get(_enum_name(layer, "type"))
     return [field for field in _TRANSFORM_FIELDS if name and getattr(layer, name).HasField(field)]
 
@@ -165,7 +166,7 @@ def _upgrade_transforms(net: caffe_pb2.NetParameter) -> None:
         data, transform = getattr(layer, name), layer.transform_param
         data.SetInParent()
         transform.SetInParent()
-        for field in _old_transform_fields(layer):
+        for field in old_transform_fields(layer):
             setattr(transform, field, getattr(data, field))
             data.ClearField(field)
 
