@@ -36,12 +36,19 @@ def begin() -> None:
     set."""
     global _is_own_process
     _is_own_process = True
+    print_on_any_terminal()
     check_python()
     check_installed()
     import caffe
 
     if hasattr(caffe, "tune_process"):  # BVLC Caffe has no such call
         caffe.tune_process()
+
+
+def print_on_any_terminal() -> None:
+    """Characters that the terminal has none for become "?", instead of an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def check_installed() -> None:
@@ -123,8 +130,7 @@ def command(main: Callable[[list[str]], int]) -> Main:
         given = sys.argv[1:] if arguments is None else arguments
         if _is_own_process:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # terminals that are not UTF-8 show "?" for what they have not
+        print_on_any_terminal()
         try:
             with home.entered(given, who):
                 status = main(given)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import caffe
 from caffe.cli import main
-from caffe.data import lists
+from caffe.data import batch_sources, lists
 from caffe.errors import DataError
 
 NAME = "Fuß.png"
@@ -119,3 +119,23 @@ def test_commands_read_their_lists_alike(folder, capsys):
     assert main(["convert_imageset", f"{folder}/", "list.txt", "db2"]) == 1
     assert "list.txt:1: UTF-16 found" in capsys.readouterr().err
     assert not os.path.exists("db2")
+
+
+def test_the_label_is_the_number_after_the_last_space_as_in_bvlc_caffe(folder):
+    os.rename("b.png", "b c.png")
+    os.rename(NAME, "a\tb.png")
+    read = read_image_list_of(b"b c.png 3\na\tb.png 4\nb c.png \t5\nb c.png 6\t\na\tb.png\n")
+    assert read == [("b c.png", 3), ("a\tb.png", 4), ("b c.png", 5), ("b c.png", 6), ("a\tb.png", 0)]
+
+
+@pytest.mark.parametrize("line", ["b.png\t4", "b.png\t 4", "my photos/b.png\t4"])
+def test_a_tab_between_path_and_label_is_told_with_file_and_line(folder, line):
+    words = r"layer 'in' \(ImageData\).*list.txt:2: '.*\\t.*4' has a tab, expected path, space, label"
+    with pytest.raises(DataError, match=words):
+        net("ImageData", f"{NAME} 3\n{line}\n".encode())
+
+
+def read_image_list_of(content: bytes) -> list[tuple[str, int]]:
+    with open("list.txt", "wb") as file:
+        file.write(content)
+    return batch_sources.read_image_list("list.txt", "x")

@@ -6,6 +6,7 @@ be; crops and mirrors are drawn in the images' order. A source holds no layer, s
 none alive.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -178,18 +179,24 @@ def read_image_list(path: str, owner: str, root: str = "", remedy: str = "Correc
         lines = lists.read_lines(path, f"Could not open {path}", remedy)
         found = []
         for number, line in lines:
-            found.append(_path_and_label(line, f"{path}:{number}"))
+            found.append(_path_and_label(line, f"{path}:{number}", root))
             lists.check_name(root + found[-1][0], f"{path}:{number}")
     if not found:
         raise DataError(f"{owner}: File is empty: '{path}'. Expected one image a line: path, space, label.")
     return found
 
 
-def _path_and_label(line: str, place: str) -> tuple[str, int]:
+def _path_and_label(line: str, place: str, root: str) -> tuple[str, int]:
     path, space, label = line.rstrip().rpartition(" ")
     if not space:
-        return label, 0
+        path, label = label, "0"
+    label = label.lstrip()
     number = re.match(r"[+-]?\d+", label)
+    if "\t" in (path if number else line) and not os.path.exists(root + path):
+        raise DataError(
+            f"{place}: {line.strip()!r} has a tab, expected path, space, label: the path ends at the last space. Put a "
+            "space in place of the tab."
+        )
     if number is None:
         raise DataError(f"{place}: label '{label}' found, expected a whole number after the last space.")
     if len(number.group()) > _LABEL_DIGITS or abs(int(number.group())) > MAX_COUNT:

@@ -82,7 +82,7 @@ def _sorted_out(
     header = bytearray()
     pieces = 0
     for each in wire.fields(message, source):
-        if each.number not in types:
+        if each.number not in types or each.wire == wire.GROUP:
             header += each.raw
             continue
         chunks.setdefault(each.number, []).append(each.array(types[each.number], source))

@@ -118,7 +118,7 @@ def _skeleton(message: memoryview, kept: Kept, blobs: list[memoryview], source: 
     """The kept fields of a message. Each blob goes to `blobs`; a BlobProto whose num is its index takes its place."""
     skeleton = bytearray()
     for each in wire.fields(message, source):
-        rule = kept.get(each.number)
+        rule = kept.get(each.number) if each.wire != wire.GROUP else None
         if rule == _COPY:
             skeleton += each.raw
         elif rule is not None and each.wire != wire.LEN:

@@ -88,6 +88,9 @@ def _first_tags(content: memoryview) -> Iterator[tuple[int, int]]:
             if position >= len(content):
                 return
             tag, position = wire.read_varint(content, position, "")
+            if tag & 7 == wire.GROUP:
+                position = wire.group_end(content, position, tag >> 3, "")
+                continue  # no kind has any
             yield tag >> 3, tag & 7
             if tag & 7 in wire.WIDTH:
                 position += wire.WIDTH[tag & 7]

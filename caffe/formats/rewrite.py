@@ -49,7 +49,7 @@ def upgraded(path: PathLike) -> tuple[list[wire.Piece], bool, bool]:
 
 
 def _upgraded(content: memoryview, source: str) -> tuple[list[wire.Piece], bool, bool]:
-    if any(each.number == _OLD_LAYER for each in wire.fields(content, source)):
+    if any(each.number == _OLD_LAYER and each.wire == wire.LEN for each in wire.fields(content, source)):
         return _translated(content, source)
     layers = [each for each in wire.fields(content, source) if each.number == _LAYER and each.wire == wire.LEN]
     outline = _outline(content, layers, source)
@@ -62,7 +62,7 @@ def _upgraded(content: memoryview, source: str) -> tuple[list[wire.Piece], bool,
     new = [piece for layer in added for piece in wire.enclose(_LAYER, [layer.SerializeToString()])]
     number = 0
     for each in wire.fields(content, source):
-        if each.number in _INPUTS:
+        if each.number in _INPUTS and each.wire != wire.GROUP:
             continue
         if each.number >= _LAYER:
             pieces += new

@@ -7,6 +7,7 @@ conv1                    Convolution      64×3×3×3             min -0.91985  
                                           64                   min -0.07925     mean 0.031275     max 0.26343
 """
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -85,4 +86,6 @@ def main(paths: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # × on a terminal that has none
     sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ A message is a row of fields. A field is a tag, the varint `number << 3 | wire t
     0 VARINT   7 bits a byte, least significant first, the top bit says that more follow
     1 I64      8 bytes
     2 LEN      a varint n, then n bytes: a string, a message, or packed numbers
+    3 GROUP    fields, up to a tag of wire type 4 with its number; none is Caffe's, and all are passed over
     5 I32      4 bytes
 
     0a 03 "abc"     field 1, LEN, 3 bytes
@@ -23,9 +24,12 @@ import numpy as np
 from caffe.errors import FormatError
 from caffe.formats.mapped import PathLike
 
-VARINT, I64, LEN, I32 = 0, 1, 2, 5
+VARINT, I64, LEN, GROUP, I32 = 0, 1, 2, 3, 5
 MAX_BYTES = 2**31 - 1
+MAX_GROUPS = 100
+"""So many groups may lie in each other, as in protobuf."""
 WIDTH = {I64: 8, I32: 4}
+_END_GROUP = 4
 
 Piece = bytes | memoryview
 
@@ -36,7 +40,7 @@ class Field(NamedTuple):
     number: int
     wire: int
     raw: memoryview  # tag and value
-    value: memoryview  # what follows the tag, without the length; of a run: empty
+    value: memoryview  # what follows the tag, without the length; of a run and of a group: empty
 
     def array(self, dtype: np.dtype, source: str) -> np.ndarray:
         """The numbers of a packed field or of a run; 1-D, a read-only view that may be unaligned."""
@@ -67,6 +71,8 @@ def fields(message: memoryview, source: str) -> Iterator[Field]:
             end = value + length
         elif wire in WIDTH:
             end = value + WIDTH[wire]
+        elif wire == GROUP:
+            end = value = group_end(message, position, number, source)
         else:
             raise _damaged(source, f"a field of unknown wire type {wire}")
         if number == 0:
@@ -80,6 +86,29 @@ def fields(message: memoryview, source: str) -> Iterator[Field]:
             end = value = start + _run_length(message[start:], end - start, value - start)
         yield Field(number, wire, message[start:end], message[value:end])
         position = end
+
+
+def group_end(message: memoryview, position: int, number: int, source: str) -> int:
+    """The position after a group of this number, whose fields begin at `position`. Raises FormatError."""
+    open_groups = [number]
+    while open_groups:
+        tag, position = read_varint(message, position, source)
+        wire = tag & 7
+        if tag >> 3 == 0:
+            raise _damaged(source, "a field numbered 0")
+        if wire == VARINT:
+            _, position = read_varint(message, position, source)
+        elif wire == LEN:
+            length, position = read_varint(message, position, source)
+            position += length
+        elif wire in WIDTH:
+            position += WIDTH[wire]
+        elif wire == GROUP and len(open_groups) < MAX_GROUPS:
+            open_groups.append(tag >> 3)
+        elif wire != _END_GROUP or tag >> 3 != open_groups.pop():
+            what = f"a group (field {number}) that does not end, or more than {MAX_GROUPS} in each other"
+            raise _damaged(source, what)
+    return position
 
 
 def _run_length(view: memoryview, item: int, tag: int) -> int:

@@ -74,7 +74,8 @@ class Net(NotCopied):
             raise UsageError(f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST")
         registration.load_added()
         param = prototxt.read_net(network_file, allow_unknown=allow_unknown)
-        param.dialect = dialect or param.dialect
+        if dialect:
+            param.dialect = dialect
         param.state.phase = phase
         param.state.level = given.get("level", level)
         param.state.stage.extend(given.get("stages", stages) or ())

@@ -7,8 +7,9 @@ order.py    in which order a split's images come, reproducibly
 files.py    images, labels and depth from image files, each made sure of
 mat.py      labels from MATLAB files, likewise
 labels.py   which label values or colours are legal, and which class each becomes
-classes.py  a list of classes, and of their colours, from a file
+classes.py  a list of classes, and of their colours, from a file; class_yaml.py: from YAML
 pairs.py    images and labels in two folders, paired by name
+own_pictures.py  pictures that tools wrote, which are no photos
 hha.py      depth as disparity, height above ground and angle with gravity
 feed.py     loading ahead in a worker thread
 layer.py    the layer itself: caffe.Layer's protocol over all of the above

@@ -8,6 +8,7 @@ These forms are read, each in a whole file:
     name,red,green,blue         CSV, with commas, semicolons or tabs, with or without a first line that names the
                                 columns; also `number,name,red,green,blue`
     name:red,green,blue::       CVAT's labelmap.txt
+    names: [name, name]         YAML, as YOLO's data files (class_yaml.py)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fcn_caffe.data_layers.segdata import text
+from fcn_caffe.data_layers.segdata import class_yaml, text
 from fcn_caffe.data_layers.segdata.labels import VOID, Colour
 
 VOID_NAME = "void"
@@ -64,7 +65,9 @@ def read(path: str) -> ClassList:
     name may come again, for a class of several colours. Raises FileNotFoundError, and ValueError for a mixture of both
     kinds, a name or colour that comes twice, or numbers that are not 0, 1, 2, …
     """
-    listed = [(number, line) for number, line in text.lines(path) if not line.startswith("#")]
+    listed = class_yaml.names(path, text.read(path))
+    if listed is None:
+        listed = [(number, line) for number, line in text.lines(path) if not line.startswith("#")]
     if listed and listed[0][1][0] in "{[<":
         raise ValueError(f"'{path}' is JSON or XML, expected a list of classes: one on each line. Write one.")
     if listed and _is_header(listed[0][1]):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from fcn_caffe.data_layers.segdata import own_pictures
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 """What is read, whatever a file's name: Pillow would start Ghostscript for an EPS file that is called .jpg."""
@@ -69,17 +70,21 @@ class Looks(NamedTuple):
 
 
 def find_image(stem: str) -> str:
-    """The path of the image file with this path but for its ending; stem + '.jpg' where there is none."""
-    return _find(stem, IMAGE_ENDINGS)
+    """The path of the image file with this path but for its ending; stem + '.jpg' where there is none.
+
+    What this project's tools wrote beside an image is taken only if there is nothing else.
+    """
+    result = None
+    for path in filter(os.path.exists, (stem + ending for ending in IMAGE_ENDINGS)):
+        if not own_pictures.is_own(path):
+            return path
+        result = result or path
+    return result or stem + IMAGE_ENDINGS[0]
 
 
 def find_label(stem: str) -> str:
     """The path of the label image with this path but for its ending; stem + '.png' where there is none."""
-    return _find(stem, LABEL_ENDINGS)
-
-
-def _find(stem: str, endings: Sequence[str]) -> str:
-    candidates = [stem + ending for ending in endings]
+    candidates = [stem + ending for ending in LABEL_ENDINGS]
     return next(filter(os.path.exists, candidates), candidates[0])
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from fcn_caffe.data_layers.segdata import shown, text
+from fcn_caffe.data_layers.segdata import own_pictures, shown, text
 from fcn_caffe.data_layers.segdata.files import ENDINGS, UNREAD
 
 
 def by_stem(folder: str, what: str) -> dict[str, str]:
     """Every image file in a folder and the folders below it, by its path there without ending.
 
-    what: images or labels, for errors. Raises FileNotFoundError for a folder that does not exist, and ValueError for
-    one without image files, or with two that differ in their ending only.
+    Pictures that this project's tools wrote are no images, and of labels only their label maps are, so that results
+    may lie beside what they were made of. what: images or labels, for this and for errors. Raises FileNotFoundError
+    for a folder that does not exist, and ValueError for one without image files, or with two that differ in their
+    ending only.
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(
@@ -24,7 +26,8 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
     found: dict[str, str] = {}
     paths = _files_below(folder)
     _tell_unread(folder, paths)
-    for path in filter(is_image, paths):
+    is_result = own_pictures.is_own if what == "images" else own_pictures.is_own_but_no_labels
+    for path in _without_results(folder, filter(is_image, paths), is_result):
         stem = text.composed(os.path.splitext(os.path.relpath(path, folder))[0])
         if stem in found:
             raise ValueError(f"{what} '{found[stem]}' and '{path}' have one name. Keep one of them.")
@@ -75,6 +78,21 @@ def _tell_unread(folder: str, paths: list[str]) -> None:
         )
 
 
+def _without_results(folder: str, paths: Iterable[str], is_result: Callable[[str], bool]) -> list[str]:
+    """The files that are no results of this project's tools; says how many are."""
+    kept: list[str] = []
+    results: list[str] = []
+    for path in paths:
+        (results if is_result(path) else kept).append(path)
+    if results:
+        print(
+            f"{len(results)} picture(s) of '{folder}' are results that a tool of this project wrote, such as "
+            f"'{results[0]}', and are left out.",
+            file=sys.stderr,
+        )
+    return kept
+
+
 def is_image(path: str) -> bool:
     """Whether a file is an image, as its ending says, and not a hidden one."""
     return os.path.splitext(path)[1].lower() in ENDINGS and not os.path.basename(path).startswith(".")
@@ -83,7 +101,8 @@ def is_image(path: str) -> bool:
 def images_of(paths: Iterable[str]) -> list[str]:
     """The paths, and in place of each folder the image files in it, in alphabetical order.
 
-    Raises ValueError for a folder without images; those in the folders below it do not count.
+    Pictures that this project's tools wrote do not count in a folder. Raises ValueError for a folder without images;
+    those in the folders below it do not count.
     """
     found: list[str] = []
     for path in paths:
@@ -91,7 +110,8 @@ def images_of(paths: Iterable[str]) -> list[str]:
             found.append(path)
             continue
         inside = sorted(os.path.join(path, name) for name in os.listdir(path) if not name.startswith("."))
-        images = [name for name in inside if is_image(name) and os.path.isfile(name)]
+        files = [name for name in inside if is_image(name) and os.path.isfile(name)]
+        images = _without_results(path, files, own_pictures.is_own)
         _tell_unread(path, inside)
         if not images:
             below = [os.path.basename(name) for name in inside if os.path.isdir(name)]

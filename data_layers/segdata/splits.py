@@ -36,18 +36,19 @@ class Entry(NamedTuple):
 
 
 def read_names(path: str, who: str) -> list[str]:
-    """The lines of a split file, in order, without blank ones.
+    """The lines of a split file, in order, without blank ones. who: what errors begin with; nothing if it is empty.
 
     Raises FileNotFoundError, which lists the splits that do exist beside the path, and ValueError for an empty file.
     """
+    before = f"{who}: " if who else ""
     try:
         names = [line for _, line in text.lines(path)]
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{who}: there is no split file '{path}'; {_what_exists(path)}") from error
+        raise FileNotFoundError(f"{before}there is no split file '{path}'; {_what_exists(path)}") from error
     except ValueError as error:
-        raise ValueError(f"{who}: the split file {error}") from error
+        raise ValueError(f"{before}the split file {error}") from error
     if not names:
-        raise ValueError(f"{who}: the split file '{path}' names no image; expected one name on each line. Fill it.")
+        raise _empty(path, who)
     return names
 
 
@@ -64,7 +65,7 @@ def read_entries(path: str, who: str, is_image: Known, is_label: Known) -> list[
         unknown += entry is None
         found.append(entry or Entry(line))
     if not found:
-        raise ValueError(f"{who}: the split file '{path}' names no image; expected one name on each line. Fill it.")
+        raise _empty(path, who)
     return found
 
 
@@ -74,6 +75,11 @@ def read_images(path: str, who: str, is_image: Known) -> list[str]:
     if all(map(_is_plain, lines)):
         return lines
     return [entry.image for entry in read_entries(path, who, is_image, lambda name: False)]
+
+
+def _empty(path: str, who: str) -> ValueError:
+    before = f"{who}: " if who else ""
+    return ValueError(f"{before}the split file '{path}' names no image; expected one name on each line. Fill it.")
 
 
 def _is_plain(line: str) -> bool:

@@ -4,8 +4,8 @@
 
 `photos/` and `labels/` have a label image for each image, of the same name but for the ending: class indices 0, 1, 2, …
 and 255 for void, or, if classes.txt gives them, colours. classes.txt has a class on each line: `name`, or
-`name red green blue` (or CSV, or as CamVid and CVAT write it). Everything is checked; then nets, solvers and lists of
-images are written to tasks/my-task/, and all other tools know the task by its name:
+`name red green blue` (or CSV, YAML, or as CamVid and CVAT write it). Everything is checked; then nets, solvers and
+lists of images are written to tasks/my-task/, and all other tools know the task by its name:
 
     fcn solve my-task --chain               train all stages
     fcn score my-task

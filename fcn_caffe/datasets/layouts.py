@@ -141,10 +141,10 @@ def to_train_on(folder: Path, train: str, val: str, n_classes: int) -> Layout:
     return found
 
 
-def voc_names(folder: Path, split: str, who: str = "check") -> list[str]:
-    """The images that a list of a folder in PASCAL VOC's layout names; `who` asks, for errors."""
+def voc_names(folder: Path, split: str) -> list[str]:
+    """The images that a list of a folder in PASCAL VOC's layout names."""
     path = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
-    return read_images(str(path), who, lambda name: os.path.exists(_voc_image(folder, name)))
+    return read_images(str(path), "", lambda name: os.path.exists(_voc_image(folder, name)))
 
 
 def _voc_image(folder: Path, name: str) -> str:

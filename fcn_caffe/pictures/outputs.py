@@ -10,16 +10,14 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from fcn_caffe.data_layers.segdata import own_pictures
 from fcn_caffe.whole_files import open_atomic
-
-SOFTWARE = "fcn-caffe"
-"""What stands in the pictures under `Software`, so that they are known again."""
 
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write a PNG that says who wrote it, whole or not at all; its folder is made."""
     mark = PngInfo()
-    mark.add_text("Software", SOFTWARE)
+    mark.add_text(own_pictures.KEY, own_pictures.SOFTWARE)
     with open_atomic(path) as file:
         image.save(file, "PNG", pnginfo=mark)
 
@@ -60,6 +58,6 @@ def _is_ours(path: Path) -> bool:
     try:
         with Image.open(path.with_suffix(".png"), formats=("PNG",)) as image:
             image.load()
-            return image.info.get("Software") == SOFTWARE
+            return image.info.get(own_pictures.KEY) == own_pictures.SOFTWARE
     except (OSError, SyntaxError, ValueError):
         return False

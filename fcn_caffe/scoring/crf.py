@@ -63,7 +63,7 @@ def refinement(net: Any, given: str) -> Callable[[np.ndarray, int], np.ndarray]:
     chosen = parameters(given)
     seen = [top for top in net.top_names[net._layer_names[0]] if net.blobs[top].shape[1:2] == (3,)]
     if not seen:
-        raise ValueError("score: the data layer gives no blob of three channels, which --crf needs. Leave --crf out.")
+        raise ValueError("the data layer gives no blob of three channels, which --crf needs. Leave --crf out.")
     return lambda scores, item: refined(scores, net.blobs[seen[0]].data[item].transpose(1, 2, 0), chosen)
 
 

@@ -64,7 +64,7 @@ def count(
     Raises FileNotFoundError for a missing prediction or label, and ValueError where sizes differ or no label has a
     boundary.
     """
-    names = layouts.voc_names(voc_dir, split, "trimap")
+    names = layouts.voc_names(voc_dir, split)
     label_map = LabelMap(from_zero(n_classes), n_classes, kept, said_in="--classes")
     counted, bounded = [TrimapBands(widths, len(kept or range(n_classes))) for _ in folders], False
     with progress("trimap", "images", len(names)) as advance:

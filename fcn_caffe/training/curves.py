@@ -48,7 +48,7 @@ def draw_curves(names: list[str], path: Path) -> None:
     try:
         import matplotlib
     except ImportError as error:
-        raise RuntimeError("curves: matplotlib is missing, expected for pictures: pip install matplotlib") from error
+        raise RuntimeError("matplotlib is missing, expected for pictures: pip install matplotlib") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

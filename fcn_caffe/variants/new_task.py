@@ -18,7 +18,6 @@ from fcn_caffe.datasets import layouts, lint
 from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.variants.tasks import FILE, TASKS, Task
 
-WHO = "new_task"
 LONGEST = 100
 """So many characters of a name are shown."""
 HEADER = "# Written by `fcn new`; yours to change.\n"
@@ -50,7 +49,7 @@ def listed(paths: dict[str, str], images: dict[str, str], label_files: dict[str,
     """What each list names. Raises ValueError for names that no pair has."""
     lists = {}
     for split, path in paths.items():
-        lists[split] = splits.read_entries(path, WHO, images.__contains__, label_files.__contains__)
+        lists[split] = splits.read_entries(path, "", images.__contains__, label_files.__contains__)
         unknown = [
             image if label is None else f"{image} with {label}"
             for image, label in lists[split]

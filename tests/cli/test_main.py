@@ -66,6 +66,15 @@ def test_output_to_a_terminal_that_is_not_utf_8_ends_nothing(encoding):
     assert run.stdout.splitlines()[-1] == b"3 ? 4"
 
 
+@pytest.mark.parametrize("program", ["caffe", "fcn_caffe", "fcn_caffe --help", "analyses", "caffe.formats.summary"])
+def test_no_program_ends_because_a_terminal_has_not_its_characters(program):
+    environment = {**os.environ, "PYTHONPATH": str(bvlc.ROOT), "PYTHONIOENCODING": "ascii"}
+    line = [sys.executable, "-m", *program.split()]
+    run = subprocess.run(line, cwd=bvlc.ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in run.stderr, run.stderr
+    assert "FILE" in run.stdout or "usage: " in run.stdout
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_explains_itself(command, run):
     status, out, _ = run(f"{command} -h")

@@ -43,6 +43,13 @@ NAMES = {
     "quotes and commas": '"sky",\n"low road",\n',
     "labelme": "__ignore__\nsky\nlow road\n",
     "CVAT without colours": "# label:color_rgb:parts:actions\nsky:::\nlow road:::\n",
+    "YOLO's YAML, a map": "path: ../sky\ntrain: images/train\n\nnames:\n  0: sky  # above\n  1: low road\nnc: 2\n",
+    "YAML, a map in any order": "names:\n  1: low road\n  0: sky\n",
+    "YAML, a list": "nc: 2\nnames: ['sky', \"low road\"]\n",
+    "YAML, a list over lines": "names: [sky,\n        low road,\n       ]  # all\ntrain: x\n",
+    "YAML, a list a line each": "names:\n- sky\n- 'low road'\nval: x\n",
+    "YAML, a map on one line": "---\nclasses: {0: sky, 1: 'low road'}\n",
+    "YAML, a list alone": "# mine\n- sky\n- low road\n",
 }
 
 
@@ -90,6 +97,19 @@ def test_commas_and_numbers_may_belong_to_names(tmp_path: Path) -> None:
     assert read(tmp_path, "road 66 1 2 3\n").colours == {(1, 2, 3): 0}
 
 
+def test_yaml_without_names_is_no_list_of_names(tmp_path: Path) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text("train: images/train\nval: images/val\n")
+    with pytest.raises(ValueError, match=":1: 'train: images/train' is YAML of a form that is not read"):
+        classes.read(str(path))
+    path.write_text("0: sky\n1: sea\n")
+    assert classes.read(str(path)).names == ("sky", "sea")
+
+
+def test_words_that_yaml_uses_may_be_names(tmp_path: Path) -> None:
+    assert read(tmp_path, "names\nlabels\n- rest\na: b\n").names == ("names", "labels", "- rest", "a: b")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -103,6 +123,14 @@ def test_commas_and_numbers_may_belong_to_names(tmp_path: Path) -> None:
         ("sky:0,0,0::\nsea:::\n", "some lines with a colour and some without"),
         ("sky\nVoid\n", ":2: Void is 255 in labels without colours"),
         ('{"names": ["sky"]}', "is JSON or XML"),
+        ("names:\n  - name: sky\n    color: [1, 2, 3]\n", ":2: '- name: sky' is YAML of a form that is not read"),
+        ("names:\n  sky: 0\n  sea: 1\n", ":2: 'sky: 0' is YAML of a form that is not read"),
+        ("names:\n  1: sky\n  2: sea\n", "numbered up to 2 and none numbered 0"),
+        ("names:\n  0: sky\n  0: sea\n", ":3: the class 0 comes twice"),
+        ("names: [sky, [sea]]\n", "is YAML of a form that is not read"),
+        ("names: [sky,\n sea\n", ":1: 'names: .sky,' is YAML of a form that is not read"),
+        ("names:\nnc: 2\n", "has no class, expected one on each line"),
+        ("- sky\n- &a sea\n", ":2: '- &a sea' is YAML of a form that is not read"),
         ("name,r,g,b\n", "has no class, expected one on each line"),
         ("sky\nred\x1b[31m sea\n", ":2: the name 'red.*' has characters that control a terminal"),
         ("sky,0,0," + "9" * 5000 + "\n", "not of numbers from 0 to 255"),

@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from fcn_caffe.data_layers.segdata import pairs
+from fcn_caffe.data_layers.segdata import files, own_pictures, pairs
+from fcn_caffe.pictures import drawing, outputs
 
 
 @pytest.fixture
@@ -67,3 +70,45 @@ def test_links_to_folders_are_followed_but_not_back(folder: Path, tmp_path_facto
 def test_an_accent_may_be_a_character_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "cafe\u0301.png").touch()
     assert list(pairs.by_stem(str(tmp_path), "images")) == ["caf\u00e9"]
+
+
+@pytest.fixture
+def with_results(tmp_path: Path) -> Path:
+    """Photos a and b, and in their folder what `fcn infer` writes of them."""
+    for name in ("a.bmp", "b.png"):
+        Image.new("RGB", (5, 7)).save(tmp_path / name)
+    drawing.save_labels(np.zeros((7, 5)), tmp_path / "a.png")
+    drawing.save_labels(np.zeros((7, 5)), tmp_path / "0_b.png")
+    for name in ("a_overlay.png", "0_b_overlay.png", "legend.png"):
+        outputs.save_picture(Image.new("RGB", (5, 7)), tmp_path / name)
+    return tmp_path
+
+
+def test_results_beside_photos_are_no_photos(with_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = {"a": str(with_results / "a.bmp"), "b": str(with_results / "b.png")}
+    assert pairs.by_stem(str(with_results), "images") == photos
+    assert "5 picture(s) of" in capsys.readouterr().err
+    assert pairs.images_of([str(with_results)]) == list(photos.values())
+    assert "5 picture(s) of" in capsys.readouterr().err
+    assert files.find_image(str(with_results / "a")) == photos["a"]
+
+
+def test_label_maps_that_a_net_made_are_labels_and_its_overlays_are_none(with_results: Path) -> None:
+    for name in ("a.bmp", "b.png"):
+        (with_results / name).unlink()
+    assert sorted(pairs.by_stem(str(with_results), "labels")) == ["0_b", "a"]
+    with pytest.raises(ValueError, match="has no image file"):
+        pairs.by_stem(str(with_results), "images")
+
+
+def test_a_picture_is_known_by_its_mark_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    outputs.save_picture(Image.new("RGB", (5, 7)), path)
+    content = path.read_bytes()
+    assert own_pictures.is_own(str(path))
+    Image.open(path).save(path)
+    assert not own_pictures.is_own(str(path))
+    for length in range(len(content) - 30):
+        path.write_bytes(content[:length])
+        assert own_pictures.is_own(str(path)) == (content[:length].find(b"fcn-caffe") > 0)
+    assert not own_pictures.is_own(str(tmp_path / "absent.png"))

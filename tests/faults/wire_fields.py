@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.faults import bytes_of
 from tests.faults.bytes_of import varint
 
-_VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
+_VARINT, _I64, _LEN, _GROUP, _END_GROUP, _I32 = range(6)
 _STRANGE = (9, 10, 12, 23, 101, 145, 148, 200, 1000, 2**29 - 1)
 _MOST_DEPTH = 6
 
@@ -128,6 +128,11 @@ def _revalue(each: Field, draw: random.Random) -> None:
 
 def _strange(draw: random.Random) -> Field:
     number = draw.choice((*range(1, 12), *_STRANGE))
-    wire = draw.choice((_VARINT, _I64, _LEN, _I32))
+    wire = draw.choice((_VARINT, _I64, _LEN, _GROUP, _I32))
+    if wire == _GROUP:
+        depth = draw.choice((1, 1, 2, 99, 200))
+        begins, ends = varint(number << 3 | _GROUP) * (depth - 1), varint(number << 3 | _END_GROUP)
+        inside = draw.choice((b"", b"\x08\x01", varint(bytes_of.number(draw))))
+        return Field(number, wire, begins + inside + ends * draw.choice((depth, depth, depth - 1)))
     value = {_VARINT: varint(bytes_of.number(draw)), _I64: draw.randbytes(8), _I32: draw.randbytes(4)}.get(wire)
     return Field(number, wire, draw.randbytes(draw.choice((0, 1, 4, 12, 100))) if value is None else value)

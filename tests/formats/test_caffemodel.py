@@ -72,6 +72,25 @@ def test_every_truncation_is_seen(generation: str, tmp_path: Path) -> None:
             caffemodel.read(path)
 
 
+@pytest.mark.parametrize("number", [1, 2, 5, 6, 7, 50, 100, 145])
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_groups_change_nothing_wherever_they_stand(generation: str, number: int, tmp_path: Path) -> None:
+    group = wire.varint(number << 3 | 3) + by_hand("0a 01 78 13 14") + wire.varint(number << 3 | 4)
+
+    def around(field: int, *parts: bytes) -> bytes:
+        return b"".join(wire.enclose(field, [group, *parts, group]))
+
+    name, blob = by_hand("6970"), by_hand(BLOB)
+    layers = {
+        "V2": lambda: around(100, by_hand("0a 02"), name, around(7, blob)),
+        "V1": lambda: around(2, by_hand("22 02"), name, by_hand("28 0e"), around(6, blob)),
+        "V0": lambda: around(2, around(1, by_hand("0a 02"), name, around(50, blob))),
+    }
+    (tmp_path / "w.caffemodel").write_bytes(group + layers[generation]() + group)
+    (layer,) = caffemodel.read(tmp_path / "w.caffemodel")
+    assert (layer.name, np.ravel(layer.blobs[0]).tolist()) == ("ip", [1, -2])
+
+
 def test_upgrade_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "w.caffemodel").write_bytes(V1)
     caffemodel.read(tmp_path / "w.caffemodel")

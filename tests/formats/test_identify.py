@@ -132,12 +132,25 @@ def test_fields_that_only_a_fork_knows_do_not_hide_what_a_file_is(
         "integer": wire.varint(number << 3) + b"\x01",
         "float": wire.varint(number << 3 | 5) + bytes(4),
         "message": b"".join(wire.enclose(number, [b"ab"])),
+        "group": wire.varint(number << 3 | 3) + b"\x08\x01" + wire.varint(number << 3 | 4),
     }
     path = tmp_path / "file"
     for kind, field in foreign.items():
         path.write_bytes(3 * field + files[name].read_bytes())
         readers = [reader for reader in ("weights", "state", "mean") if not _refuses(READERS[reader], path)]
         assert readers == [{"caffemodel": "weights", "solverstate": "state"}.get(name, name)], kind
+
+
+@pytest.mark.parametrize("name", ["caffemodel", "solverstate", "mean"])
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 7, 100])
+def test_groups_are_passed_over_even_with_the_number_of_a_field_of_caffe(
+    name: str, number: int, files: dict[str, Path], tmp_path: Path
+) -> None:
+    group = wire.varint(number << 3 | 3) + b"\x0a\x01x\x13\x14" + wire.varint(number << 3 | 4)
+    path = tmp_path / "file"
+    path.write_bytes(group + files[name].read_bytes() + group)
+    read = READERS[{"caffemodel": "weights", "solverstate": "state"}.get(name, name)]
+    assert repr(read(path)) == repr(read(files[name]))
 
 
 def _refuses(read: Callable[[Path], object], path: Path) -> bool:

@@ -14,6 +14,7 @@ FOREIGN = {
     "bytes that are no message": b"".join(wire.enclose(145, [b"\xff\xff\xff"])),
     "a number where BVLC has a message": wire.varint(148 << 3) + b"\x07",
     "a number that BVLC does not have": b"".join(wire.enclose(8266711, [b"\x08\x05"])),
+    "a group": wire.varint(148 << 3 | 3) + b"\x08\x05" + wire.varint(148 << 3 | 4),
 }
 
 
@@ -52,6 +53,17 @@ def test_what_is_upgraded_leaves_foreign_bytes_where_they_are(foreign: bytes, tm
     assert [weights.name for weights in caffemodel.read(tmp_path / "new")] == ["input", "bn", "a"]
     again = rewrite.upgraded(tmp_path / "new")[0]
     assert b"".join(again) == b"".join(pieces)
+
+
+@pytest.mark.parametrize("number", [2, 4, 8, 100, 150])
+def test_a_group_beside_the_layers_stays(number: int, tmp_path: Path) -> None:
+    group = wire.varint(number << 3 | 3) + b"\x08\x05" + wire.varint(number << 3 | 4)
+    inputs = caffe_pb2.NetParameter(input=["x"], input_dim=[1, 2, 3, 4]).SerializeToString()
+    pieces, changed, lossless = rewrite.upgraded(net_file(tmp_path / "w", layer("a", "Mine"), rest=inputs + group))
+    assert (changed, lossless) == (True, True)
+    assert group in b"".join(pieces)
+    (tmp_path / "new").write_bytes(b"".join(pieces))
+    assert [weights.name for weights in caffemodel.read(tmp_path / "new")] == ["input", "a"]
 
 
 def test_foreign_fields_of_an_old_layer_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

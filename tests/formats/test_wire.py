@@ -36,6 +36,21 @@ def test_fields_are_views_of_the_message() -> None:
     assert b"".join(each.raw for each in fields) == bytes(whole)
 
 
+def test_a_group_is_a_field_that_is_passed_over_whole() -> None:
+    group = (
+        "0b"  # 1, GROUP:
+        "10 0b"  # 2, VARINT
+        "2d 0c0c0c0c 41 0c0c0c0c0c0c0c0c"  # 5, I32 and 8, I64
+        "12 01 0c"  # 2, LEN
+        "1b 0b 0c 1c"  # groups in a group
+        "0c"
+    )
+    first, last = wire.fields(message(group + "10 01"), "x")
+    assert (first.number, first.wire, bytes(first.raw)) == (1, wire.GROUP, bytes.fromhex(group))
+    assert last.number == 2
+    assert len(list(wire.fields(message("0b" * 100 + "0c" * 100), "x"))) == 1
+
+
 def test_packed_floats_are_not_copied() -> None:
     whole = message("2a 08 0000803f 00000040")  # 5, LEN: 1.0, 2.0
     (field,) = wire.fields(whole, "x")
@@ -71,7 +86,12 @@ def test_unpacked_doubles_and_tags_of_two_bytes() -> None:
         ("10", "truncated"),
         ("2d 0000", "field 5 needs 2 bytes more"),
         ("41 00000000", "field 8 needs 4 bytes more"),
-        ("0b", "unknown wire type 3"),
+        ("0b", "truncated"),
+        ("0b 10 01", "truncated"),
+        ("0b 12 05 61 0c", "truncated"),
+        ("0b 14", "a group .field 1. that does not end"),
+        ("0b 02 00 0c", "numbered 0"),
+        ("0b" * 101 + "0c" * 101, "more than 100 in each other"),
         ("0c", "unknown wire type 4"),
         ("0e 00", "unknown wire type 6"),
         ("02 00", "numbered 0"),

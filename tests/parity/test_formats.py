@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weight_files
+from caffe.formats import binaryproto, caffemodel, hdf5, prototxt, solverstate, weight_files, wire
 from caffe.net.passes import filter_net, insert_splits
 from caffe.proto import caffe_pb2
 from tests.parity import bvlc, formats
@@ -158,3 +158,28 @@ def test_they_read_our_mean_file(tmp_path: Path) -> None:
     mean = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
     binaryproto.write(tmp_path / "mean.binaryproto", mean)
     np.testing.assert_array_equal(run("mean_of", "mean.binaryproto", tmp_path)["mean"], mean)
+
+
+IP = """
+input: "x" input_shape { dim: 1 dim: 2 }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 1 bias_term: false } }
+"""
+
+
+def test_groups_in_weights_are_passed_over_by_both(tmp_path: Path) -> None:
+    blob = caffe_pb2.BlobProto(data=[1, -2], shape=caffe_pb2.BlobShape(dim=[1, 2])).SerializeToString()
+    (tmp_path / "ip.prototxt").write_text(IP)
+    files = []
+    for number in (1, 2, 5, 7, 100, 145):
+        group = wire.varint(number << 3 | 3) + b"\x0a\x01x\x13\x14" + wire.varint(number << 3 | 4)
+        for place in range(3):
+            before = [group if place == depth else b"" for depth in range(3)]
+            inner = b"".join(wire.enclose(7, [before[0], blob, before[0]]))
+            layer = b"".join(wire.enclose(100, [before[1], b"\x0a\x02ip", inner, before[1]]))
+            files.append(f"{number}-{place}.caffemodel")
+            (tmp_path / files[-1]).write_bytes(before[2] + layer + before[2])
+    theirs = run("loaded", files, tmp_path)
+    for file in files:
+        (layer_weights,) = weight_files.read(tmp_path / file)
+        np.testing.assert_array_equal(layer_weights.blobs[0], [[1, -2]], err_msg=file)
+        np.testing.assert_array_equal(theirs[file], [[1, -2]], err_msg=file)

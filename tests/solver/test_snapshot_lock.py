@@ -118,8 +118,10 @@ def test_solvers_of_one_process_take_turns(make):
     for _ in range(3):
         one.step(1)
         two.step(1)
+    assert (one.iter, two.iter) == (3, 3)
     del one
     two.solve()
+    assert two.iter == two.param.max_iter
 
 
 def test_solvers_of_one_process_do_not_train_at_once(make):
@@ -197,4 +199,6 @@ def test_where_there_are_no_locks_training_goes_on_with_a_warning(known, make, l
 def test_only_the_root_of_several_solvers_needs_the_lock(other, make, monkeypatch):
     other()
     monkeypatch.setattr(caffe.ranks, "_rank", 1)
-    make("snapshot: 5").solve()
+    solver = make("snapshot: 5")
+    solver.solve()
+    assert solver.iter == solver.param.max_iter

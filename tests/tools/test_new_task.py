@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 import caffe
-from fcn_caffe.commands import infer, score, solve
+from fcn_caffe.commands import data, infer, score, solve
 from fcn_caffe.commands import new as new_task
 from fcn_caffe.inference.find import find
 from fcn_caffe.variants import tasks
 from fcn_caffe.variants.customise import everything
 from tests.tools.conftest import ROOT
+from tests.tools.test_infer import INPUT, LINE, SCORE, write
 
 CLASSES = "water\nrock\nbird\n"
 COLOURED = "water 0 0 200\nrock 90 90 90\nbird 250 0 0\nbird 250 0 9\nvoid 255 255 255\n"
@@ -120,6 +121,24 @@ def test_images_without_labels_are_left_out(photos, capsys):
     assert make(*FOLDERS) == 0
     assert "1 of 5 images have no partner" in capsys.readouterr().out
     assert "more" not in sum(lists().values(), [])
+
+
+def test_results_beside_the_photos_change_no_task(photos, capsys):
+    for path in list(Path("mine/JPEGImages").iterdir()):
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    assert make(*FOLDERS) == 0
+    before = lists()
+    write("net.prototxt", INPUT.format("data", 3) + SCORE.replace("SIZE", "kernel_size: 1"))
+    for _ in range(2):
+        assert infer.main([*LINE, "mine/JPEGImages", "--out", "mine/JPEGImages"]) == 0
+        assert len(list(Path("mine/JPEGImages").iterdir())) == 4 * 3
+    capsys.readouterr()
+    assert make(*FOLDERS, name="again") == 0
+    assert lists("again") == before
+    said = capsys.readouterr()
+    assert "8 picture(s) of 'mine/JPEGImages' are results" in said.err
+    assert data.main(["check", *FOLDERS]) == 0
 
 
 def test_a_class_that_nothing_is_learned_of_is_told(photos, capsys):

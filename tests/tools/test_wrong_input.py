@@ -1,5 +1,7 @@
 """Whatever is wrong with an argument of a tool is told in words that name it, with a status other than 0."""
 
+import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from PIL import Image
 
 import caffe
 from fcn_caffe import cli
+from tests.tools.conftest import ROOT
 from tests.tools.test_infer import INPUT, SCORE
 from tests.tools.test_score import NET
 
@@ -110,6 +113,11 @@ VALUES = [
 ]
 
 
+SPEAKERS = [name.replace("-", "_") for name in (*cli.COMMANDS, *cli.OTHER_NAMES, "check", "fcn")]
+DOUBLED = re.compile(rf"^\w+: ({'|'.join(SPEAKERS)}): ", re.MULTILINE)
+"""Who speaks is said once."""
+
+
 @pytest.fixture
 def files(folder):
     """Right files of every kind, and wrong ones."""
@@ -141,6 +149,7 @@ def told(line, capsys):
     assert status in (1, 2), said
     assert "Traceback" not in said.err
     assert "Errno" not in said.err
+    assert not DOUBLED.search(said.err), said.err
     text = said.err + said.out
     assert f"{cli.name_of(tool)}: ".replace("-", "_") in said.err or ": error: " in said.err or "rror" in said.out, text
     return text
@@ -167,3 +176,14 @@ def test_a_wrong_place_to_write(line, wrong, files, capsys):
 @pytest.mark.parametrize(("line", "words"), VALUES)
 def test_a_wrong_value(line, words, files, capsys):
     assert words in told(line, capsys)
+
+
+def test_errors_of_tools_leave_it_to_the_command_to_say_who_it_is():
+    begun = {}
+    for path in sorted(ROOT.glob("fcn_caffe/**/*.py")):
+        for raised in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)):
+            texts = (node.value for node in ast.walk(raised) if isinstance(node, ast.Constant))
+            first = next((text for text in texts if isinstance(text, str)), "")
+            begun[f"{path}:{raised.lineno}: {first}"] = first.partition(": ")[0].replace("-", "_")
+    assert len(begun) > 100
+    assert not [place for place, word in begun.items() if word in SPEAKERS]

@@ -1,0 +1,54 @@
+"""Pictures that tools of this project have written: PNGs that say so, and that are no photos.
+
+Whoever looks for photos in a folder passes them over, so that results may lie beside what they were made of.
+"""
+
+from __future__ import annotations
+
+import struct
+
+KEY, SOFTWARE = "Software", "fcn-caffe"
+"""What stands in the pictures, so that they are known again."""
+ENDING = ".png"
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MARK = f"{KEY}\0{SOFTWARE}".encode("latin-1")
+_PALETTE = 3
+_MOST_CHUNKS = 20
+"""The mark stands among the first chunks, before the pixels."""
+
+
+def is_own(path: str) -> bool:
+    """Whether a tool of this project wrote this file; False for what cannot be read."""
+    return _colour_type(path) is not None
+
+
+def is_own_but_no_labels(path: str) -> bool:
+    """The same for an overlay, a legend or a comparison, but not for a label map, which is a palette image."""
+    return _colour_type(path) not in (None, _PALETTE)
+
+
+def _colour_type(path: str) -> int | None:
+    """Of a PNG with the mark, as its head says; None for any other file. Reads its head alone."""
+    if not path.lower().endswith(ENDING):
+        return None
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(_SIGNATURE)) != _SIGNATURE:
+                return None
+            colour_type = None
+            for _ in range(_MOST_CHUNKS):
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if kind == b"IHDR":
+                    colour_type = file.read(13)[9]
+                    file.seek(length - 13 + 4, 1)
+                elif kind == b"tEXt" and length == len(_MARK):
+                    if file.read(length) == _MARK:
+                        return colour_type
+                    file.seek(4, 1)
+                elif kind == b"IDAT":
+                    return None
+                else:
+                    file.seek(length + 4, 1)
+    except (OSError, ValueError, IndexError, struct.error):
+        pass
+    return None
