@@ -32,6 +32,7 @@ COMMANDS = {
     "device_query": "show GPU diagnostic information",
     "time": "benchmark model execution time",
     "convert_imageset": "make a database of images",
+    "convert_annoset": "make a database of images with boxes",
     "compute_image_mean": "compute the mean image of a database",
     "extract_features": "save blobs that a net computes into databases",
     "upgrade_net_proto_text": "bring a net's prototxt to today's form",

@@ -31,9 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", metavar="ROOTFOLDER/", help="put before every path of the list, as it stands")
     parser.add_argument("list", metavar="LISTFILE", help="one image a line: path, space, label")
     parser.add_argument("database", metavar="DB_NAME", help="the database to make; nothing may be there yet")
+    _add_switch(parser, "check_size", "check that all images have the same size")
+    add_image_arguments(parser)
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """How images are stored."""
     _add_switch(parser, "gray", "treat images as grayscale ones")
     _add_switch(parser, "shuffle", "randomly shuffle the order of images and their labels")
-    _add_switch(parser, "check_size", "check that all images have the same size")
     _add_switch(parser, "encoded", "save the encoded image in the datum")
     for name, default, text in (
         ("backend", "lmdb", "the kind of database to make: lmdb or leveldb"),
@@ -56,11 +61,7 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if bool(arguments.resize_height) != bool(arguments.resize_width):
-        log.warning("-resize_height and -resize_width only count together: the images keep their sizes")
-        arguments.resize_height = arguments.resize_width = 0
-    if arguments.encode_type and not arguments.encoded:
-        log.info("encode_type specified, assuming encoded=true.")
+    check_image_arguments(arguments)
     lines = read_image_list(arguments.list, "convert_imageset", arguments.root, "Correct LISTFILE.")
     if arguments.shuffle:
         log.info("Shuffling data")
@@ -78,12 +79,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def check_image_arguments(arguments: argparse.Namespace) -> None:
+    """Say what of the options counts for nothing."""
+    if bool(arguments.resize_height) != bool(arguments.resize_width):
+        log.warning("-resize_height and -resize_width only count together: the images keep their sizes")
+        arguments.resize_height = arguments.resize_width = 0
+    if arguments.encode_type and not arguments.encoded:
+        log.info("encode_type specified, assuming encoded=true.")
+
+
 def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, database: DatabaseWriter) -> int:
     """The number of images that are in the database now. Raises DataError if that is none."""
     count, first_size = 0, 0
     for index, (path, label) in enumerate(tqdm(lines, unit="image", disable=None)):
         try:
-            datum = _datum(path, label, arguments)
+            datum = datum_of(path, label, arguments)
         except DataError as error:
             log.error("Could not open or find file %s: %s", arguments.root + path, error)
             continue
@@ -105,7 +115,8 @@ def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, databa
     return count
 
 
-def _datum(path: str, label: int, arguments: argparse.Namespace) -> caffe_pb2.Datum:
+def datum_of(path: str, label: int, arguments: argparse.Namespace) -> caffe_pb2.Datum:
+    """An image of the list as the options want it stored. Raises DataError."""
     file, color = arguments.root + path, not arguments.gray
     image = images.read(file, color)
     if arguments.resize_height:

@@ -59,6 +59,10 @@ class DataTransformer:
 
     def apply(self, image: np.ndarray, name: str) -> np.ndarray:
         """The transformed image, C×H×W float32."""
+        return self.placed(image, name)[0]
+
+    def placed(self, image: np.ndarray, name: str) -> tuple[np.ndarray, tuple[int, int], bool]:
+        """The transformed image, the top and left of the crop in the image, and whether it is mirrored then."""
         channels, height, width = self.top_shape(image.shape, name)
         mean = self._mean_for(image.shape, name)
         mirrored = self.mirror and bool(self._below(2))
@@ -71,7 +75,14 @@ class DataTransformer:
         if mean is not None:
             values -= mean[:, top : top + height, left : left + width] if mean.shape == image.shape else mean
         values *= self.scale
-        return values[:, :, ::-1] if mirrored else values
+        return values[:, :, ::-1] if mirrored else values, (top, left), mirrored
+
+    def mean_colour(self, channels: int) -> np.ndarray:
+        """What is subtracted from each channel, on average over a mean file; 0 without a mean."""
+        if self._mean is not None:
+            return self._mean.mean(axis=(1, 2))
+        mean = self._mean_for((channels, 1, 1), "an image")
+        return np.zeros(channels, np.float32) if mean is None else np.broadcast_to(mean.reshape(-1), channels)
 
     def _below(self, count: int) -> int:
         assert self._random is not None, "start_random was not called"

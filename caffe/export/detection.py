@@ -9,8 +9,8 @@ import torch
 from caffe.export.normalization import by_channel
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
 from caffe.export.registry import Unsayable, says, values_of
+from caffe.forks.box_codes import CODES
 from caffe.forks.detection import NORMFACE_EPS
-from caffe.forks.detection_output import CODES
 
 NEVER = -1e30
 """A score that is below every threshold."""

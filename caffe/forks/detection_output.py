@@ -5,12 +5,12 @@ import torch
 
 from caffe import device
 from caffe.blob import Blob
+from caffe.data.boxes import overlaps
 from caffe.errors import NetError, ShapeError
+from caffe.forks.box_codes import decoded
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer
-from caffe.proto import caffe_pb2
 
-CODES = {name: caffe_pb2.PriorBoxParameter.CodeType.Value(name) for name in ("CORNER", "CENTER_SIZE", "CORNER_SIZE")}
 SLOWEST_ETA = 0.5
 """Of the threshold of overlap: eta lowers it no further."""
 
@@ -68,11 +68,15 @@ class DetectionOutput(TorchLayer):
     def rows(self, locations: np.ndarray, scores: np.ndarray, priors: np.ndarray) -> np.ndarray:
         """(M, 7): what is found in all images."""
         priors = priors.reshape(2, -1, 4)
+        variances = 1 if self.param.variance_encoded_in_target else priors[1]
         locations = locations.reshape(len(locations), len(priors[0]), self.sets, 4)
         scores = scores.reshape(len(scores), len(priors[0]), self.param.num_classes)
         found = []
         for image in range(len(locations)):
-            boxes = [self.decoded(locations[image, :, index], *priors) for index in range(self.sets)]
+            boxes = [
+                decoded(locations[image, :, index], priors[0], variances, self.param.code_type)
+                for index in range(self.sets)
+            ]
             for label, kept in self.kept(boxes, scores[image]):
                 rows = np.empty((len(kept), 7), np.float32)
                 rows[:, 0], rows[:, 1], rows[:, 2] = image, label, scores[image, kept, label]
@@ -121,28 +125,3 @@ class DetectionOutput(TorchLayer):
             if nms.eta < 1 and threshold > SLOWEST_ETA:
                 threshold *= nms.eta
         return kept[:count]
-
-    def decoded(self, codes: np.ndarray, priors: np.ndarray, variances: np.ndarray) -> np.ndarray:
-        """Boxes (xmin, ymin, xmax, ymax), from how they differ from their priors."""
-        sizes = priors[:, 2:] - priors[:, :2]
-        codes = codes if self.param.variance_encoded_in_target else variances * codes
-        if self.param.code_type == CODES["CORNER"]:
-            return priors + codes
-        if self.param.code_type == CODES["CORNER_SIZE"]:
-            return priors + codes * np.tile(sizes, 2)
-        centres = codes[:, :2] * sizes + (priors[:, :2] + priors[:, 2:]) / 2
-        halves = np.exp(codes[:, 2:]) * sizes / 2
-        return np.concatenate([centres - halves, centres + halves], axis=1)
-
-
-def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The intersection of a box with each of the others as a share of their union."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    union = _area(box[None]) + _area(others) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=(shared > 0) & (union > 0))
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return np.where((sides < 0).any(axis=1), 0, np.prod(sides, axis=1))

@@ -20,9 +20,10 @@ READ = {
     "LayerParameter": ("unknown_fields",),
     "NetParameter": ("dialect",),
     "PoolingParameter": ("ceil_mode", "torch_pooling"),
-    "SolverParameter": ("dialect",),
+    "SolverParameter": ("dialect", "eval_type", "ap_version", "show_per_class_result"),
 }
 READ_BY_TYPE = {
+    "AnnotatedData": ("resize_param", "distort_param", "expand_param", "emit_constraint", "noise_param"),
     "SmoothL1LossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLoss": ("weight_by_label_freqs", "class_weighting"),
@@ -48,7 +49,7 @@ HARMLESS = {
         *("global_grad_scale", "global_grad_scale_adaptive", "default_cudnn_math_override"),
         *("default_conv_algos_override", "reduce_buckets", "engine"),
     ),
-    "SolverParameter": ("global_grad_scale", "show_per_class_result"),
+    "SolverParameter": ("global_grad_scale",),
     "TransformationParameter": ("use_gpu_transform", "random_seed"),
 }
 """Which precision, which algorithm, how many threads: the same numbers up to rounding."""

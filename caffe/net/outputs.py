@@ -50,3 +50,21 @@ def lines(
         number += output.count
         if output.count > len(output.values):
             yield f"    ({output.name}: {output.count - len(output.values)} more values, not listed)"
+
+
+class Sums:
+    """The outputs of a net, summed up over the batches of a test."""
+
+    def __init__(self) -> None:
+        self._sums: list[Output] = []
+
+    def add(self, net: Net) -> None:
+        """Take over the outputs of a batch."""
+        scores = outputs(net)
+        for total, score in zip(self._sums, scores, strict=False):
+            total.add(score)
+        self._sums = self._sums or scores
+
+    def lines(self, prefix: str, batches: int) -> Iterator[str]:
+        """Their means, as the function `lines` has them."""
+        return lines(self._sums, prefix, divisor=batches)

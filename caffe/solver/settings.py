@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from caffe.errors import NetError
+from caffe.solver import average_precision
 from caffe.solver.learning_rate import check_policy
 
 REGULARIZATIONS = ("L1", "L2")
@@ -62,6 +63,7 @@ def check(param: Any, type_: str) -> None:
         value = getattr(param, bound.field)
         if type_ in bound.types and not bound.holds(value):
             raise NetError(f"solver: {bound.field} is {value:g}: {bound.otherwise.format(type=type_)}")
+    average_precision.check(param)
     if param.HasField("lr_policy"):
         check_policy(param)
     if param.weight_decay and param.regularization_type not in REGULARIZATIONS:

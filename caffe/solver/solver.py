@@ -17,6 +17,7 @@ from caffe.log import log
 from caffe.net import Net, dialects, outputs
 from caffe.net.guard import Guard, guarded
 from caffe.solver import can_learn, finite, layer_state, nets, settings, snapshot, snapshot_lock, update_rules
+from caffe.solver.average_precision import Evaluated
 from caffe.solver.learning_rate import check_policy, learning_rate
 from caffe.solver.smoothed_loss import SmoothedLoss
 from caffe.solver.update_rules import RuleSettings
@@ -361,12 +362,15 @@ class Solver(NotCopied):
 
     @guarded
     def test(self, test_net_id: int = 0) -> None:
-        """Run a test net for its test_iter batches with the present weights, and log the means of its outputs."""
+        """Run a test net for its test_iter batches with the present weights, and log the means of its outputs.
+
+        With eval_type "detection" the mean average precision of each output is logged instead.
+        """
         log.info("Iteration %d, Testing net (#%d)", self.iter, test_net_id)
         net, batches = self.test_nets[test_net_id], self.param.test_iter[test_net_id]
         net.share_with(self.net)
         loss = device.zero()
-        sums: list[outputs.Output] = []
+        scores = Evaluated(self.param) if self.param.eval_type == "detection" else outputs.Sums()
         for _ in range(batches):
             while (action := self._requested_action()) is not Action.NONE:
                 if action is Action.SNAPSHOT:
@@ -377,13 +381,10 @@ class Solver(NotCopied):
                 log.info("Test interrupted.")
                 return
             loss = loss + net.run_forward()
-            scores = outputs.outputs(net)
-            for total, score in zip(sums, scores, strict=False):
-                total.add(score)
-            sums = sums or scores
+            scores.add(net)
         if self.param.test_compute_loss:
             log.info("Test loss: %g", float(loss / batches))
-        for line in outputs.lines(sums, "    Test net output #{}: ", divisor=batches):
+        for line in scores.lines("    Test net output #{}: ", batches):
             log.info("%s", line)
 
     @guarded

@@ -235,7 +235,7 @@ def test_a_placeholder_of_a_template_is_said_in_words(build, value):
 def test_a_solver_of_a_fork_that_computes_otherwise_is_refused(tmp_path):
     (tmp_path / "net.prototxt").write_text(DATA + layer("ReLU"), encoding="utf-8")
     (tmp_path / "solver.prototxt").write_text(
-        f"net: '{tmp_path}/net.prototxt' base_lr: 1 lr_policy: 'fixed' eval_type: 'detection'", encoding="utf-8"
+        f"net: '{tmp_path}/net.prototxt' base_lr: 1 lr_policy: 'fixed' rampup_interval: 9", encoding="utf-8"
     )
-    with pytest.raises(NetError, match="solver: eval_type is detection"):
+    with pytest.raises(NetError, match="solver: rampup_interval is 9"):
         caffe.SGDSolver(str(tmp_path / "solver.prototxt"))

@@ -12,6 +12,7 @@ from caffe.errors import NetError, UsageError
 from caffe.layer_types.base import layer_type
 from caffe.layer_types.helpers.source_layer import SourceLayer, fill
 from caffe.log import log
+from caffe.shapes import Shape
 
 _IN_TRANSFORM_PARAM = "read from transform_param; the upgrade of V1 nets moves it there"
 
@@ -25,6 +26,9 @@ class PrefetchingLayer(SourceLayer):
     def open(self, transformer: DataTransformer) -> BatchSource:
         raise NotImplementedError
 
+    def label_shape(self, source: BatchSource) -> Shape:
+        return source.shape[:1]
+
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         transformer = DataTransformer(self.layer_param.transform_param, self.phase, str(self))
         transformer.start_random()
@@ -32,7 +36,7 @@ class PrefetchingLayer(SourceLayer):
         top[0].reshape(*source.shape)
         log.info("output data size: %s", ",".join(map(str, source.shape)))
         if len(top) > 1:
-            top[1].reshape(source.shape[0])
+            top[1].reshape(*self.label_shape(source))
         transformer.start_random()
         random.new_seed()  # real Caffe seeds its thread here: layers after this one draw what they draw there
         ahead = self.layer_param.data_param.prefetch

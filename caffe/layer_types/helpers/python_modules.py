@@ -21,7 +21,10 @@ from caffe.log import log
 
 GROUP = "caffe.python_layers"
 BUILT_IN = {
+    "roi_data_layer.layer": "caffe.forks.python_layers.roi_data_layer",
+    "rpn.anchor_target_layer": "caffe.forks.python_layers.anchor_target_layer",
     "rpn.proposal_layer": "caffe.forks.python_layers.proposal_layer",
+    "rpn.proposal_target_layer": "caffe.forks.python_layers.proposal_target_layer",
     "spatial_dropout": "caffe.forks.python_layers.spatial_dropout",
 }
 """Modules of published nets that today's Python cannot import: the name in a prototxt → what serves instead."""
