@@ -11,6 +11,7 @@ NAMES = (
     *(
         "backbones",
         "background",
+        "ccnn_bounds",
         "crf",
         "loss_map",
         "masking",

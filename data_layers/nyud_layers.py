@@ -32,6 +32,7 @@ class NYUDSegDataLayer(SegDataLayer):
             where there is no depth
     hha     3×H×W, disparity, height and angle (segdata/hha.py) minus their mean; computed from the depth where there
             is no file, and rounded to 8 bits as a file would be
+    metres  1×H×W, the depth in metres, for nets that learn it; 0 where there is no depth
     label   1×H×W, 0 to 39; void, which the files have as 0, is 255
 
     `camera`: (fx, fy, cx, cy) in pixels, for computing HHA; by default that of NYUDv2's images, whole or cropped. The
@@ -49,7 +50,13 @@ class NYUDSegDataLayer(SegDataLayer):
         return labels.from_one(n_classes)
 
     def loaders(self) -> dict[str, Loader]:
-        known = {"color": self.load_image, "depth": self.load_depth, "hha": self.load_hha, "label": self.load_label}
+        known = {
+            "color": self.load_image,
+            "depth": self.load_depth,
+            "hha": self.load_hha,
+            "metres": self.load_metres,
+            "label": self.load_label,
+        }
         tops = self.settings["tops"]
         legal = isinstance(tops, (list, tuple)) and all(isinstance(top, str) and top in known for top in tops)
         if not legal or not tops or len(set(tops)) != len(tops):
@@ -96,6 +103,10 @@ class NYUDSegDataLayer(SegDataLayer):
         """The depth, float32, 1×H×W: its logarithm minus the mean; 0 in holes."""
         logarithm = planes(np.log(files.read_depth(self.depth_file(name)))[:, :, np.newaxis], LOG_DEPTH_MEAN)
         return np.nan_to_num(logarithm, copy=False, nan=0.0)
+
+    def load_metres(self, name: str) -> np.ndarray:
+        """The depth, float32, 1×H×W, in metres; 0 in holes."""
+        return np.nan_to_num(files.read_depth(self.depth_file(name)), copy=False, nan=0.0)[np.newaxis] / 1000
 
     def load_hha(self, name: str) -> np.ndarray:
         """The HHA image, float32, 3×H×W, minus its mean, in the order that its files have."""

@@ -18,9 +18,11 @@ CLASSES = (
 
 
 class VOCSegDataLayer(SegDataLayer):
-    """PASCAL VOC: `voc_dir` is a year's folder, such as VOC2011. Labels are PNGs with palette."""
+    """PASCAL VOC: `voc_dir` is a year's folder, such as VOC2011. Labels are PNGs with palette, in SegmentationClass or,
+    where others take their place, in the folder `label_dir`."""
 
     requires = ("voc_dir", "split")
+    accepts = ("n_classes", "label_dir")
     n_classes = len(CLASSES)
 
     def split_file(self) -> str:
@@ -30,6 +32,8 @@ class VOCSegDataLayer(SegDataLayer):
         return files.find_image(self.folder("voc_dir", "JPEGImages", name))
 
     def label_file(self, name: str) -> str:
+        if self.settings.get("label_dir"):
+            return files.find_label(self.folder("label_dir", name))
         return files.find_label(self.folder("voc_dir", "SegmentationClass", name))
 
 

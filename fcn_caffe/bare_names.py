@@ -20,6 +20,8 @@ from typing import Any, Optional
 LAYERS = (
     *(
         "camvid_layers",
+        "depth_layers",
+        "edge_folder_layers",
         "edge_layers",
         "folder_layers",
         "nyud_layers",

@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "a picture of what several nets see",
     "curves": "a picture of loss and mean IU over trainings",
     "crf": "refine saved scores by a dense CRF, and find its parameters",
+    "boxes": "boxes of masks, labels of boxes, and how good these are",
     "trimap": "scores near the boundaries",
     "edges": "score a net that finds edges, beside Sobel and Canny",
     "submission": "the archive for PASCAL VOC's evaluation server",

@@ -10,23 +10,30 @@ from dataclasses import replace
 from typing import Any
 
 from fcn_caffe.net_spec import recipes
+from fcn_caffe.net_spec.boxed import Boxed
 from fcn_caffe.net_spec.crfrnn import CrfRnn
+from fcn_caffe.net_spec.deconvnet import DeconvNet
 from fcn_caffe.net_spec.deeplab import FOUR, FOUR_NARROW, LARGEFOV, MSC_LARGEFOV, SEVEN, DeepLab
+from fcn_caffe.net_spec.depth import Depth
 from fcn_caffe.net_spec.fcn import Head
-from fcn_caffe.net_spec.hed import Hed
+from fcn_caffe.net_spec.hed import PUBLISHED_RATES, Hed
 from fcn_caffe.net_spec.input_data import (
+    BSDS,
     CAMVID,
     DEMO,
     DEMO_CLASSES,
+    DEMO_DEPTH,
     NYUD_COLOR,
     NYUD_COLOR_D,
     NYUD_COLOR_HHA,
+    NYUD_DEPTH,
     NYUD_HHA,
     PASCALCONTEXT,
     PASCALCONTEXT33,
     SIFTFLOW,
     VOC,
     VOC7,
+    VOC_SQUARE,
     DataSet,
 )
 from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, ClassifierNet, TrainedClassifier, Variant, staged
@@ -84,6 +91,13 @@ def _from_random_heads(name: str, data: DataSet, recipe: dict[int, recipes.Recip
     )
 
 
+def _alexnet(name: str, data: DataSet, recipe: dict[int, recipes.Recipe]) -> tuple[Variant, ...]:
+    """The same of torchvision's AlexNet: its heads, then all stages."""
+    start = ("ilsvrc/alexnet_owt",)
+    heads = Variant(f"{name}-fcn32s-alexnet-heads", ALEXNET_OWT, data, 32, recipes.ALEXNET_HEADS, start, learns=HEADS)
+    return (heads, *staged(name, ALEXNET_OWT, data, recipe, (heads.name,), "-alexnet", learns=ABOVE_CONV1))
+
+
 _SEGNET_LEARNS = (*ABOVE_CONV1, "conv1_2_D", "conv1_1_D")
 _CRF: dict[str, Any] = {"rates": (1e3, 1e2), "learns": ABOVE_CONV1}
 _CRF_DEMO: dict[str, Any] = {"rates": (1e2, 1e1), "theta": (40, 10, 3)}
@@ -98,6 +112,14 @@ def _deeplab(name: str, trunk: Trunk, published: str = "") -> DeepLab:
 def _largefov(name: str, data: DataSet, recipe: recipes.Recipe) -> DeepLab:
     """LargeFOV from the convolutions of torchvision's VGG16; fc6 and fc7 are drawn at random."""
     return DeepLab(name, LARGEFOV, data, 8, recipe, _VGG16, learns=ABOVE_CONV1, drawn=("fc6", "fc7"))
+
+
+def _boxed(kind: str, starts: tuple[str, ...], recipe: recipes.Recipe) -> Boxed:
+    """SqueezeNet on VOC's seven classes, at stride 16, from labels made of boxes."""
+    name = f"voc7-boxes-{kind}"
+    params = {**VOC7.train.params, "label_dir": f"out/boxes/{name}"}
+    data = replace(VOC7, train=replace(VOC7.train, params=params))
+    return Boxed(name, SQUEEZENET, data, 16, recipe, starts, kind=kind)
 
 
 def _tagged(name: str, recipe: recipes.Recipe, **settings: Any) -> Tagged:
@@ -172,10 +194,27 @@ VARIANTS = (
         starts=("voc-largefov",),
         learns=("ms_", "score"),
     ),
+    # DeconvNet (ICCV 2015): of VOC 2012 test, with proposals, which are not to be had
+    DeconvNet("voc-deconvnet", VGG16, VOC_SQUARE, 1, recipes.DECONVNET, _VGG16, published="69.6 VOC12 test"),
     # CRF as RNN (ICCV 2015, table 1): of 346 images of VOC 2012 val
     CrfRnn(
         "voc-fcn8s-crfrnn", VGG16, VOC, 8, recipes.CRF_RNN, ("voc-fcn8s",), published="69.6 of 346 images of VOC12 val"
     ),
+    # HED (ICCV 2015): ODS of BSDS500's test images
+    Hed(
+        "bsds-hed",
+        VGG16,
+        BSDS,
+        1,
+        recipes.HED_PUBLISHED,
+        _VGG16,
+        published="78.2 ODS",
+        of_labels=False,
+        rates=PUBLISHED_RATES,
+    ),
+    # depth: of the data of Eigen and others (NIPS 2014), not of their nets
+    *staged("nyud-depth", VGG16, NYUD_DEPTH, recipes.DEPTH, _VGG16, kind=Depth),
+    *staged("demo-depth", SMALL_VGG, DEMO_DEPTH, recipes.DEPTH_DEMO, ("demo-classifier",), kind=Depth),
     # small data sets
     *_from_random_heads("voc7", VOC7, recipes.RANDOM_FC),
     *staged("voc7", SQUEEZENET, VOC7, recipes.SQUEEZENET, _SQUEEZENET, "-squeezenet"),
@@ -190,11 +229,14 @@ VARIANTS = (
         ("voc7-fcn16s-squeezenet",),
         learned=True,
     ),
+    *_alexnet("voc7", VOC7, recipes.ALEXNET_RANDOM_FC),
     *_from_random_heads("camvid", CAMVID, recipes.RANDOM_FC_FEWER),
     *staged("camvid", SQUEEZENET, CAMVID, recipes.SQUEEZENET_FEWER, _SQUEEZENET, "-squeezenet"),
+    *_alexnet("camvid", CAMVID, recipes.ALEXNET_RANDOM_FC_FEWER),
     _largefov("voc7-largefov", VOC7, recipes.LARGEFOV),
     _largefov("camvid-largefov", CAMVID, recipes.LARGEFOV_FEWER),
     *staged("demo", SMALL_VGG, DEMO, recipes.DEMO, ("demo-classifier",)),
+    DeconvNet("camvid-deconvnet", VGG16, replace(CAMVID, size=(360, 480)), 1, recipes.DECONVNET, _VGG16),
     SegNet("camvid-segnet", VGG16, replace(CAMVID, size=(360, 480)), 1, recipes.SEGNET, _VGG16, learns=_SEGNET_LEARNS),
     *(
         Hed(
@@ -220,6 +262,11 @@ VARIANTS = (
         tags="sizes",
         settings={"sizes": True, "background": (0.2, 0.7)},
     ),
+    # from boxes; `chosen` is the second round of a loop in BoxSup's manner: its labels are chosen by the net before it,
+    # but among all that a CRF can find in a box, not among MCG's candidates, as BoxSup has it
+    _boxed("rectangles", _SQUEEZENET, recipes.BOXES),
+    _boxed("crf", _SQUEEZENET, recipes.BOXES),
+    _boxed("chosen", ("voc7-boxes-crf",), recipes.BOXES_ON),
     # a CRF's weights are numbers about one, its gradients sums over pixels
     *(
         CrfRnn(f"{data}-fcn8s-crfrnn", VGG16, where, 8, recipes.CRF_RNN_SMALL, (f"{data}-fcn8s",), **_CRF)

@@ -149,6 +149,10 @@ def _upsample(layer: Any, bottoms: list[Shape]) -> Shape:
     return (*bottoms[0][:2], layer.upsample_param.upsample_h, layer.upsample_param.upsample_w)
 
 
+def _unpooling(layer: Any, bottoms: list[Shape]) -> Shape:
+    return (*bottoms[0][:2], layer.unpooling_param.unpool_h, layer.unpooling_param.unpool_w)
+
+
 _TOP_SHAPES = {
     "Accuracy": _scalar,
     "BN": _same,
@@ -168,5 +172,6 @@ _TOP_SHAPES = {
     "Scale": _same,
     "Softmax": _same,
     "SoftmaxWithLoss": _scalar,
+    "Unpooling": _unpooling,
     "Upsample": _upsample,
 }

@@ -7,7 +7,7 @@ in the place of SigmoidCrossEntropyLoss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caffe.coord_map import crop
@@ -25,14 +25,22 @@ READ = "label"
 
 @dataclass(frozen=True)
 class Hed(Variant):
-    """Five side outputs and their fusion. `score` holds zeros and the fusion's: the classes "no edge" and "edge"."""
+    """Five side outputs and their fusion. `score` holds zeros and the fusion's: the classes "no edge" and "edge".
+
+    of_labels: whether edges are made of the labels of classes that are read, and not read themselves.
+    rates: how fast layers learn beside the others, by what their names begin with.
+    """
+
+    of_labels: bool = True
+    rates: dict[str, float] = field(default_factory=dict)
 
     def net(self, phase: str) -> Any:
         """The NetParameter of one of `phases`."""
         n, data, deploy = NetSpec(), self.data, phase == DEPLOY
         (head,) = data.heads
-        replace(data, heads=(replace(head, label=READ),)).feed(n, phase)
-        if not deploy:
+        read = replace(data, heads=(replace(head, label=READ),)) if self.of_labels else data
+        read.feed(n, phase)
+        if self.of_labels and not deploy:
             n[head.label] = L.Python(n[READ], module="edge_layers", layer="EdgesLayer")
         top, sides = n.data, []
         for block, (width, depth) in enumerate(VGG16_BLOCKS, 1):
@@ -52,7 +60,13 @@ class Hed(Variant):
             for number, side in enumerate(sides, 1):
                 n[f"loss{number}"] = self._loss(side, n[head.label])
             n[head.loss] = self._loss(fuse, n[head.label])
-        return self.fixed(n)
+        net = self.fixed(n)
+        for layer in net.layer:
+            for prefix, times in self.rates.items():
+                if layer.name.startswith(prefix):
+                    for param in layer.param:
+                        param.lr_mult *= times
+        return net
 
     def _side(self, n: NetSpec, block: int, bottom: Top) -> Top:
         """An edge map from a depth of the trunk, at the size of the image."""
@@ -70,3 +84,5 @@ class Hed(Variant):
 
 SLOWER = [{"lr_mult": 0.1, "decay_mult": 1}, {"lr_mult": 0.2, "decay_mult": 0}]
 """The fusion learns a tenth as fast as the sides, as in the authors' net."""
+PUBLISHED_RATES = {"conv5": 100, "side": 0.01, "fuse": 0.01}
+"""The authors', for the VGG team's weights; the fusion's is a thousandth beside the trunk's."""

@@ -18,6 +18,8 @@ MEAN = (104.00699, 116.66877, 122.67892)
 
 SEED = 1337
 DEPLOY = "deploy"
+FOLDERS = ("images", "labels", "edges")
+"""Settings that name folders, besides those that end in `_dir`."""
 """The phase, and the file, of the net that is used."""
 
 
@@ -33,7 +35,7 @@ class DataSplit:
     @property
     def folders(self) -> list[str]:
         """Where it reads images and labels from."""
-        return [str(value) for key, value in self.params.items() if key.endswith("_dir") or key in ("images", "labels")]
+        return [str(value) for key, value in self.params.items() if key.endswith("_dir") or key in FOLDERS]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,16 @@ VOC = DataSet(
     (Head(21),),
 )
 
+SQUARE = 512
+"""A multiple of 32 that holds every image of VOC."""
+VOC_SQUARE = replace(
+    VOC,
+    train=replace(VOC.train, params={**VOC.train.params, "square": SQUARE}),
+    val=replace(VOC.val, params={**VOC.val.params, "square": SQUARE}),
+    size=(SQUARE, SQUARE),
+)
+"""The same on squares of one size."""
+
 
 def _nyud(tops: tuple[str, ...], inputs: dict[str, int], first: str = "") -> DataSet:
     def split(name: str, images: int) -> DataSplit:
@@ -136,6 +148,20 @@ NYUD_COLOR = _nyud(("color",), {"data": 3})
 NYUD_HHA = _nyud(("hha",), {"data": 3})
 NYUD_COLOR_D = _nyud(("color", "depth"), {"color": 3, "depth": 1}, first="_bgrd")
 NYUD_COLOR_HHA = _nyud(("color", "hha"), {"color": 3, "hha": 3})
+
+
+def _depth(folder: str, train: tuple[str, int], val: tuple[str, int]) -> DataSet:
+    """Colour, and the depth to learn, in NYUDv2's layout."""
+
+    def split(name: str, images: int) -> DataSplit:
+        params = {"nyud_dir": folder, "split": name, "tops": ["color", "metres"], "seed": SEED}
+        return DataSplit("NYUDSegDataLayer", params, name, images)
+
+    return DataSet("nyud_layers", split(*train), split(*val), (Head(1, label="depth"),))
+
+
+NYUD_DEPTH = _depth("data/nyud", ("trainval", 795), ("test", 654))
+DEMO_DEPTH = _depth("out/demo/data/depth", ("train", 200), ("val", 40))
 
 
 def _siftflow(name: str, images: int) -> DataSplit:
@@ -175,6 +201,21 @@ VOC7 = data_set(
 """VOC's background, cat, cow, dog, horse, person and sheep, as classes 0 to 6; every other class is void."""
 
 CAMVID = data_set({"voc_dir": "data/camvid"}, ("train", 367), ("val", 101), Head(11, renamed=True), mirror=True)
+
+
+def _bsds(file: str, images: str, edges: str, count: int, **more: Any) -> DataSplit:
+    folder = "data/HED-BSDS/"
+    params = {"images": folder + images, "edges": folder + edges, "mean": MEAN, "seed": SEED, **more}
+    return DataSplit("EdgeFolderDataLayer", params, file, count)
+
+
+BSDS = DataSet(
+    "edge_folder_layers",
+    _bsds("train", "train/aug_data", "train/aug_gt", 28800, split="data/HED-BSDS/train_pair.lst"),
+    _bsds("val", "test/images", "test/edges", 200, randomize=False),
+    (Head(2, label="edges"),),
+)
+"""BSDS500 as HED's authors pass it on, augmented, in pairs of files; the test images beside pictures of their edges."""
 
 DEMO_CLASSES = 6
 DEMO = data_set({"voc_dir": "out/demo/data/VOC"}, ("train", 400), ("val", 60), Head(DEMO_CLASSES))

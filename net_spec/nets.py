@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from caffe.net_spec import NetSpec
+from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
 from fcn_caffe.net_spec import input_data, recipes
 from fcn_caffe.net_spec.blocks import Form, SuffixedSpec
-from fcn_caffe.net_spec.fcn import add_loss, segment
+from fcn_caffe.net_spec.fcn import Head, add_loss, segment
 from fcn_caffe.net_spec.input_data import DEPLOY, DataSet
 from fcn_caffe.net_spec.recipes import Recipe
 from fcn_caffe.net_spec.trunks import Trunk
@@ -72,8 +72,12 @@ class Variant:
         for head in data.heads:
             score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once, self.learned)
             if not deploy:
-                add_loss(n, score, head, self.recipe.normalize)
+                self.put_loss(n, score, head)
         return self.fixed(n)
+
+    def put_loss(self, n: NetSpec, score: Top, head: Head) -> None:
+        """Puts the loss of a head into `n`."""
+        add_loss(n, score, head, self.recipe.normalize)
 
     def fixed(self, n: NetSpec) -> Any:
         """The NetParameter of a NetSpec, in which only `learns` does learn."""
@@ -96,18 +100,21 @@ def staged(
     starts: tuple[str, ...],
     ending: str = "",
     published: dict[int, str] | None = None,
+    kind: type[Variant] | None = None,
     **settings: Any,
 ) -> tuple[Variant, ...]:
     """NAME-fcn32s, NAME-fcn16s, …: a net for each stride of `recipes`, coarsest first, each starting from the last.
 
-    ending: what their names end in.
+    ending: what their names end in. kind: of which class the rows are (default: Variant).
     published: as in Variant, by stride. The other settings of Variant are the same for all.
     """
     rows: list[Variant] = []
     for stride, recipe in recipes.items():
         score = (published or {}).get(stride, "")
         rows.append(
-            Variant(f"{name}-fcn{stride}s{ending}", trunk, data, stride, recipe, starts, published=score, **settings)
+            (kind or Variant)(
+                f"{name}-fcn{stride}s{ending}", trunk, data, stride, recipe, starts, published=score, **settings
+            )
         )
         starts = (rows[-1].name,)
     return tuple(rows)

@@ -100,6 +100,10 @@ RANDOM_FC = {32: online(1e-9, 5000, 3000, 4300), 16: online(1e-9, 1000, 600), 8:
 """For VGG16 above conv1, after its heads have learned: minutes on a GPU, hours on two cores."""
 RANDOM_FC_FEWER = {32: online(1e-9, 200, 130), 16: online(1e-9, 60, 40), 8: online(1e-10, 60, 40)}
 """The same for some hundreds of images; as long as two cores can do in half an hour."""
+ALEXNET_HEADS = online(3e-8, 800, 500)
+"""For torchvision's AlexNet, whose fc6 and fc7 begin as VGG16's do."""
+ALEXNET_RANDOM_FC = {32: online(3e-9, 5000, 3000, 4300), 16: online(1e-9, 1000, 600), 8: online(1e-10, 1000, 600)}
+ALEXNET_RANDOM_FC_FEWER = {32: online(3e-9, 1000, 600, 850), 16: online(1e-9, 200, 130), 8: online(1e-10, 200, 130)}
 ALEXNET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 1e-4), (16, 1e-6), (8, 1e-8))}
 GOOGLENET = {stride: accumulated(rate, 4000, 4000) for stride, rate in ((32, 5e-5), (16, 5e-7), (8, 5e-9))}
 
@@ -141,9 +145,45 @@ CRF_RNN_DEMO = heavy(1e-10, 200, 200, 100)
 
 HED = Recipe(1e-8, 2000, 2000, momentum=0.9, weight_decay=2e-4, snapshot=200, policy=falling(1200, 1700))
 """One image an update; the authors' rates are for the VGG team's weights and ten images."""
+HED_PUBLISHED = Recipe(
+    1e-6,
+    30000,
+    30000,
+    momentum=0.9,
+    iter_size=10,
+    weight_decay=2e-4,
+    snapshot=1000,
+    policy={"lr_policy": "step", "gamma": 0.1, "stepsize": 10000},
+)
+"""The authors' solver."""
 SEGNET = Recipe(1e-3, 40000, 40000, momentum=0.9, iter_size=4, normalize=True, snapshot=500)
 """Four images an update, as the authors' solver has it; each is normalised by itself."""
+DECONVNET = Recipe(
+    1e-2,
+    20000,
+    20000,
+    momentum=0.9,
+    iter_size=64,
+    normalize=True,
+    snapshot=500,
+    policy={"lr_policy": "step", "gamma": 0.1, "stepsize": 9000},
+)
+"""The authors' solver for their first stage: 64 images an update, of which they normalise eight at a time."""
 TAGS = Recipe(1e-4, 5000, 5000, momentum=0.9, normalize=True, snapshot=500, policy=falling(3000, 4300))
 """For MIL, as published but for the length; one image an update."""
 CCNN = Recipe(1e-3, 5000, 5000, momentum=0.9, normalize=True, snapshot=500, policy=falling(3000, 4300))
 """Per pixel as fast as SqueezeNet learns from masks."""
+DEPTH = {
+    stride: replace(heavy(rate, 100000, 100000, 2000), normalize=True)
+    for stride, rate in ((32, 3e-5), (16, 3e-7), (8, 3e-9))
+}
+"""NYUDv2's rates for classes, times the pixels of an image: the loss of depth is a mean. Not tried on NYUDv2."""
+DEPTH_DEMO = {
+    stride: replace(heavy(rate, updates, updates, 250), normalize=True)
+    for stride, rate, updates in ((32, 5e-5, 1000), (16, 3e-5, 500), (8, 3e-5, 500))
+}
+
+BOXES = online(5e-9, 5000, 3000, 4300)
+"""As SqueezeNet learns from masks, a quarter as long."""
+BOXES_ON = online(1.5e-9, 2500, 1500)
+"""From there on."""

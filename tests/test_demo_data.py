@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fcn_caffe.demo import data as demo_data
+from fcn_caffe.demo.tidepool import perspective
 from fcn_caffe.demo.tidepool.creatures import CLASSES, CREATURES
 from fcn_caffe.demo.tidepool.scene import outlined, place
 
@@ -87,3 +88,46 @@ def test_creatures_stay_within_their_radius(kind: int, centre: tuple[int, int]) 
     assert y.size > 60
     assert np.hypot(y - centre[0], x - centre[1]).max() < 22
     assert np.isfinite(picture).all()
+
+
+PICTURE = (120, 160)
+
+
+@pytest.mark.parametrize("pitch", [0.55, 0.7, 0.95])
+@pytest.mark.parametrize("above", [0.8, 1.6])
+def test_a_ray_meets_the_ground_where_its_depth_says(above: float, pitch: float) -> None:
+    """A point of the ground, seen by a camera that is moved and turned, comes to lie on the row that it came from."""
+    rows = np.arange(PICTURE[0]) + 0.5
+    y = (rows - PICTURE[0] / 2) / perspective.FOCAL
+    depth = perspective.ground_depth(y, above, pitch)
+    forward = depth * (np.cos(pitch) - y * np.sin(pitch))
+    turned = np.array([[np.cos(pitch), -np.sin(pitch)], [np.sin(pitch), np.cos(pitch)]])
+    down, along = turned @ np.stack([np.full_like(forward, above), forward])
+    np.testing.assert_allclose(along, depth)
+    np.testing.assert_allclose(down / along, y)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_creatures_stand_on_the_ground_and_hide_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    picture, depth = perspective.view(rng, *PICTURE, 6)
+    assert (picture.shape, picture.dtype) == ((*PICTURE, 3), np.uint8)
+    bare = depth.max(axis=1)
+    assert (np.diff(bare) <= 1e-9).all(), "farther above"
+    assert (depth <= bare[:, None] + 1e-9).all()
+    assert (depth < bare[:, None] - 1e-9).any()
+    assert 0.3 < depth.min() < depth.max() < 12
+
+
+def test_scenes_with_depth_are_in_nyudv2s_layout(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        demo_data.write_depth(tmp_path / folder, 3, {"train": 2, "val": 1})
+    names = (tmp_path / "one/train.txt").read_text().split()
+    assert len(names) == 2
+    for name in names:
+        depth = np.asarray(Image.open(tmp_path / f"one/data/depth/img_{name}.png"))
+        assert depth.dtype == np.uint16
+        assert 300 < depth.min() < depth.max() < 12000
+        assert Image.open(tmp_path / f"one/data/images/img_{name}.png").size == depth.shape[::-1]
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
+    assert all((tmp_path / "one" / path).read_bytes() == (tmp_path / "other" / path).read_bytes() for path in files)

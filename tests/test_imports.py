@@ -54,6 +54,7 @@ ROOMS = """
     importers
     inference
     training
+    boxes
     variants
     scoring
     datasets
@@ -91,6 +92,8 @@ PROJECT = {
     "camvid_layers",
     "folder_layers",
     "edge_layers",
+    "edge_folder_layers",
+    "depth_layers",
     "surgery",
     "fcn_caffe",
     "tools",

@@ -1,4 +1,4 @@
-"""Interp, Upsample and BN in ONNX."""
+"""Interp, Upsample, Unpooling and BN in ONNX."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,8 @@ import numpy as np
 
 from caffe.export.normalization import by_batch, by_channel
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
-from caffe.export.registry import says, values_of
+from caffe.export.registry import Unsayable, says, values_of
+from caffe.forks.unpooling import MAX
 
 
 @says("Interp")
@@ -51,13 +52,25 @@ def upsample(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onnx
         g.constants[scales] = factors
         settings = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return [g.add("Resize", [x.name, "", scales], mode="nearest", **settings)]
-    batch, channels, rows, columns = g.dims(x)
+    rows, columns = g.dims(x, 2)
     height, width = map(g.size, layer.wanted) if layer.wanted else _upsampled(layer, rows, columns)
-    area = height * width
-    zeros = g.add("ConstantOfShape", [g.vector([batch, channels, area])], value=np.zeros(1, g.kind))
+    return [_placed(g, bottoms, height, width)]
+
+
+@says("Unpooling", fixes="size")
+def unpooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
+    if layer.method != MAX or len(bottoms) != 2:
+        raise Unsayable("it unpools without a mask, or not by MAX, for which caffe export has no ONNX operators")
+    return [_placed(g, bottoms, *map(g.size, layer.sizes))]
+
+
+def _placed(g: OnnxGraph, bottoms: list[OnnxValue], height: Size, width: Size) -> str:
+    """Zeros, with the values of the first bottom where the second one says."""
+    batch, channels, rows, columns = g.dims(bottoms[0])
+    zeros = g.add("ConstantOfShape", [g.vector([batch, channels, height * width])], value=np.zeros(1, g.kind))
     flat = [g.reshape(each.name, [batch, channels, rows * columns]) for each in bottoms]
     placed = g.add("ScatterElements", [zeros, g.whole(flat[1]), flat[0]], axis=2)
-    return [g.reshape(placed, [batch, channels, height, width])]
+    return g.reshape(placed, [batch, channels, height, width])
 
 
 def _upsampled(layer: Any, rows: Size, columns: Size) -> list[Size]:

@@ -21,3 +21,13 @@ def cut(values: np.ndarray, side: int, place: tuple[float, float]) -> np.ndarray
     void = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 0
     short = side - part.shape[1], side - part.shape[2]
     return np.pad(part, ((0, 0), (0, short[0]), (0, short[1])), constant_values=void) if any(short) else part
+
+
+def on_square(values: np.ndarray, side: int) -> np.ndarray:
+    """channels×side×side: channels×height×width, filled up as `cut` does. Raises ValueError for what is larger."""
+    _, height, width = values.shape
+    if max(height, width) > side:
+        raise ValueError(
+            f"it is {width}×{height} pixels, more than the square of {side}. Scale it down, or correct param_str."
+        )
+    return cut(values, side, (0, 0))

@@ -46,6 +46,8 @@ class SegDataLayer(caffe.Layer):
     mirror      True: a training image comes, by the toss of a coin that the seed decides, with left and right exchanged
     crop        a number of pixels: a training image comes as a square of such a side, cut out where the seed decides;
                 where it is smaller it is filled up, on the right and below, by the mean, and its label by void
+    square      a number of pixels: every image, in scoring, too, comes on a square of such a side, filled up on the
+                right and below by the mean, and its label by void; a larger image is an error
     tags        "present": instead of a label, which class is anywhere in it, C×1×1, 0 or 1; "sizes": the share of the
                 labelled pixels that each class has. Nothing else of the label leaves the layer
     n_classes   how many classes the label files have; a label with another value is an error
@@ -116,6 +118,7 @@ class SegDataLayer(caffe.Layer):
             "order",
             "mirror",
             "crop",
+            "square",
             "tags",
             "classes",
             "upright",
@@ -148,6 +151,7 @@ class SegDataLayer(caffe.Layer):
         self.mirror = self.random and bool(params.choice(self.settings, "mirror", False, (False, True), self.who))
         crop = params.whole(self.settings, "crop", 0, 1, self.who, crops.MOST)
         self.crop = crop if self.random else 0
+        self.square = params.whole(self.settings, "square", 0, 1, self.who, crops.MOST)
         self.seed = params.whole(self.settings, "seed", random.SystemRandom().getrandbits(32), 0, self.who)
         self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who, MOST_AHEAD)
         self.indices = self.names()
@@ -274,6 +278,8 @@ class SegDataLayer(caffe.Layer):
         try:
             tops = {top: load(name) for top, load in self._loaders.items()}
             self._check_sizes(name, tops)
+            if self.square:
+                tops = {top: crops.on_square(values, self.square) for top, values in tops.items()}
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
             raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error

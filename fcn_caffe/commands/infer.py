@@ -7,7 +7,8 @@
 
 Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
 classes×height×width; and, where the classes have names, legend.png. With --crf the labels are those of a dense CRF,
-while scores stay the net's.
+while scores stay the net's. Of a net that predicts depth, NAME.png has millimetres in 16 bits, NAME_overlay.png is a
+picture of them, near bright and far dark.
 Nothing that is there already is overwritten, but what this tool wrote before.
 An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
 """

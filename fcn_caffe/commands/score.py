@@ -6,17 +6,19 @@
 
 Images are scored at their own size, each once. A net of several heads gets a table for each. Prints tables; --json
 writes the numbers with the confusion matrix (row: true class, column: predicted class), --save-dir the predicted
-labels as palette PNGs, which fcn trimap and fcn submission take.
+labels as palette PNGs, which fcn trimap and fcn submission take. A net that predicts depth is scored by its errors
+(rel, rms, log10, δ), beside the best constant.
 """
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import caffe
 from fcn_caffe import home, program
 from fcn_caffe.device_options import add_device_options, use_device
-from fcn_caffe.scoring import crf, metrics, score_table
+from fcn_caffe.scoring import crf, depth, metrics, score_table
 from fcn_caffe.scoring.confusions import MeanLoss, confusions
 from fcn_caffe.training import what_to_score
 from fcn_caffe.variants.customise import add_data_options, catalogue
@@ -57,6 +59,19 @@ def _to_score(options: argparse.Namespace) -> what_to_score.Scored:
     return found.with_blobs(options.label, options.score)
 
 
+def _score_depth(net: Any, what: what_to_score.Scored, options: argparse.Namespace) -> int:
+    """Print and write the measures of a net that predicts depth."""
+    used = [f"--{name.replace('_', '-')}" for name in ("crf", "save_dir", "ignore", "loss") if getattr(options, name)]
+    if used:
+        raise ValueError(f"{' and '.join(used)}: the net predicts depth, expected one of classes. Leave it out.")
+    ((label, blob),) = what.heads.items()
+    found = depth.measure(net, label, blob, options.images)
+    print(depth.table(found))
+    if options.json:
+        write_json(options.json, found)
+    return 0
+
+
 @program.command
 def main(arguments: list[str]) -> int:
     parser = _parser()
@@ -70,6 +85,8 @@ def main(arguments: list[str]) -> int:
     program.quiet(caffe)
     use_device(options)
     net = what.load()
+    if depth.predicts_depth(net, what.heads):
+        return _score_depth(net, what, options)
     mean_loss = MeanLoss(net, what.losses if options.loss else {})
     names = {label: what.names(net, score, options.names) for label, score in what.heads.items()}
     colours = {label: what.colours(net, score, options.names) for label, score in what.heads.items()}

@@ -16,6 +16,10 @@ LARGE = 1500 * 1500
 """Pixels; of larger images, the labels are computed in bands of rows, if nobody wants the scores."""
 
 
+SIZED = ("Upsample", "Unpooling")
+"""Types of layers that have a size as a setting."""
+
+
 class Photo:
     """An RGB image as nets see it, of which bands of rows can be read: blue, green, red, without the mean."""
 
@@ -45,14 +49,38 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
 
 
 def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
-    """The scores of every class at every pixel, classes×height×width, of an RGB image. Several threads take turns."""
+    """The scores of every class at every pixel, classes×height×width, of an RGB image. Several threads take turns.
+
+    A net whose layers say the sizes of maps sees the image on one of its own size, filled up by the mean.
+    """
     pixels = np.asarray(image.convert("RGB"), np.float32)[:, :, ::-1] - np.asarray(mean, np.float32)
     with getattr(net, "lock", contextlib.nullcontext()):  # BVLC Caffe's nets have none
-        data = net.blobs[net.inputs[0]]
-        data.reshape(1, 3, *pixels.shape[:2])
-        data.data[...] = pixels.transpose(2, 0, 1)
+        data, (height, width) = net.blobs[net.inputs[0]], pixels.shape[:2]
+        if has_one_size(net):
+            _place(pixels, data)
+        else:
+            data.reshape(1, 3, height, width)
+            data.data[...] = pixels.transpose(2, 0, 1)
         net.forward(blobs=[score])
-        return net.blobs[score].data[0].copy()
+        return net.blobs[score].data[0][:, :height, :width].copy()
+
+
+def has_one_size(net: Any) -> bool:
+    """Whether the sizes of maps stand in a net's layers, so that it takes images of one size alone."""
+    return any(layer.type in SIZED and any(getattr(layer, "wanted", None) or ()) for layer in net.layers)
+
+
+def _place(pixels: np.ndarray, data: Any) -> None:
+    """Put an image on the upper left of a net's input; what remains is the mean. Raises ValueError if it is larger."""
+    height, width = pixels.shape[:2]
+    most = tuple(data.shape)[2:]
+    if height > most[0] or width > most[1]:
+        raise ValueError(
+            f"the image is {width}×{height} pixels, expected at most {most[1]}×{most[0]}: the sizes of maps stand in "
+            "the layers of this net. Scale it down."
+        )
+    data.data[...] = 0
+    data.data[0, :, :height, :width] = pixels.transpose(2, 0, 1)
 
 
 def labels(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
@@ -60,7 +88,7 @@ def labels(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: 
 
     The scores of a large image never exist as a whole, where Caffe's nets can stream. Several threads take turns.
     """
-    if not (hasattr(net, "stream") and image.width * image.height > LARGE):
+    if not (hasattr(net, "stream") and image.width * image.height > LARGE) or has_one_size(net):
         return segment(net, image, mean, score).argmax(0)
     with net.lock:
         stream = net.stream(Photo(image, mean), blob=score)

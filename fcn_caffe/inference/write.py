@@ -16,7 +16,7 @@ from fcn_caffe.data_layers.segdata.files import read_image
 from fcn_caffe.inference.find import Found
 from fcn_caffe.inference.segment import labels as segment_labels
 from fcn_caffe.inference.segment import segment
-from fcn_caffe.pictures import drawing, outputs
+from fcn_caffe.pictures import depth, drawing, outputs
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.scoring import crf
 
@@ -56,6 +56,9 @@ def write_one(net: Any, file: str, name: str, found: Found, wanted: Wanted) -> N
     """Segment one image, write the pictures, and tell which classes it shows. Raises ValueError for scores that have
     not the image's size, and ValueError or OSError for an image that cannot be read."""
     image, classes = Image.fromarray(read_image(file, found.upright)), found.classes
+    if net.blobs[wanted.score].shape[1] == 1:
+        _write_depth(segment(net, image, found.mean, wanted.score), file, name, wanted)
+        return
     scores = segment(net, image, found.mean, wanted.score) if wanted.scores or wanted.crf else None
     labels = segment_labels(net, image, found.mean, wanted.score) if scores is None else scores.argmax(0)
     _check_size(labels, image, wanted.score)
@@ -67,6 +70,18 @@ def write_one(net: Any, file: str, name: str, found: Found, wanted: Wanted) -> N
     if wanted.scores and scores is not None:
         outputs.save_array(scores, wanted.out / f"{name}.npy")
     print(f"{file}: {_shares(labels, classes)}", flush=True)
+
+
+def _write_depth(logarithm: np.ndarray, file: str, name: str, wanted: Wanted) -> None:
+    """Write what a net says of depth, 1×height×width: millimetres, and a picture; and tell its range."""
+    if wanted.crf:
+        raise ValueError("the net predicts depth, and --crf refines scores of classes. Leave it out.")
+    metres = np.exp(np.clip(logarithm[0].astype(np.float64), *depth.LOGARITHMS))
+    outputs.save_picture(depth.millimetres(metres), wanted.out / f"{name}.png")
+    outputs.save_picture(depth.picture(metres), wanted.out / f"{name}_overlay.png")
+    if wanted.scores:
+        outputs.save_array(logarithm, wanted.out / f"{name}.npy")
+    print(f"{file}: {metres.min():.2f} m to {metres.max():.2f} m, median {np.median(metres):.2f} m", flush=True)
 
 
 def _check_size(labels: np.ndarray, image: Image.Image, score: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,12 @@ def parameters(text: str) -> Any:
             "iterations, normalization."
         ) from error
     return found
+
+
+def made(kernels: Sequence[dict[str, Any]], iterations: int, normalization: str = "after") -> Any:
+    """The parameters of a CRF of kernels: weight, position and, if it is over colours, too, colour (deviations)."""
+    crf = _engine()
+    return crf.CrfParameters(tuple(crf.Kernel(**kernel) for kernel in kernels), iterations, normalization)
 
 
 def save(crf: Any, path: Path, **about: Any) -> None:

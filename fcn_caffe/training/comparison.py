@@ -51,11 +51,13 @@ def _last_data_layer(net: Any) -> int:
 
 def _check(row: Variant, first: Variant) -> None:
     """Raises ValueError unless a row can stand beside the first."""
-    if list(row.data.inputs) != ["data"] or "score" not in ["score" + head.suffix for head in row.data.heads]:
+    of_classes = ["score" + head.suffix for head in row.data.heads if head.classes > 1]
+    if list(row.data.inputs) != ["data"] or "score" not in of_classes:
         heads = ", ".join(head.label for head in row.data.heads)
         raise ValueError(
             f"{row.name} takes {', '.join(row.data.inputs)} and scores {heads}, "
-            "expected a net that takes one image and has one blob of scores. Compare others by their predictions: "
+            "expected a net that takes one image and has one blob of scores of classes. Compare others by their "
+            "predictions: "
             f"fcn score {row.name} --save-dir DIR."
         )
     trained.check_sees_colours(row.name, trained.of(row).sees)

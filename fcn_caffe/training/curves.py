@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fcn_caffe.training.score_history import read_scores
+from fcn_caffe.training.score_history import quality, read_scores
 from fcn_caffe.variants import stages
 
 
@@ -58,13 +58,13 @@ def draw_curves(names: list[str], path: Path) -> None:
         iterations, losses = read_losses(name)
         left.plot(begin + iterations, smoothed(losses, max(1, len(losses) // 50)), label=name)
         points = [
-            (begin + entry["iteration"], next(v for k, v in entry.items() if k != "iteration")["mean_iu"])
+            (begin + entry["iteration"], quality(next(v for k, v in entry.items() if k != "iteration")))
             for entry in read_scores(stages.SNAPSHOTS / name)
         ]
         right.plot(*np.array(points, float).reshape(-1, 2).T, marker="o", label=name)
         begin += int(iterations[-1]) + 1 if len(iterations) else 0
     left.set(xlabel="iteration (stages one after another)", ylabel="loss per labelled pixel", yscale="log")
-    right.set(xlabel="iteration (stages one after another)", ylabel="mean IU, validation")
+    right.set(xlabel="iteration (stages one after another)", ylabel="mean IU (depth: δ < 1.25), validation")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)

@@ -91,8 +91,8 @@ class Recorder:
         """The loss per pixel, the mean since the last line, beside that of a net that says the same of every class."""
         heads = zip(self.row.data.heads, np.mean(self.shown, axis=0))
         losses = ", ".join(
-            f"{head.label + ' ' if len(self.labels) > 1 else ''}{loss:.4f} (ln {head.classes} = "
-            f"{math.log(head.classes):.4f})"
+            f"{head.label + ' ' if len(self.labels) > 1 else ''}{loss:.4f}"
+            + (f" (ln {head.classes} = {math.log(head.classes):.4f})" if head.classes > 1 else "")
             for head, loss in heads
         )
         rate = len(self.shown) / max(time.monotonic() - self.since, 1e-9)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import caffe
 from fcn_caffe import engine
+from fcn_caffe.boxes import prepare
+from fcn_caffe.net_spec.boxed import Boxed
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.pictures.class_names import class_names
 from fcn_caffe.progress import progress
-from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring import depth, metrics
 from fcn_caffe.scoring.confusions import ABSENT_EXCLUDED, confusions
 from fcn_caffe.scoring.score_table import report
 from fcn_caffe.training import trained
@@ -44,6 +47,8 @@ def _train(
     if settings.seed is not None:
         caffe.set_random_seed(settings.seed)
     nets.write(row)
+    if isinstance(row, Boxed) and not resumed:
+        prepare.prepare(row, weights[0] if weights else stages.weights_of(row.starts[0]))
     folder.mkdir(parents=True, exist_ok=True)
     for phase in row.phases[:2]:
         engine.check_types(nets.net_file(row, phase))
@@ -111,12 +116,26 @@ def score(solver: Any, row: Variant, folder: Path) -> None:
     net.share_with(solver.net)
     entry: dict[str, Any] = {"iteration": solver.iter}
     heads = {head.label: "score" + head.suffix for head in row.data.heads}
-    exclude_absent = row.data.module in ABSENT_EXCLUDED
-    for label, hist in confusions(net, heads, row.data.val.images).items():
-        entry[label] = metrics.scores(hist, exclude_absent).as_dict()
-        table = report(hist, exclude_absent, class_names(net.layers[0], len(hist)))
+    found = _depth(net, heads) if depth.predicts_depth(net, heads) else _classes(net, row, heads)
+    for label, (values, table) in found:
+        entry[label] = values
         print(f"{row.name} ({label}): iteration {solver.iter}\n{table}", flush=True)
     write_scores(folder, [*read_scores(folder), entry])
+
+
+def _depth(net: Any, heads: dict[str, str]) -> Iterator[tuple[str, tuple[dict[str, Any], str]]]:
+    """For each label the measures of the depth that is predicted, and a table."""
+    for label, score in heads.items():
+        found = depth.measure(net, label, score)
+        yield label, (found["net"], depth.table(found))
+
+
+def _classes(net: Any, row: Variant, heads: dict[str, str]) -> Iterator[tuple[str, tuple[dict[str, Any], str]]]:
+    """For each label the metrics of the classes that are predicted, and a table."""
+    exclude_absent = row.data.module in ABSENT_EXCLUDED
+    for label, hist in confusions(net, heads, row.data.val.images).items():
+        table = report(hist, exclude_absent, class_names(net.layers[0], len(hist)))
+        yield label, (metrics.scores(hist, exclude_absent).as_dict(), table)
 
 
 def is_done(row: Variant, settings: TrainingSettings) -> bool:

@@ -138,7 +138,8 @@ def _own(options: argparse.Namespace) -> Catalogue:
 
 
 def _fits(row: Variant, family: str) -> bool:
-    return row.name.split("-", 1)[0] == family and len(row.data.heads) == 1 and row.data.inputs == {"data": 3}
+    heads = [head.classes > 1 for head in row.data.heads]
+    return row.name.split("-", 1)[0] == family and heads == [True] and row.data.inputs == {"data": 3}
 
 
 def count_images(folder: Path, split: str) -> int:

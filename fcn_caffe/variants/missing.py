@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fcn_caffe.datasets import seg11valid
+from fcn_caffe.net_spec.boxed import Boxed
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.net_spec.nets import ClassifierNet, Variant
 from fcn_caffe.variants import stages
@@ -36,7 +37,17 @@ DATA = {
     ),
     "data/pascal-context": ("PASCAL-Context labels (trainval), from UCLA:\n      fcn data fetch pascalcontext"),
     "data/camvid": ("CamVid in PASCAL VOC's layout, from the SegNet authors' images:\n      fcn data fetch camvid"),
+    **dict.fromkeys(
+        ("data/HED-BSDS/train/aug_data", "data/HED-BSDS/train/aug_gt"),
+        "HED-BSDS (train/aug_data, train/aug_gt, train_pair.lst), the augmented images and edges of HED's authors "
+        "(s9xie/hed)",
+    ),
+    **dict.fromkeys(
+        ("data/HED-BSDS/test/images", "data/HED-BSDS/test/edges"),
+        "BSDS500's test images, and gray pictures of their edges: 255 times the share of the people who drew one there",
+    ),
     "out/demo/data/VOC": "the demo's data, written by `fcn demo`",
+    "out/demo/data/depth": "the demo's scenes with depth, written by `fcn demo-data --depth`",
 }
 
 LAYOUTS = {
@@ -104,7 +115,11 @@ def weights(row: Variant) -> str:
 
 def _data(rows: list[Variant]) -> list[str]:
     folders = {
-        folder: split.layer for row in rows for split in (row.data.train, row.data.val) for folder in split.folders
+        folder: split.layer
+        for row in rows
+        for split in (row.data.train, row.data.val)
+        for folder in split.folders
+        if not (isinstance(row, Boxed) and folder == row.label_dir)  # made before it learns
     }
     return [
         f"'{folder}': {DATA.get(folder) or LAYOUTS.get(layer, f'the data that {layer} reads')}"

@@ -87,3 +87,25 @@ def _corner(whole, part, side):
         if all((a == b[0]).all() for a, b in zip(filled, part, strict=True)):
             return top, left
     return None
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_whole_images_come_on_a_square_in_training_and_in_scoring(voc, split, mirror):
+    settings = {"voc_dir": str(voc), "mean": MEAN, "seed": 5, "mirror": mirror, "split": split}
+    plain, filled = Driver(VOCSegDataLayer, **settings), Driver(VOCSegDataLayer, **settings, square=20)
+    for _ in range(6):
+        for whole, square in zip(plain.forward(), filled.forward(), strict=True):
+            height, width = whole.shape[2:]
+            assert square.shape[2:] == (20, 20)
+            kept = any((part == whole).all() for part in (square[..., :height, :width], square[..., :height, -width:]))
+            assert kept
+            assert square.sum() == pytest.approx(
+                whole.sum() + (255 * (400 - height * width) if whole.shape[1] == 1 else 0), rel=1e-4
+            )
+
+
+def test_an_image_that_is_larger_than_the_square_is_named(voc):
+    layer = Driver(VOCSegDataLayer, voc_dir=str(voc), mean=MEAN, split="val", square=12, prefetch=0)
+    with pytest.raises(ValueError, match=r"image '.' of split .*more than the square of 12"):
+        [layer.forward() for _ in range(5)]

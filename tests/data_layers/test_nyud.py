@@ -14,6 +14,8 @@ from tests.data_layers import miniatures
 from tests.data_layers.driver import Driver
 from tests.data_layers.miniatures import CAMERA, NAMES
 
+FILE = {"metres": "depth"}
+"""Of which file a top is, where it has another name."""
 MEANS = {"color": (116.190, 97.203, 92.318), "hha": (132.431, 94.076, 118.477)}
 
 
@@ -32,6 +34,8 @@ def expected(top: str, stored: np.ndarray) -> np.ndarray:
     stored = stored.astype(np.float64)
     if top == "depth":
         return np.where(stored > 0, np.log(np.maximum(stored, 1)) - 7.844, 0)[np.newaxis]
+    if top == "metres":
+        return stored[np.newaxis] / 1000
     if top == "label":
         return np.where(stored > 0, stored - 1, 255)[np.newaxis]
     order = slice(None, None, -1 if top == "color" else 1)
@@ -39,13 +43,20 @@ def expected(top: str, stored: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "tops", [("color", "label"), ("label", "hha"), ("color", "depth", "label"), ("hha", "depth", "color", "label")]
+    "tops",
+    [
+        ("color", "label"),
+        ("label", "hha"),
+        ("color", "depth", "label"),
+        ("hha", "depth", "color", "label"),
+        ("color", "metres"),
+    ],
 )
 def test_tops_come_in_the_order_asked_for(files, tmp_path: Path, tops: tuple[str, ...]) -> None:
     layer = driver(tmp_path, *tops)
     for name in NAMES:
         for top, found in zip(tops, layer.forward(), strict=True):
-            np.testing.assert_allclose(found[0], expected(top, files[name][top]), atol=2e-5)
+            np.testing.assert_allclose(found[0], expected(top, files[name][FILE.get(top, top)]), atol=2e-5)
 
 
 def test_forty_classes(files, tmp_path: Path) -> None:
@@ -118,7 +129,10 @@ def test_classes_are_chosen(files, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"tops": ["color", "lable"]}, r"tops is \['color', 'lable'\], expected .* of color, depth, hha, label"),
+        (
+            {"tops": ["color", "lable"]},
+            r"tops is \['color', 'lable'\], expected .* of color, depth, hha, metres, label",
+        ),
         ({"tops": ["color", "color"]}, "list of different ones"),
         ({"tops": []}, "list of different ones"),
         ({"tops": "color"}, "list of different ones"),

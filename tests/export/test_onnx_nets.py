@@ -16,7 +16,7 @@ from tests.export.nets import REFERENCE, ROOT, VARIANTS, filled, found_differenc
 QUICK = ("lenet", "cifar10_quick", "squeezenet_v1.1", "demo-fcn8s", "voc7-fcn8s-squeezenet")
 REFINED = {name for name in VARIANTS if "MultiStageMeanfield" in (ROOT / f"nets/{name}/deploy.prototxt").read_text()}
 """Variants with a dense CRF in the net, which ONNX has no operators for."""
-PLACED = {"camvid-segnet"}
+PLACED = {"camvid-segnet", "camvid-deconvnet", "voc-deconvnet"}
 """Variants that pass on where a maximum was: of two values that are equal to rounding, either may be it."""
 WHOLE, CHANNELS = QUICK, 24
 """Variants that are exported as they are, and how many channels a convolution of the others is left with."""

@@ -28,7 +28,7 @@ def net(name, phase):
 
 def counts(message):
     """Layer to number of weights, for whatever image is read."""
-    blobs = ("data", "color", "hha", "label", "sem", "geo")
+    blobs = ("data", "color", "hha", "label", "sem", "geo", "edges")
     return geometry.parameters(message, {**dict.fromkeys(blobs, SIZE), "depth": (1, 1, *SIZE[2:])})
 
 
@@ -60,7 +60,19 @@ def own_kernels(message):
     return {layer.name for layer in message.layer if layer.convolution_param.weight_filler.type == "bilinear"}
 
 
-NEW = ("score", "upscore", "scale", "conv1_1_bgrd", "ms_", "side", "upside", "fuse")
+NEW = (
+    "score",
+    "upscore",
+    "scale",
+    "conv1_1_bgrd",
+    "ms_",
+    "side",
+    "upside",
+    "fuse",
+    "deconv",
+    "fc6-deconv",
+    "seg-score",
+)
 """What the names of layers begin with that no start has."""
 
 

@@ -33,6 +33,24 @@ def test_each_side_and_the_fusion_has_a_loss_of_its_own(row):
     assert {layer.bottom[1] for layer in losses} == {"edges"}
 
 
+@every
+def test_edges_are_made_of_labels_or_read(row):
+    types = [layer.python_param.layer for layer in row.net("train").layer if layer.type == "Python"]
+    assert ("EdgesLayer" in types) == row.of_labels
+    assert row.of_labels == (row.name != "bsds-hed")
+    assert "edges" in {top for layer in row.net("val").layer for top in layer.top}
+
+
+def test_the_published_row_learns_at_the_authors_rates():
+    """lr_mult of the weights and biases in s9xie/hed's train_val.prototxt."""
+    rates = {layer.name: [param.lr_mult for param in layer.param] for layer in ROWS["bsds-hed"].net("train").layer}
+    assert rates["conv1_1"] == rates["conv4_3"] == [1, 2]
+    assert rates["conv5_2"] == [100, 200]
+    assert rates["side3"] == pytest.approx([0.01, 0.02])
+    assert rates["fuse"] == pytest.approx([0.001, 0.002])
+    assert rates["upside3"] == [0]
+
+
 def test_an_edge_is_predicted_where_the_fusion_is_above_zero():
     net = build(ROWS["camvid-hed"].net("deploy"))
     net.blobs["data"].reshape(1, 3, 20, 24)

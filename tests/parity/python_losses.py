@@ -63,3 +63,28 @@ def edges(argument: object) -> dict:
     net.backward()
     found = {name: np.array(net.blobs[name].data) for name in ("edges", "loss")}
     return {**found, "gradient": net.blobs["same"].diff.copy()}
+
+
+DEPTH = """
+force_backward: true
+layer { name: "predicted" type: "Input" top: "predicted" input_param { shape { dim: 2 dim: 1 dim: 5 dim: 6 } } }
+layer { name: "depth" type: "Input" top: "depth" input_param { shape { dim: 2 dim: 1 dim: 5 dim: 6 } } }
+layer { name: "same" type: "Power" bottom: "predicted" top: "same" }
+layer { name: "loss" type: "Python" bottom: "same" bottom: "depth" top: "loss" loss_weight: 2
+  python_param { module: "depth_layers" layer: "ScaleInvariantLossLayer" param_str: "%s" } }
+"""
+
+
+def depth(param_str: str) -> dict:
+    """The scale-invariant loss of drawn predictions, some pixels without depth."""
+    sys.path.insert(0, os.path.join(os.environ["CHECKOUT"], "data_layers"))
+    import caffe
+
+    with open("net.prototxt", "w") as file:
+        file.write(DEPTH % param_str)
+    net, drawn = caffe.Net("net.prototxt", caffe.TRAIN), np.random.RandomState(1)
+    net.blobs["predicted"].data[...] = drawn.standard_normal((2, 1, 5, 6))
+    net.blobs["depth"].data[...] = np.maximum(drawn.standard_normal((2, 1, 5, 6)) + 0.7, 0)
+    net.forward()
+    net.backward()
+    return {"loss": np.array(net.blobs["loss"].data), "gradient": net.blobs["same"].diff.copy()}

@@ -7,7 +7,12 @@ import pytest
 
 from tests.parity import bvlc, python_losses
 
-CASES = [*(("loss_and_gradient", name) for name in python_losses.LAYERS), ("edges", "")]
+CASES = [
+    *(("loss_and_gradient", name) for name in python_losses.LAYERS),
+    ("edges", ""),
+    ("depth", ""),
+    ("depth", "{'lambda': 1}"),
+]
 
 
 @pytest.mark.parametrize(("function", "name"), CASES)

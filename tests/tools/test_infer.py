@@ -235,3 +235,36 @@ def test_a_large_image_of_scores_of_another_size_is_named(images, monkeypatch, c
     monkeypatch.setattr(segment, "LARGE", 0)
     assert infer.main([*LINE, "rgb.png"]) == 1
     assert "blob score is 5×3, expected the image's 7×5" in capsys.readouterr().err
+
+
+SIZED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [1, 3, 8, 12] } } }
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool" top: "mask"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "up" type: "%s" bottom: "pool" bottom: "mask" top: "score" %s }
+"""
+UNPOOLING = "unpooling_param { unpool: MAX kernel_size: 2 stride: 2 unpool_h: 8 unpool_w: 12 }"
+UPSAMPLE = "upsample_param { scale: 2 upsample_h: 8 upsample_w: 12 }"
+
+
+@pytest.mark.parametrize(("kind", "settings"), [("Unpooling", UNPOOLING), ("Upsample", UPSAMPLE)])
+def test_a_net_of_one_size_sees_smaller_images_on_its_own(empty, kind, settings):
+    Path("net.prototxt").write_text(SIZED % (kind, settings))
+    net = caffe.Net("net.prototxt", caffe.TEST)
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 10, 3), dtype=np.uint8)
+    scores = segment.segment(net, Image.fromarray(pixels), mean=(0, 0, 0))
+    assert scores.shape == (3, 7, 10)
+    expected = np.pad(pixels[..., ::-1], ((0, 1), (0, 2), (0, 0))).transpose(2, 0, 1).astype(np.float32)
+    highest = expected.reshape(3, 4, 2, 6, 2).max((2, 4)).repeat(2, 1).repeat(2, 2)
+    assert ((scores == expected[:, :7, :10]) | (scores == 0)).all()
+    assert (scores <= highest[:, :7, :10]).all()
+    assert (segment.labels(net, Image.fromarray(pixels), mean=(0, 0, 0)) == scores.argmax(0)).all()
+    with pytest.raises(ValueError, match="the image is 13×8 pixels, expected at most 12×8"):
+        segment.segment(net, Image.new("RGB", (13, 8)))
+
+
+def test_a_net_that_upsamples_by_a_factor_has_no_size_of_its_own(empty):
+    Path("net.prototxt").write_text(SIZED % ("Upsample", "upsample_param { scale: 2 }"))
+    net = caffe.Net("net.prototxt", caffe.TEST)
+    assert not segment.has_one_size(net)
+    assert segment.segment(net, Image.new("RGB", (16, 20))).shape == (3, 20, 16)

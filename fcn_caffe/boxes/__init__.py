@@ -1,0 +1,1 @@
+"""Boxes in place of masks: boxes of masks, labels of boxes, and how good these labels are."""
