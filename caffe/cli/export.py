@@ -15,7 +15,6 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from caffe.cli import brew, input_size
 from caffe.errors import UsageError, WeightsError
@@ -111,7 +110,7 @@ def _check_weights(net: Net, file: str) -> None:
         )
 
 
-def _is_filled(layer_param: Any) -> bool:
+def _is_filled(layer_param: caffe_pb2.LayerParameter) -> bool:
     """Whether the prototxt itself says a layer's weights: a deconvolution that interpolates."""
     return layer_param.type == "Deconvolution" and layer_param.convolution_param.weight_filler.type == "bilinear"
 

@@ -16,7 +16,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from caffe import ranks
 from caffe.cli import brew, launch
@@ -89,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _gpus(flag: str, param: Any, *, several: bool) -> list[int]:
+def _gpus(flag: str, param: caffe_pb2.SolverParameter, *, several: bool) -> list[int]:
     """The flag's GPUs; without it the solver's, of which each of several processes takes its own; [] for the CPU."""
     if flag or not param.HasField("solver_mode") or param.solver_mode != caffe_pb2.SolverParameter.GPU:
         return brew.devices(flag)

@@ -9,7 +9,7 @@ none alive.
 import os
 import re
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -156,7 +156,7 @@ def batched(items: Iterator[tuple[np.ndarray, int, str]], size: int, transformer
         yield data, labels, names
 
 
-def parse_datum(value: bytes, name: str) -> Any:
+def parse_datum(value: bytes, name: str) -> caffe_pb2.Datum:
     """The Datum in a database's value. Raises DataError."""
     try:
         return caffe_pb2.Datum.FromString(value)

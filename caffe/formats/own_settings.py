@@ -32,7 +32,7 @@ def declare(field: str, settings: dict[str, Any]) -> None:
     DECLARED[field] = _message_class(field, settings)
 
 
-def of_layer(layer_param: Any, field: str) -> Any:
+def of_layer(layer_param: caffe_pb2.LayerParameter, field: str) -> Any:
     """The settings of a layer: the message of this field, declared or of the schema."""
     if field not in DECLARED:
         return getattr(layer_param, field)

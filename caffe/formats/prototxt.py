@@ -7,7 +7,7 @@ A mistake is reported as `file:line:column`, with what was found and what is kno
 
 import os
 import re
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
@@ -96,7 +96,7 @@ def _is_declared(field: Unknown) -> bool:
     return field.message.name == "LayerParameter" and field.name in own_settings.DECLARED
 
 
-def _keep(text: str, unknown: list[Unknown], message: Any, wanted: str) -> None:
+def _keep(text: str, unknown: list[Unknown], message: Message, wanted: str) -> None:
     """Put the text of unknown fields into their layers."""
     for each in unknown:
         words = text[each.start : each.end]

@@ -28,7 +28,7 @@ def register_layer(cls: Any = None, *, name: str | None = None, dialect: str | N
     return _register(cls, name, dialect)
 
 
-def filler(type: str = "constant", **settings: float) -> Any:
+def filler(type: str = "constant", **settings: float) -> caffe_pb2.FillerParameter:
     """How a parameter begins, for `add_param`: `filler("gaussian", std=0.01)`, as weight_filler in a prototxt."""
     return caffe_pb2.FillerParameter(type=type, **settings)
 

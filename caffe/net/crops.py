@@ -3,16 +3,18 @@
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 
 from caffe.coord_map import coord_map_from_to
 from caffe.errors import NetError
 from caffe.log import log
 from caffe.net_spec import Function, Top
+from caffe.proto import caffe_pb2
 
 _WINDOWS = ("kernel_size", "stride", "pad", "dilation")
 
 
-def settle(net: Any, dialects: tuple[str, ...]) -> None:
+def settle(net: caffe_pb2.NetParameter, dialects: tuple[str, ...]) -> None:
     """Give Crop layers without crop_param the offset of their coordinates, in the dialect "crop"; else warn of it."""
     found = [layer for layer in net.layer if layer.type == "Crop" and not layer.HasField("crop_param")]
     if not found:
@@ -36,7 +38,7 @@ def settle(net: Any, dialects: tuple[str, ...]) -> None:
             )
 
 
-def _offset(layer: Any, tops: dict[int, list[Top]]) -> list[int] | None:
+def _offset(layer: caffe_pb2.LayerParameter, tops: dict[int, list[Top]]) -> list[int] | None:
     """The offset for each spatial axis; None where layers between keep no pixels in place, or it is no whole number."""
     inputs = tops.get(id(layer), [])
     if len(inputs) != 2:
@@ -53,7 +55,7 @@ def _offset(layer: Any, tops: dict[int, list[Top]]) -> list[int] | None:
     return None if min(values) < 0 else values * 2 if len(values) == 1 else values
 
 
-def _tops(net: Any) -> dict[int, list[Top]]:
+def _tops(net: caffe_pb2.NetParameter) -> dict[int, list[Top]]:
     """By the id of each Crop layer: its bottoms as NetSpec has them."""
     known: dict[str, Top] = {}
     found = {}
@@ -66,7 +68,7 @@ def _tops(net: Any) -> dict[int, list[Top]]:
     return found
 
 
-def _settings(layer: Any) -> dict[str, Any]:
+def _settings(layer: caffe_pb2.LayerParameter) -> dict[str, Any]:
     """What coord_map reads of a layer's settings."""
     for name in ("convolution_param", "pooling_param"):
         if layer.HasField(name):
@@ -77,7 +79,7 @@ def _settings(layer: Any) -> dict[str, Any]:
     return {name: {"axis": getattr(layer, name).axis}} if layer.type in ("Concat", "Slice") else {}
 
 
-def _windows(param: Any) -> dict[str, Any]:
+def _windows(param: Message) -> dict[str, Any]:
     """Sizes by axis, also of those that are given as _h and _w."""
     settings: dict[str, Any] = {}
     for name in _WINDOWS:

@@ -7,6 +7,9 @@ results and is refused. A value that is the field's default changes nothing, wha
 from collections.abc import Sequence
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
 from caffe.errors import NetError
 from caffe.formats.closest import closest
 from caffe.layer_types.base import known_types, layer_class
@@ -61,7 +64,7 @@ _ADD_IT = (
 )
 
 
-def check(net: Any) -> None:
+def check(net: caffe_pb2.NetParameter) -> None:
     """Raise NetError for layer types that nobody has, and for fields that change results and are not read."""
     harmless: dict[str, None] = {}
     problems = list(_fields(net, f"net '{net.name}'", harmless))
@@ -90,7 +93,7 @@ def check(net: Any) -> None:
         log.info("Fields of Caffe's forks that change nothing here: %s", ", ".join(harmless))
 
 
-def scales(layer: Any) -> bool:
+def scales(layer: caffe_pb2.LayerParameter) -> bool:
     """Whether a layer is NVIDIA Caffe's BatchNorm, with scale and bias."""
     param = layer.batch_norm_param
     return layer.type == "BatchNorm" and (
@@ -98,7 +101,7 @@ def scales(layer: Any) -> bool:
     )
 
 
-def check_solver(solver: Any) -> None:
+def check_solver(solver: caffe_pb2.SolverParameter) -> None:
     """Raise NetError for fields of a fork's solver that change results and are not read."""
     harmless: dict[str, None] = {}
     if problems := list(_fields(solver, "solver", harmless)):
@@ -108,7 +111,7 @@ def check_solver(solver: Any) -> None:
 
 
 def _fields(
-    message: Any, owner: str, harmless: dict[str, None], place: str = "", read: Sequence[str] = ()
+    message: Message, owner: str, harmless: dict[str, None], place: str = "", read: Sequence[str] = ()
 ) -> list[str]:
     """What is wrong with a message's own fields, less those read; what changes nothing is added to `harmless`."""
     problems = []
@@ -131,7 +134,7 @@ def _fields(
     return problems
 
 
-def _foreign_value(message: Any, field: Any, value: Any) -> str | None:
+def _foreign_value(message: Message, field: FieldDescriptor, value: Any) -> str | None:
     """The value of an enum, where only a fork has it and it is no engine."""
     if field.enum_type is None or field.name == "engine" or hasattr(value, "extend"):
         return None
@@ -139,11 +142,11 @@ def _foreign_value(message: Any, field: Any, value: Any) -> str | None:
     return name if f"{message.DESCRIPTOR.name}.{field.enum_type.name}.{name}" in caffe_pb2.FORKS else None
 
 
-def _is_default(field: Any, value: Any) -> bool:
+def _is_default(field: FieldDescriptor, value: Any) -> bool:
     return field.message_type is None and not hasattr(value, "extend") and value == field.default_value
 
 
-def _unknown_types(layers: list[Any]) -> str:
+def _unknown_types(layers: list[caffe_pb2.LayerParameter]) -> str:
     """All layers whose type nobody has: the fork that has it, or the closest name."""
     lines = []
     for layer in layers:

@@ -1,8 +1,10 @@
 """A net as people draw it: a box for each layer, those in place folded into the one before, shapes on the arrows."""
 
-from typing import Any
-
 from caffe.draw import attributes, choose_color_by_layertype, quoted
+from caffe.layer_types.base import NativeLayer
+from caffe.layer_types.helpers.spatial import SpatialWindow
+from caffe.layer_types.vision.convolution import Convolution, Deconvolution, Im2col
+from caffe.layer_types.vision.pooling import Pooling, PoolingWindow
 from caffe.net import Net
 from caffe.net.graph import Node
 from caffe.shapes import shape_text
@@ -48,15 +50,18 @@ def _label(nodes: list[Node]) -> str:
     return quoted(r"\n".join(rows))
 
 
-def _geometry(layer: Any) -> str:
+def _geometry(layer: NativeLayer) -> str:
     """Kernel, stride, pad and dilation, where there are some and they are not the usual ones."""
-    windows = getattr(layer, "windows", None) if layer.type in ("Convolution", "Deconvolution", "Im2col") else None
-    windows = layer.window if layer.type == "Pooling" and not layer.covers_map else windows
-    if windows is None:
+    windows: SpatialWindow | PoolingWindow
+    words = []
+    if isinstance(layer, Convolution | Deconvolution | Im2col):
+        windows = layer.windows
+    elif isinstance(layer, Pooling) and not layer.covers_map:
+        windows = layer.window
+        words.append(f" {('MAX', 'AVE', 'STOCHASTIC')[layer.method]}")
+    else:
         return ""
-    words = [f" {'×'.join(map(str, windows.kernel))}"]
-    if layer.type == "Pooling":
-        words.insert(0, f" {('MAX', 'AVE', 'STOCHASTIC')[layer.method]}")
+    words.append(f" {'×'.join(map(str, windows.kernel))}")
     for sign, values, usual in (
         ("stride ", windows.stride, 1),
         ("pad ", windows.pad, 0),

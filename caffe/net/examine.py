@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+
+from google.protobuf.message import Message
 
 from caffe import dialect, forks, layer_types
 from caffe.errors import CaffeError, FormatError
@@ -43,7 +44,7 @@ class NetFindings:
     net: Net | None = None
 
 
-def read(path: str, allow_unknown: bool, found: NetFindings) -> Any:
+def read(path: str, allow_unknown: bool, found: NetFindings) -> caffe_pb2.NetParameter:
     """The net in a prototxt. Unknown fields are problems, and are then left aside, so that the rest is told, too."""
     layer_types.load()
     forks.load()
@@ -54,7 +55,7 @@ def read(path: str, allow_unknown: bool, found: NetFindings) -> Any:
         return prototxt.read_net(path, allow_unknown=True)
 
 
-def words(net: Any, found: NetFindings) -> None:
+def words(net: caffe_pb2.NetParameter, found: NetFindings) -> None:
     """Forks, missing types, Python layers, refused fields, and words of several meanings."""
     by_fork: dict[str, dict[str, None]] = {}
     for layer in net.layer:
@@ -92,13 +93,13 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def _has_several(net: Any, type_: str) -> bool:
+def _has_several(net: caffe_pb2.NetParameter, type_: str) -> bool:
     if type_ == "Crop":
         return any(layer.type == type_ and not layer.HasField("crop_param") for layer in net.layer)
     return type_ != "BatchNorm" or any(dialects.scales(layer) for layer in net.layer)
 
 
-def _foreign_fields(message: Any, place: str = "") -> Iterator[str]:
+def _foreign_fields(message: Message, place: str = "") -> Iterator[str]:
     kind = message.DESCRIPTOR.name
     for descriptor, value in message.ListFields():
         name = place + descriptor.name
@@ -110,7 +111,7 @@ def _foreign_fields(message: Any, place: str = "") -> Iterator[str]:
                 yield from _foreign_fields(each, inner)
 
 
-def build(net: Any, found: NetFindings) -> None:
+def build(net: caffe_pb2.NetParameter, found: NetFindings) -> None:
     """Build the net of each phase that it has, where no layer of it reads data or is the user's own."""
     if found.problems:
         return
@@ -139,7 +140,7 @@ def build(net: Any, found: NetFindings) -> None:
         found.lines.append("Layers with parameters are told by their names alone")
 
 
-def _reads(layer: Any) -> bool:
+def _reads(layer: caffe_pb2.LayerParameter) -> bool:
     """Whether building the layer needs files, or runs a program of the user's."""
     cls = layer_class(layer.type)
     return layer.type == "Python" or (

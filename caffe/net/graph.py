@@ -1,7 +1,6 @@
 """From a NetParameter to connected layers and blobs: the first half of Net::Init (src/caffe/net.cpp)."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -39,7 +38,7 @@ class Param:
     node: Node
     index: int
     name: str
-    spec: Any
+    spec: caffe_pb2.ParamSpec
     owner: "Param" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +61,7 @@ class Learnable:
 class Graph:
     """Layers, blobs and parameters of a net that was filtered and given its splits."""
 
-    def __init__(self, param: Any):
+    def __init__(self, param: caffe_pb2.NetParameter):
         self.nodes: list[Node] = []
         self.blobs: list[Blob] = []
         self.blob_names: list[str] = []
@@ -85,7 +84,7 @@ class Graph:
             log.info("This network produces output %s", name)
         self._plan_backward(force_backward=param.force_backward)
 
-    def _add_layer(self, layer_param: Any, phase: int) -> None:
+    def _add_layer(self, layer_param: caffe_pb2.LayerParameter, phase: int) -> None:
         if not layer_param.HasField("phase"):
             layer_param.phase = phase
         if len(layer_param.propagate_down) not in (0, len(layer_param.bottom)):

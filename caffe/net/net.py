@@ -90,14 +90,14 @@ class Net(NotCopied):
         return net
 
     @classmethod
-    def from_message(cls, param: Any) -> "Net":
+    def from_message(cls, param: caffe_pb2.NetParameter) -> "Net":
         """A net from a NetParameter, whose `state` says phase, level and stages."""
         net = cls.__new__(cls)
         net._build(param)
         return net
 
     @guarded
-    def _build(self, param: Any) -> None:
+    def _build(self, param: caffe_pb2.NetParameter) -> None:
         filtered = filter_net(param, param.state)
         log.info("Initializing net from parameters: \n%s", filtered)
         crops.settle(filtered, chosen(filtered.dialect, filtered.name))
@@ -438,7 +438,7 @@ class Net(NotCopied):
         """Write the weights as HDF5."""
         trained_layers.save_hdf5(self.nodes, filename, write_diff)
 
-    def to_message(self) -> Any:
+    def to_message(self) -> caffe_pb2.NetParameter:
         """The NetParameter (filtered, with splits, without weights) this net was built from."""
         message = caffe_pb2.NetParameter()
         message.name = self.name

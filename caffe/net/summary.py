@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from caffe.coord_map import PASS_THROUGH_LAYERS
+from caffe.layer_types.base import NativeLayer
+from caffe.layer_types.loss.probability import Softmax
+from caffe.layer_types.normalization.normalization import LRN
+from caffe.layer_types.utility.shape import Concat, Slice
+from caffe.layer_types.vision.convolution import Deconvolution
+from caffe.layer_types.vision.crop import Crop
 from caffe.net import Net
 from caffe.net.graph import Node
 from caffe.shapes import shape_text
@@ -85,9 +90,9 @@ def rows(net: Net) -> list[Row]:
 
 
 def _sees(node: Node, bottoms: list[Both | None]) -> Both | None:
-    layer: Any = node.layer
+    layer = node.layer
     known = [each for each in bottoms if each is not None]
-    if layer.type == "Crop":
+    if isinstance(layer, Crop):
         if bottoms[0] is None or len(node.bottom[0].shape) != 4:
             return None
         offsets = [0] * layer.axis + list(layer.offsets)
@@ -100,7 +105,7 @@ def _sees(node: Node, bottoms: list[Both | None]) -> Both | None:
             known[0][0].through(rows.extent, rows.stride, rows.pad),
             known[0][1].through(columns.extent, columns.stride, columns.pad),
         )
-    if layer.type == "Deconvolution" and len(layer.windows.kernel) == 2:
+    if isinstance(layer, Deconvolution) and len(layer.windows.kernel) == 2:
         settings = list(zip(layer.windows.extent, layer.windows.stride, layer.windows.pad, strict=True))
         return known[0][0].spread(*settings[0]), known[0][1].spread(*settings[1])
     if layer.type in (*PASS_THROUGH_LAYERS, "ReLU6") and _keeps_places(layer):
@@ -108,11 +113,11 @@ def _sees(node: Node, bottoms: list[Both | None]) -> Both | None:
     return None
 
 
-def _keeps_places(layer: Any) -> bool:
+def _keeps_places(layer: NativeLayer) -> bool:
     """Whether a layer of a type that usually does leaves every pixel where it is, and looks at no other."""
-    if layer.type == "LRN":
+    if isinstance(layer, LRN):
         return layer.across_channels
-    if layer.type in ("Concat", "Slice", "Softmax"):
+    if isinstance(layer, Concat | Slice | Softmax):
         return layer.axis in (0, 1)
     return layer.type != "MVN"
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from caffe.formats.parameter_names import module_name
 from caffe.layer_types.base import NativeLayer
 from caffe.log import log
 from caffe.net.graph import Node, Param
+from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
 Params = Mapping[str, Sequence[Blob]]
@@ -168,7 +168,7 @@ def _array(values: torch.Tensor) -> np.ndarray:
     return values.detach().cpu().numpy()
 
 
-def save(nodes: Sequence[Node], message: Any, filename: str, write_diff: bool) -> None:
+def save(nodes: Sequence[Node], message: caffe_pb2.NetParameter, filename: str, write_diff: bool) -> None:
     """Write a caffemodel; message: the net's NetParameter without weights."""
     blobs = [[_arrays(blob, write_diff) for blob in node.layer.blobs] for node in nodes]
     caffemodel.write(filename, message, blobs)

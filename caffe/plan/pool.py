@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ class Pool:
         self._free: list[mmap.mmap] = []
         self._served: set[int] = set()
         """By identity, the pieces that the present pass used."""
-        self._held: dict[int, weakref.ref[Any]] = {}
+        self._held: dict[int, weakref.ref[torch.UntypedStorage]] = {}
         """By identity of a piece, the array that somebody holds; as long as that lives, the piece is not free."""
 
     @contextmanager

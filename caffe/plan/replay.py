@@ -44,10 +44,10 @@ class Replays:
         self._diffs = [(blob, "grad") for blob in _ends(nodes)]
         self._nodes = [nodes[index] for index in self.rest]
         self._blobs = blobs
-        self._stamps: dict[tuple[Any, ...], tuple[object, ...]] = {}
-        self._met: Counter[tuple[Any, ...]] = Counter()
+        self._stamps: dict[tuple[object, ...], tuple[object, ...]] = {}
+        self._met: Counter[tuple[object, ...]] = Counter()
         """How many passes there were in a row with the same stamp."""
-        self._recordings: dict[tuple[Any, ...], _Recording] = {}
+        self._recordings: dict[tuple[object, ...], _Recording] = {}
         self._fails = not all(node.layer.traits.replayable for node in self._nodes)
         self._kept_for_later = any(node.layer.prepares_backward and not node.layer.in_place for node in self._nodes)
         """Whether forward leaves something for a backward on its own."""
@@ -86,7 +86,7 @@ class Replays:
         return found
 
     def _record(
-        self, key: tuple[Any, ...], recording: "_Recording", compute: Compute, generator: torch.Generator
+        self, key: tuple[object, ...], recording: "_Recording", compute: Compute, generator: torch.Generator
     ) -> bool:
         try:
             recording.record(compute, generator, next((each.graph.pool() for each in self._recordings.values()), None))
@@ -103,13 +103,13 @@ class Replays:
 class _Recording:
     """A pass as a CUDA graph, and the state that blobs and layers have after it."""
 
-    graph: Any
+    graph: torch.cuda.CUDAGraph
 
     def __init__(self, nodes: Sequence[NodeLike], blobs: Sequence[Blob], inputs: Sequence[tuple[Blob, str]]):
         self._nodes, self._blobs, self._inputs = nodes, blobs, inputs
         self._values: list[torch.Tensor] = []
         """Of the inputs, which are blobs' tensors and grads, where the pass reads them."""
-        self._held: list[tuple[Blob, Any]] = []
+        self._held: list[tuple[Blob, tuple[Any, ...]]] = []
         """Blobs that the pass changes, and what they hold after it."""
         self._noted: list[tuple[NativeLayer, dict[str, Any]]] = []
         """Layers that note something, and what."""

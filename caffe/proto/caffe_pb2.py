@@ -7,7 +7,7 @@ any other library that brings its own caffe.proto, and works with every protobuf
 """
 
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import decompress
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -392,11 +392,6 @@ def _message_classes() -> tuple[Any, dict[str, Any]]:
         names[name] = EnumTypeWrapper(enum)
         names.update({value.name: value.number for value in enum.values})
     return file, names
-
-
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any: ...  # the messages are made when the module is loaded
 
 
 DESCRIPTOR, _names = _message_classes()

@@ -1,4 +1,4 @@
-"""Writes caffe_pb2.py from caffe.proto and forks.proto: `python -m caffe.proto.generate [--check]`.
+"""Writes caffe_pb2.py and caffe_pb2.pyi from caffe.proto and forks.proto: `python -m caffe.proto.generate [--check]`.
 
 caffe.proto is the schema of BVLC Caffe; forks.proto holds what forks add to its messages, and messages of their own.
 Needs grpcio-tools.
@@ -6,6 +6,7 @@ Needs grpcio-tools.
 
 import argparse
 import difflib
+import re
 import sys
 import tempfile
 import textwrap
@@ -15,7 +16,11 @@ from typing import Any
 from zlib import compress
 
 HERE = Path(__file__).parent
-MODULE = HERE / "caffe_pb2.py"
+STUB_HEAD = """\
+# Types of caffe_pb2.py, for type checkers.
+# Generated from caffe.proto and forks.proto by `python -m caffe.proto.generate`: do not edit.
+
+"""
 
 TEMPLATE = '''\
 """Caffe's protobuf messages.
@@ -27,7 +32,7 @@ any other library that brings its own caffe.proto, and works with every protobuf
 """
 
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import decompress
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -63,37 +68,54 @@ def _message_classes() -> tuple[Any, dict[str, Any]]:
     return file, names
 
 
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any: ...  # the messages are made when the module is loaded
-
-
 DESCRIPTOR, _names = _message_classes()
 globals().update(_names)
 __all__ = sorted(_names)
 '''
 
 
-def render() -> str:
-    """The text of caffe_pb2.py."""
+def render() -> dict[str, str]:
+    """The names and texts of the files."""
     bvlc, forks = _descriptors("caffe.proto", "forks.proto")
     added = merge(bvlc, forks)
     text = b64encode(compress(bvlc.SerializeToString(), 9)).decode()
-    return TEMPLATE.format(
+    module = TEMPLATE.format(
         schema="\n".join(textwrap.wrap(text, 118)),
         forks=textwrap.indent(textwrap.fill(" ".join(sorted(added)), 110, break_on_hyphens=False), " " * 4),
     )
+    return {"caffe_pb2.py": module, "caffe_pb2.pyi": STUB_HEAD + stub(bvlc)}
+
+
+def stub(file: Any) -> str:
+    """The types of a file's messages (its FileDescriptorProto), as protoc writes them; values of enums are int."""
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+    with tempfile.TemporaryDirectory() as folder:
+        schema = Path(folder) / "schema"
+        schema.write_bytes(FileDescriptorSet(file=[file]).SerializeToString())
+        _protoc(f"--descriptor_set_in={schema}", f"--pyi_out={folder}", file.name)
+        (written,) = Path(folder).glob("*.pyi")
+        text = written.read_text()
+    enums = [enum.name for enum in file.enum_type]
+    enums += [f"{message.name}.{enum.name}" for message in file.message_type for enum in message.enum_type]
+    value = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, enums))})\b(?!\()")
+    return value.sub("int", text) + "\nFORKS: frozenset[str]\n"
 
 
 def _descriptors(*names: str) -> Any:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
-    from grpc_tools import protoc
 
     with tempfile.TemporaryDirectory() as folder:
         descriptors = Path(folder) / "caffe.desc"
-        if protoc.main(["protoc", f"-I{HERE}", f"--descriptor_set_out={descriptors}", *(str(HERE / n) for n in names)]):
-            raise SystemExit(f"{', '.join(names)}: protoc refuses it (see above)")
+        _protoc(f"-I{HERE}", f"--descriptor_set_out={descriptors}", *(str(HERE / name) for name in names))
         return FileDescriptorSet.FromString(descriptors.read_bytes()).file
+
+
+def _protoc(*arguments: str) -> None:
+    from grpc_tools import protoc
+
+    if protoc.main(["protoc", *arguments]):
+        raise SystemExit(f"protoc {' '.join(arguments)}: it fails (see above)")
 
 
 def merge(bvlc: Any, forks: Any) -> list[str]:
@@ -131,16 +153,20 @@ def _merge_enums(message: Any, target: Any, *, report: bool) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if caffe_pb2.py is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the files are out of date")
     check = parser.parse_args().check
-    new = render()
-    if not check:
-        MODULE.write_text(new)
-        return
-    old = MODULE.read_text() if MODULE.exists() else ""
-    if old != new:
-        sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), str(MODULE), "new"))
-        sys.exit("caffe_pb2.py is out of date: run `python -m caffe.proto.generate`")
+    outdated = []
+    for name, new in render().items():
+        file = HERE / name
+        if not check:
+            file.write_text(new)
+            continue
+        old = file.read_text() if file.exists() else ""
+        if old != new:
+            sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), str(file), "new"))
+            outdated.append(name)
+    if outdated:
+        sys.exit(f"{' and '.join(outdated)}: out of date. Run `python -m caffe.proto.generate`.")
 
 
 if __name__ == "__main__":

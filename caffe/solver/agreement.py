@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from caffe.proto import caffe_pb2
 from caffe.solver import nets
 
 ENDS = 1 << 20  # bytes of a file that are read at its beginning and at its end
@@ -20,7 +21,7 @@ OF_ONE_SOLVER = ("snapshot_prefix", "device_id", "net", "net_param", "train_net"
 """Fields of a solver that may differ, or that are compared as a net."""
 
 
-def described(param: Any) -> dict[str, str]:
+def described(param: caffe_pb2.SolverParameter) -> dict[str, str]:
     """What must be the same for all solvers: each part's name, and what a solver has there.
 
     param: a SolverParameter. Keys are those of its settings, "layer 'NAME'", and "data of layer 'NAME'".

@@ -9,16 +9,15 @@ poly       base_lr · (1 − iter / max_iter) ^ power
 sigmoid    base_lr / (1 + exp(−gamma · (iter − stepsize)))
 """
 
-from typing import Any
-
 import numpy as np
 
 from caffe.errors import NetError
+from caffe.proto import caffe_pb2
 
 POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
 
 
-def check_policy(param: Any) -> None:
+def check_policy(param: caffe_pb2.SolverParameter) -> None:
     """Raise NetError for an unknown policy, or a setting with which it cannot give a rate."""
     policy = param.lr_policy
     if policy not in POLICIES:
@@ -31,7 +30,7 @@ def check_policy(param: Any) -> None:
         raise NetError(f"solver: gamma is {param.gamma:g}, lr_policy '{policy}' wants it at least 0. Correct gamma.")
 
 
-def learning_rate(param: Any, iteration: int, current_step: int = 0) -> tuple[float, int]:
+def learning_rate(param: caffe_pb2.SolverParameter, iteration: int, current_step: int = 0) -> tuple[float, int]:
     """The rate at an iteration, rounded to float32, and the solver's `current_step` after it.
 
     param: a SolverParameter. current_step: the step reached so far; multistep goes on from it, at most one step a call,
@@ -53,7 +52,7 @@ def learning_rate(param: Any, iteration: int, current_step: int = 0) -> tuple[fl
         return float(np.float32(param.base_lr * _factor(param, iteration, current_step))), current_step
 
 
-def _factor(param: Any, iteration: int, current_step: int) -> float:
+def _factor(param: caffe_pb2.SolverParameter, iteration: int, current_step: int) -> float:
     gamma, power, count = np.float64(param.gamma), np.float64(param.power), np.float64(iteration)
     match param.lr_policy:
         case "step" | "multistep":

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from caffe import registration
 from caffe.errors import NetError
@@ -14,7 +13,7 @@ _TRAIN_FIELDS = ("train_net_param", "train_net", "net_param", "net")
 _NAMES = "net, net_param, train_net, train_net_param"
 
 
-def read_solver(path: str) -> Any:
+def read_solver(path: str) -> caffe_pb2.SolverParameter:
     """The SolverParameter in a file; where snapshot_prefix is missing or a directory, it gets the file's name."""
     param = prototxt.read_solver(path)
     if not param.HasField("snapshot_prefix"):
@@ -26,7 +25,7 @@ def read_solver(path: str) -> Any:
     return param
 
 
-def train_net(param: Any) -> Any:
+def train_net(param: caffe_pb2.SolverParameter) -> caffe_pb2.NetParameter:
     """The NetParameter to train. Its state: phase TRAIN, then the net's own state, then train_state.
 
     Raises NetError unless exactly one field names a training net.
@@ -52,7 +51,7 @@ def train_net(param: Any) -> Any:
     return _in_dialect(net, param)
 
 
-def test_nets(param: Any) -> list[tuple[str, Any]]:
+def test_nets(param: caffe_pb2.SolverParameter) -> list[tuple[str, caffe_pb2.NetParameter]]:
     """Where each net to test comes from, for the log, and its NetParameter.
 
     They are test_net_param, then test_net, then `net` or `net_param` for every test_iter left. Their state: phase TEST,
@@ -85,13 +84,13 @@ def test_nets(param: Any) -> list[tuple[str, Any]]:
     return nets
 
 
-def _copy(net: Any) -> Any:
+def _copy(net: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
     copy = caffe_pb2.NetParameter()
     copy.CopyFrom(net)
     return copy
 
 
-def _set_state(net: Any, phase: int, override: Any | None) -> None:
+def _set_state(net: caffe_pb2.NetParameter, phase: int, override: caffe_pb2.NetState | None) -> None:
     state = caffe_pb2.NetState(phase=phase)
     state.MergeFrom(net.state)
     if override is not None:
@@ -99,7 +98,7 @@ def _set_state(net: Any, phase: int, override: Any | None) -> None:
     net.state.CopyFrom(state)
 
 
-def _in_dialect(net: Any, param: Any) -> Any:
+def _in_dialect(net: caffe_pb2.NetParameter, param: caffe_pb2.SolverParameter) -> caffe_pb2.NetParameter:
     """The net, in the solver's dialect unless it says one itself."""
     if param.dialect and not net.dialect:
         net.dialect = param.dialect

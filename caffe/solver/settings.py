@@ -6,9 +6,10 @@ trains there as its words say is left alone.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from caffe.errors import NetError
+from caffe.proto import caffe_pb2
 from caffe.solver import average_precision
 from caffe.solver.learning_rate import check_policy
 
@@ -51,7 +52,7 @@ _BOUNDS = (
 )
 
 
-def check(param: Any, type_: str) -> None:
+def check(param: caffe_pb2.SolverParameter, type_: str) -> None:
     """Raise NetError for a SolverParameter with which a solver of this type cannot train.
 
     An lr_policy that is not given is left to the first step, as in BVLC Caffe: some scripts make a solver for its net.
@@ -72,7 +73,7 @@ def check(param: Any, type_: str) -> None:
         )
 
 
-def warnings(param: Any) -> Iterator[str]:
+def warnings(param: caffe_pb2.SolverParameter) -> Iterator[str]:
     """What is computed as told, and is hardly meant."""
     if param.lr_policy in ("step", "exp", "multistep") and param.gamma == 0:
         yield f"solver: gamma is 0: from the first step of lr_policy '{param.lr_policy}' on, the learning rate is 0."

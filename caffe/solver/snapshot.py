@@ -23,7 +23,7 @@ from caffe.shapes import shape_text
 from caffe.solver import layer_state
 
 
-def check_prefix(param: Any) -> None:
+def check_prefix(param: caffe_pb2.SolverParameter) -> None:
     """Make the directory of snapshot_prefix and see whether it can be written. Raises FormatError if it cannot."""
     if "\0" in param.snapshot_prefix:
         raise FormatError(f"solver: snapshot_prefix is {param.snapshot_prefix!r}: no path has a zero byte. Correct it.")
@@ -46,7 +46,7 @@ def check_prefix(param: Any) -> None:
 
 
 def save(
-    param: Any,
+    param: caffe_pb2.SolverParameter,
     net: Net,
     test_nets: Sequence[Net],
     history: Sequence[Blob],

@@ -16,6 +16,7 @@ from caffe.errors import NotFiniteError, UsageError
 from caffe.log import log
 from caffe.net import Net, dialects, outputs
 from caffe.net.guard import Guard, guarded
+from caffe.proto import caffe_pb2
 from caffe.solver import can_learn, finite, layer_state, nets, settings, snapshot, snapshot_lock, update_rules
 from caffe.solver.average_precision import Evaluated
 from caffe.solver.learning_rate import check_policy, learning_rate
@@ -53,7 +54,7 @@ class Solver(NotCopied):
 
     net: Net
     test_nets: list[Net]
-    param: Any
+    param: caffe_pb2.SolverParameter
     """The SolverParameter; what is changed here, such as base_lr, holds from the next iteration on."""
     iter: int
     """How many updates the weights have had."""
@@ -71,13 +72,13 @@ class Solver(NotCopied):
         self._init(nets.read_solver(str(solver_file)))
 
     @classmethod
-    def from_message(cls, param: Any) -> "Solver":
+    def from_message(cls, param: caffe_pb2.SolverParameter) -> "Solver":
         """A solver from a SolverParameter."""
         solver = cls.__new__(cls)
         solver._init(param)
         return solver
 
-    def _init(self, param: Any) -> None:
+    def _init(self, param: caffe_pb2.SolverParameter) -> None:
         log.info("Initializing solver from parameters: \n%s", param)
         self.param = param
         settings.check(param, self.type)
@@ -484,7 +485,7 @@ def get_solver(solver_file: str) -> Solver:
     return solver_from_message(nets.read_solver(str(solver_file)))
 
 
-def solver_from_message(param: Any) -> Solver:
+def solver_from_message(param: caffe_pb2.SolverParameter) -> Solver:
     """The solver that a SolverParameter's `type` names."""
     if param.type not in SOLVERS:
         raise UsageError(f"solver: Unknown solver type: {param.type} (known types: {', '.join(SOLVERS)})")

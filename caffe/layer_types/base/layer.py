@@ -1,7 +1,6 @@
 """Layer: what pycaffe shows, and the base class of layers that a user writes in Python (include/caffe/layer.hpp)."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from caffe.copying import NotCopied
 from caffe.errors import ShapeError
 from caffe.formats.binaryproto import blobproto_to_array
 from caffe.formats.blobproto import check_shape, shape_of
+from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
 
@@ -26,7 +26,7 @@ class Layer(NotCopied):
         "the whole net: net.save(file)."
     )
 
-    def __init__(self, layer_param: Any):
+    def __init__(self, layer_param: caffe_pb2.LayerParameter):
         self._type: str = layer_param.type
         self.param_str: str = layer_param.python_param.param_str
         self.unknown_fields: str = layer_param.unknown_fields
@@ -62,7 +62,7 @@ class Layer(NotCopied):
         )
 
 
-def _given(proto: Any, owner: str) -> np.ndarray:
+def _given(proto: caffe_pb2.BlobProto, owner: str) -> np.ndarray:
     """The values of a parameter that stands in the net's own text."""
     shape = check_shape(shape_of(proto), f"{owner}: blobs")
     count = len(proto.data) or len(proto.double_data)

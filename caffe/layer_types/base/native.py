@@ -9,6 +9,7 @@ from caffe.formats import own_settings
 from caffe.layer_types.base.layer import Layer
 from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.traits import Handling, Traits
+from caffe.proto import caffe_pb2
 from caffe.shapes import Shape
 
 Count = int | tuple[int, int | None]
@@ -34,7 +35,7 @@ class NativeLayer(Layer):
     traits: Traits = Traits()
     """What others may rely on."""
 
-    def __init__(self, layer_param: Any):
+    def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
         self.layer_param = layer_param
         self.propagate_down: list[bool] = []

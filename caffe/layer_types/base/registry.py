@@ -1,11 +1,12 @@
 """The layer classes by the names that prototxts give them (LayerRegistry, include/caffe/layer_factory.hpp)."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from caffe.errors import NetError
 from caffe.formats.closest import closest
 from caffe.layer_types.base.native import NativeLayer
+from caffe.proto import caffe_pb2
 
 L = TypeVar("L", bound=type[NativeLayer])
 
@@ -33,7 +34,7 @@ def known_types() -> list[str]:
     return sorted({*REGISTRY, *ADDED})
 
 
-def create(layer_param: Any, dialects: Sequence[str] = ()) -> NativeLayer:
+def create(layer_param: caffe_pb2.LayerParameter, dialects: Sequence[str] = ()) -> NativeLayer:
     """The layer that a LayerParameter names (LayerRegistry). NetError, with the closest name, for an unknown type."""
     meant = [BY_DIALECT[key] for name in dialects if (key := (name, layer_param.type)) in BY_DIALECT]
     cls = meant[0] if meant else layer_class(layer_param.type)

@@ -6,7 +6,7 @@ boundary.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
@@ -18,6 +18,7 @@ from caffe.layer_types.base.traits import Precision, Traits
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
 from caffe.ops import Weight
+from caffe.proto import caffe_pb2
 from caffe.shapes import Shape, shape_text
 
 
@@ -32,7 +33,7 @@ class TorchLayer(NativeLayer):
     """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
 
-    def __init__(self, layer_param: Any):
+    def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
         self._shaped_for: list[Shape] | None = None
         self._shapes: Sequence[Shape] = ()
@@ -50,7 +51,7 @@ class TorchLayer(NativeLayer):
         """The tops. Pure: never writes its inputs, may be run again, knows no device."""
         raise NotImplementedError
 
-    def add_param(self, shape: Sequence[int], filler: Any) -> None:
+    def add_param(self, shape: Sequence[int], filler: caffe_pb2.FillerParameter) -> None:
         """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""
         index = self._params_added
         self._params_added += 1

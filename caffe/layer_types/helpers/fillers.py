@@ -5,7 +5,6 @@ Each takes a FillerParameter and a shape and returns a float32 tensor on the cur
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -15,7 +14,7 @@ from caffe.proto import caffe_pb2
 from caffe.shapes import Shape, shape_text
 
 
-def fill(filler: Any, shape: Shape, owner: str = "filler") -> torch.Tensor:
+def fill(filler: caffe_pb2.FillerParameter, shape: Shape, owner: str = "filler") -> torch.Tensor:
     """Values of the given shape; `owner` names the layer in errors."""
     make = FILLERS.get(filler.type)
     if make is None:
@@ -30,7 +29,7 @@ def fill(filler: Any, shape: Shape, owner: str = "filler") -> torch.Tensor:
         raise NetError(f"{owner}: {filler.type} filler: {error}") from error
 
 
-def _constant(filler: Any, shape: Shape) -> torch.Tensor:
+def _constant(filler: caffe_pb2.FillerParameter, shape: Shape) -> torch.Tensor:
     if filler.value == 0:
         return device.zeros(shape, lasting=True)
     return torch.full(shape, filler.value, dtype=torch.float32, device=device.current())
@@ -50,7 +49,7 @@ def _gaussian(mean: float, std: float, shape: Shape) -> torch.Tensor:
     )
 
 
-def _sparse_gaussian(filler: Any, shape: Shape) -> torch.Tensor:
+def _sparse_gaussian(filler: caffe_pb2.FillerParameter, shape: Shape) -> torch.Tensor:
     """With `sparse: s`, each weight survives with probability s / number of outputs."""
     values = _gaussian(filler.mean, filler.std, shape)
     if filler.sparse < 0:
@@ -62,14 +61,14 @@ def _sparse_gaussian(filler: Any, shape: Shape) -> torch.Tensor:
     return values * keep
 
 
-def _positive_unitball(filler: Any, shape: Shape) -> torch.Tensor:
+def _positive_unitball(filler: caffe_pb2.FillerParameter, shape: Shape) -> torch.Tensor:
     """Uniform on [0, 1], scaled so that the inputs of every output sum to 1."""
     values = _uniform(0.0, 1.0, shape)
     rows = values.view(shape[0], -1)
     return (rows / rows.sum(1, keepdim=True)).view(shape)
 
 
-def _fan(filler: Any, shape: Shape) -> float:
+def _fan(filler: caffe_pb2.FillerParameter, shape: Shape) -> float:
     count = math.prod(shape)
     fan_in = count / shape[0] if shape else 1
     fan_out = count / shape[1] if len(shape) > 1 else count
@@ -77,16 +76,16 @@ def _fan(filler: Any, shape: Shape) -> float:
     return {modes.FAN_IN: fan_in, modes.FAN_OUT: fan_out, modes.AVERAGE: (fan_in + fan_out) / 2}[filler.variance_norm]
 
 
-def _xavier(filler: Any, shape: Shape) -> torch.Tensor:
+def _xavier(filler: caffe_pb2.FillerParameter, shape: Shape) -> torch.Tensor:
     scale = math.sqrt(3 / _fan(filler, shape))
     return _uniform(-scale, scale, shape)
 
 
-def _msra(filler: Any, shape: Shape) -> torch.Tensor:
+def _msra(filler: caffe_pb2.FillerParameter, shape: Shape) -> torch.Tensor:
     return _gaussian(0.0, math.sqrt(2 / _fan(filler, shape)), shape)
 
 
-def _bilinear(filler: Any, shape: Shape) -> torch.Tensor:
+def _bilinear(filler: caffe_pb2.FillerParameter, shape: Shape) -> torch.Tensor:
     """The bilinear interpolation kernel in every (output, input) slice: for one input channel per group."""
     if len(shape) != 4:
         raise ValueError(f"shape {shape_text(shape)}: Blob must be 4 dim.")
@@ -99,7 +98,7 @@ def _bilinear(filler: Any, shape: Shape) -> torch.Tensor:
     return torch.outer(ramp, ramp).expand(shape).contiguous()
 
 
-FILLERS: dict[str, Callable[[Any, Shape], torch.Tensor]] = {
+FILLERS: dict[str, Callable[[caffe_pb2.FillerParameter, Shape], torch.Tensor]] = {
     "constant": _constant,
     "gaussian": _sparse_gaussian,
     "uniform": lambda filler, shape: _uniform(filler.min, filler.max, shape),

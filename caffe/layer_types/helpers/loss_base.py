@@ -1,7 +1,7 @@
 """What losses have in common (src/caffe/layers/loss_layer.cpp)."""
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
@@ -47,12 +47,12 @@ class LabelLoss(LossLayer):
         super().forward(bottom, top)
 
 
-def ignore_label_of(param: Any) -> int | None:
+def ignore_label_of(param: caffe_pb2.LossParameter | caffe_pb2.AccuracyParameter) -> int | None:
     """The ignore_label of a LossParameter or AccuracyParameter, if it has one."""
     return param.ignore_label if param.HasField("ignore_label") else None
 
 
-def normalization_of(param: Any, default: int) -> int:
+def normalization_of(param: caffe_pb2.LossParameter, default: int) -> int:
     """The NormalizationMode that a LossParameter asks for; `normalize` is its old name."""
     if param.HasField("normalization"):
         return param.normalization

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.formats.blobproto import MAX_COUNT
 from caffe.layer_types.base import NativeLayer, Shape
 from caffe.limits import check_count
+from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
 
@@ -69,7 +69,7 @@ class SpatialWindow:
         return x.permute(0, 1, *kernel_axes, *position_axes)
 
 
-def read_windows(layer: NativeLayer, param: Any, axes: int) -> SpatialWindow:
+def read_windows(layer: NativeLayer, param: caffe_pb2.ConvolutionParameter, axes: int) -> SpatialWindow:
     """The windows that a ConvolutionParameter describes, for a bottom with so many spatial axes."""
     windows = SpatialWindow(
         kernel=_spatial(layer, param, "kernel_size", axes),
@@ -84,7 +84,9 @@ def read_windows(layer: NativeLayer, param: Any, axes: int) -> SpatialWindow:
     return windows
 
 
-def _spatial(layer: NativeLayer, param: Any, field: str, axes: int, default: int | None = None) -> Shape:
+def _spatial(
+    layer: NativeLayer, param: caffe_pb2.ConvolutionParameter, field: str, axes: int, default: int | None = None
+) -> Shape:
     """A repeated field, given once or once per spatial axis, or its variants _h and _w."""
     values = list(getattr(param, field))
     word = field.removesuffix("_size")

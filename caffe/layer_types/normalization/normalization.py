@@ -153,7 +153,7 @@ class BatchNorm(TorchLayer):
             self.add_param(shape, caffe_pb2.FillerParameter())
         self._keep_solver_off()
 
-    def _set_up_as_nvidia_does(self, param: Any) -> None:
+    def _set_up_as_nvidia_does(self, param: caffe_pb2.BatchNormParameter) -> None:
         """Five blobs, mean, variance, 1, scale and bias: NVIDIA Caffe, from 0.16 on, scales and shifts here.
 
         After its src/caffe/layers/batch_norm_layer.cpp: mean and variance are averages, not sums.

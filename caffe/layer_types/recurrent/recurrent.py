@@ -16,6 +16,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Shape, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import canonical
+from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
 
@@ -30,7 +31,7 @@ class Recurrent(TorchLayer):
     settings = "recurrent_param"
     ignored = {"debug_info": "there is no inner net whose blobs could be logged"}
 
-    def __init__(self, layer_param: Any):
+    def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
         self.exposes = layer_param.recurrent_param.expose_hidden
         exposed = self.states if self.exposes else 0

@@ -10,6 +10,7 @@ from caffe.errors import NetError
 from caffe.layer_types.base import Layer, NativeLayer, layer_type
 from caffe.layer_types.helpers import python_modules
 from caffe.log import log
+from caffe.proto import caffe_pb2
 
 LONGEST_NAME = 200
 """Of a file, about."""
@@ -28,7 +29,7 @@ class Python(NativeLayer):
     settings = "python_param"
     ignored = {"share_in_parallel": "Caffe 1.0 does not read it"}
 
-    def __init__(self, layer_param: Any):
+    def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
         param = layer_param.python_param
         self._source = f"{param.module}.{param.layer}"

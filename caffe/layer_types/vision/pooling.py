@@ -146,7 +146,7 @@ class Pooling(_Pools):
             rows, columns = map(ReceptiveField, self.window.kernel, self.window.stride, self.window.pad)
             self.traits = replace(self.traits, receptive_field=(rows, columns))
 
-    def _check_settings(self, param: Any) -> None:
+    def _check_settings(self, param: caffe_pb2.PoolingParameter) -> None:
         def has(*fields: str) -> list[bool]:
             return [param.HasField(field) for field in fields]
 
@@ -240,7 +240,7 @@ class SPP(_Pools):
         return levels[0] if self.height == 1 else torch.cat([y.flatten(start_dim=1) for y in levels], dim=1)
 
 
-def _pair(param: Any, field: str) -> Pair:
+def _pair(param: caffe_pb2.PoolingParameter, field: str) -> Pair:
     """Height and width: of one field for both, or of _h and _w."""
     word = field.removesuffix("_size")
     if not param.HasField(field) and param.HasField(f"{word}_h"):

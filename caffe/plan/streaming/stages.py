@@ -1,11 +1,11 @@
 """A layer that computes maps from others, a band of rows at a time."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from caffe.layer_types.base import Rows
 from caffe.plan.streaming.values import StreamedValue
 
 BAND = 2**23
@@ -25,7 +25,7 @@ class Stage:
         self,
         bottoms: Sequence[StreamedValue],
         shapes: Sequence[tuple[int, ...]],
-        rows: Any,
+        rows: Rows | None,
         compute: ComputeBand,
         where: torch.device,
     ):
