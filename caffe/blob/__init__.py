@@ -1,8 +1,8 @@
 """Blob: data and diff, seen by NumPy and by torch.
 
-blob.py        what pycaffe shows
-memory.py      what the engine does with the memory of both sides
-storage.py     one side: its values on host and device, and the states it can be in
+blob.py        Blob: pycaffe's class
+memory.py      Memory: the engine's access to both sides of a blob, data and diff
+storage.py     Storage: one side, its values on host and device, and the table of its states
 short_map.py   maps without most of their constant border
 """
 

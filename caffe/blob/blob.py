@@ -1,6 +1,6 @@
 """Blob: the values (data) and gradient (diff) of one array, seen by NumPy and by torch alike.
 
-Caffe's Blob (include/caffe/blob.hpp). storage.py is one side of it, memory.py what the engine does with both.
+Caffe's Blob (include/caffe/blob.hpp). storage.py is one side of it, memory.py the engine's access to both sides.
 """
 
 import math
@@ -34,24 +34,24 @@ class Blob(NotCopied):
 
     @classmethod
     def of(cls, values: torch.Tensor) -> "Blob":
-        """A blob that holds a tensor."""
+        """A blob that holds this tensor, without a copy."""
         blob = cls(values.shape)
         blob.tensor = values
         return blob
 
     @property
     def data(self) -> np.ndarray:
-        """The values as a float32 array that may be written to."""
+        """The values: a writable float32 array of the blob's shape."""
         return self.memory.data.array(self.memory.shape)
 
     @property
     def diff(self) -> np.ndarray:
-        """The gradient of the loss as a float32 array that may be written to."""
+        """The gradient of the loss: a writable float32 array of the blob's shape."""
         return self.memory.diff.array(self.memory.shape)
 
     @property
     def tensor(self) -> torch.Tensor:
-        """The values as a tensor on the current device; not pycaffe's."""
+        """The values: a tensor of the blob's shape on the current device; not in pycaffe."""
         return self.memory.data.tensor(self.memory.shape)
 
     @tensor.setter
@@ -60,7 +60,7 @@ class Blob(NotCopied):
 
     @property
     def grad(self) -> torch.Tensor:
-        """The gradient of the loss as a tensor on the current device; not pycaffe's."""
+        """The gradient of the loss: a tensor of the blob's shape on the current device; not in pycaffe."""
         return self.memory.diff.tensor(self.memory.shape)
 
     @grad.setter
@@ -78,8 +78,10 @@ class Blob(NotCopied):
         return self.memory.data.count
 
     def reshape(self, *dims: int) -> None:
-        """Take a new shape, given as numbers or as one sequence. The first values stay; they become zeros where the
-        new shape needs more memory. Raises ShapeError."""
+        """Take a new shape, given as numbers or as one sequence. Raises ShapeError.
+
+        The first values stay; all become zero if the new shape needs more memory.
+        """
         if dims == self.memory.shape:
             return
         given: Any = dims[0] if len(dims) == 1 and hasattr(dims[0], "__len__") else dims
@@ -139,8 +141,8 @@ class Blob(NotCopied):
 
 
 class BlobVec(list[Blob]):
-    """A layer's parameters (pycaffe's BlobVec)."""
+    """The parameters of a layer (pycaffe's BlobVec)."""
 
     def add_blob(self, *dims: int) -> None:
-        """Append a parameter of this shape, zero-filled."""
+        """Append a parameter of this shape, filled with zeros."""
         self.append(Blob(dims, stable=True))

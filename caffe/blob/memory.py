@@ -1,4 +1,4 @@
-"""What the engine does with a blob's memory, beside computing with its values; not pycaffe's."""
+"""Memory: the engine's access to a blob's memory, beyond its values; not in pycaffe."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _NOT_KEPT = (
 
 
 class Memory:
-    """Both sides of a blob: values (`data`) and gradient (`diff`), of one shape. Other blobs may share them."""
+    """Both sides of a blob, values (`data`) and gradient (`diff`), which have one shape; other blobs may share them."""
 
     def __init__(self, shape: Sequence[int], *, stable: bool):
         self.shape = tuple(int(dim) for dim in shape)
@@ -25,18 +25,18 @@ class Memory:
         self.diff = Storage(count, stable=stable)
 
     def resize(self, shape: tuple[int, ...]) -> None:
-        """Take a new shape; the first values stay."""
+        """Take a new shape; the first values stay if there is memory for all."""
         self.shape = shape
         count = math.prod(shape)
         self.data.resize(count)
         self.diff.resize(count)
 
     def snapshot(self) -> tuple[Any, ...]:
-        """Shape and memory, for `restore` to bring back."""
+        """The present shape and memory, as an argument of `restore`."""
         return self.shape, self.data, self.diff, *self.data.snapshot(), *self.diff.snapshot()
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Take the shape and memory of that time again, with whatever values are in it now."""
+        """Go back to the shape and memory of a snapshot; the values are those that the memory holds now."""
         self.shape, self.data, self.diff, *sides = state
         half = len(sides) // 2
         self.data.restore(tuple(sides[:half]))
@@ -44,71 +44,71 @@ class Memory:
 
     @property
     def viewed(self) -> bool:
-        """Whether a NumPy array of the values is alive."""
+        """Whether a NumPy view of the values is alive."""
         return self.data.viewed
 
     @property
     def stamp(self) -> tuple[int, int, int]:
-        """Where the values are, and another number whenever they may have changed."""
+        """The address of the values and their version; it differs whenever the values may have changed."""
         return self.data.stamp(self.shape)
 
     def derived(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
-        """make(values, *settings), to be read only; kept until the values may have changed."""
+        """make(values, *settings), cached until the values may change; only to be read."""
         return self.data.derived(self.shape, make, *settings)
 
     def drop_derived(self) -> None:
-        """Give back the memory of what was made of the values, which are about to change."""
+        """Free the cached result of `derived`, because the values are about to change."""
         self.data.drop_derived()
 
     def short(self, lacks: Shorts) -> torch.Tensor | None:
-        """The values without the rows and columns that `lacks` names; None where they are kept whole."""
+        """The values without the rows and columns that `lacks` names; None if the map is stored whole."""
         return self.data.short_tensor(lacks)
 
     def put_short(self, values: torch.Tensor, lacks: Shorts) -> None:
-        """Replace the values by a map that lacks some rows and columns; whoever asks for it sees it whole."""
+        """Replace the values by a short map, without the rows and columns of `lacks`; readers see it whole."""
         self.data.put(values, lacks)
 
     def forget(self) -> None:
-        """The values are about to be replaced: nobody needs the old ones, unless they hold a view of them."""
+        """Drop the values, which are about to be replaced; kept for parameters and while a NumPy view is alive."""
         self.data.forget()
 
     def give_up(self, why: str) -> None:
-        """Nobody needs the values any more, unless they are a parameter's: to ask for them raises, until `renew`."""
+        """Free the values of an activation; reading them raises UsageError with this text, until `renew`."""
         if not self.data.stable:
             self.data.give_up(why)
 
     def renew(self) -> None:
-        """Values that were given up are zero again."""
+        """Allow reading values that were given up; they are zero."""
         self.data.renew()
 
     def clear_grad(self) -> None:
-        """Make the gradient zero."""
+        """Set the gradient to zero."""
         self.diff.clear()
 
     def add_grad(self, values: torch.Tensor, *, own: bool = False) -> None:
-        """Add to the gradient; `own` if nobody else holds the values' memory, which may then become this blob's."""
+        """Add to the gradient. own: nobody else uses the memory of the values, which may become the gradient's."""
         self.diff.add(values, own=own)
 
     @property
     def lacks_grad(self) -> bool:
-        """Whether no memory is taken for the gradient, which is zero."""
+        """Whether the gradient is zero and has no memory."""
         return self.diff.absent
 
     def expect_grad(self) -> torch.Tensor | None:
-        """Memory for the gradient that will be added next, if it is zero and was not asked for since.
+        """Memory into which the next gradient may be computed, if the present one is zero and nobody has read it.
 
-        None for few values that were never asked for, and on a GPU.
+        None for small parameters whose gradient nobody has read yet, and on a GPU.
         """
         return self.diff.make_room()
 
     def give_up_grad(self) -> None:
-        """Nobody needs the gradient any more: it must not be asked for before `renew_grad`."""
+        """Free the gradient; reading it raises UsageError until `renew_grad`."""
         self.diff.give_up(_NOT_KEPT)
 
     def renew_grad(self) -> None:
-        """A gradient that was given up is zero again."""
+        """Allow reading a gradient that was given up; it is zero."""
         self.diff.renew()
 
     def shares_grad(self, other: "Memory") -> bool:
-        """Whether the gradient is the other blob's, too."""
+        """Whether both blobs have the same gradient memory."""
         return self.diff is other.diff

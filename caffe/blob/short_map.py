@@ -1,6 +1,6 @@
-"""Maps without most of their constant border: rows and columns that are all alike are held once.
+"""Short maps: maps stored without most of their constant border, whose equal rows and columns are stored once.
 
-Whoever asks for such a map gets it whole; which maps are short, and where, is the plan's affair (caffe/plan/border.py).
+Readers of a blob always get the whole map. Which maps are short, and where, the plan decides (caffe/plan/border.py).
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ import torch
 
 @dataclass(frozen=True)
 class Short:
-    """What a short map lacks along one axis, near its low and its high edge: `missing` rows like row `at`, after it."""
+    """The rows or columns that a short map lacks near its two edges: `missing` copies of the one at `at`, after it."""
 
     at: tuple[int, int]
     missing: tuple[int, int]
 
 
 Shorts = tuple[Short, Short]
-"""Of the rows and of the columns."""
+"""Along rows and along columns."""
 Stretches = list[tuple[int, int, int]]
-"""(first, short, long): so many rows of a short map from the first on are so many of the longer one."""
+"""(first, short, long): `short` rows of the short map from `first` on stand for `long` rows of the longer."""
 
 
 def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torch.Tensor:
-    """A short map (…, H, W) with the rows and columns that it lacks: all of them, or all but those `wanted` lacks."""
+    """Repeat the rows and columns that a short map (…, H, W) lacks: all, or all but those that `wanted` lacks."""
     rows, columns = (
         _stretches(size, short, less.missing if less else (0, 0))
         for size, short, less in zip(x.shape[-2:], now, wanted or (None, None), strict=True)
@@ -43,7 +43,7 @@ def lengthen(x: torch.Tensor, now: Shorts, wanted: Shorts | None = None) -> torc
 
 
 def _lengthen_axes(x: torch.Tensor, rows: Stretches, columns: Stretches) -> torch.Tensor:
-    """`lengthen` by one launch for each axis: on a GPU, a launch takes longer than copying a block of a map."""
+    """`lengthen` with one kernel launch for each axis: on a GPU a launch costs more than copying a block of a map."""
     last = _layout(x) == torch.channels_last
     y = x.movedim(1, -1) if last else x
     for axis, stretches in enumerate((rows, columns), start=1 if last else y.dim() - 2):
@@ -71,7 +71,7 @@ def _layout(x: torch.Tensor) -> torch.memory_format:
 
 
 def gather(grad: torch.Tensor, wanted: Shorts, now: Shorts | None = None) -> torch.Tensor:
-    """The adjoint of `lengthen(x, wanted, now)`: the gradient of x. Without `now`, `grad` is that of the whole map."""
+    """The gradient of x, given that of `lengthen(x, wanted, now)`, (…, H, W); without `now`, that of the whole map."""
     for axis, short in zip((-2, -1), wanted, strict=True):
         already = now[axis].missing if now else (0, 0)
         if short.missing == already:

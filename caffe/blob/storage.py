@@ -1,7 +1,7 @@
 """One side of a Blob, its data or its diff: values on host and device (src/caffe/syncedmem.cpp).
 
-NumPy's arrays bring the newest values to the host and make the host the newest side; on the CPU they are the tensor's
-own memory.
+On the CPU a NumPy array shares the tensor's memory. On a GPU, asking for the array copies the newest values to the host
+and makes the host the newest side.
 """
 
 import weakref
@@ -16,26 +16,26 @@ from caffe.blob.short_map import Shorts, lengthen
 from caffe.errors import UsageError
 
 LARGE = 2**20
-"""Values; so many are not made zero before somebody asks for them."""
+"""Values (float32); a side of at least this many is set to zero only when it is read."""
 
 
 class Storage:
-    """One side of a Blob: `count` values, with memory that is taken when they are first asked for.
+    """One side of a Blob: `count` float32 values, whose memory is allocated when they are first read or written.
 
-    stable: the memory never moves, new values are copied in (parameters). Otherwise a new tensor takes the place of
-    the old one, unless a NumPy view of the old one is alive: then its memory gets the new values.
+    stable: the memory never moves; new values are copied into it (parameters). Otherwise a new tensor replaces the old
+    one, unless a NumPy view of the old one is alive: then the new values are copied into its memory.
 
     State           The values are                              _tensor     and
     absent          zeros                                       None
     whole           those of _tensor                            count
     short           those of _tensor with its border repeated   fewer       _lacks
-    to be cleared   zeros, of many, once they are asked for     any values  _to_clear
+    to be cleared   zeros, which are written when first read    any values  _to_clear
     newest on host  those of _host, on a GPU                    old values  _host, _host_is_newest
-    given up        none: asking for them is an error           None        _given_up
+    given up        none: reading them is an error              None        _given_up
 
-    In every state, beside: _room, the whole memory of which _tensor is the first part, after a resize; _view, the NumPy
-    array of a CPU's values that somebody may hold; _times_shown, how often NumPy saw them; _derived, what was made of
-    them.
+    In every state there may be: _room, after a resize the whole allocation, of which _tensor is the first part; _view,
+    a weak reference to the NumPy view that a caller may hold; _times_shown, how often NumPy got the values; _derived,
+    the cached result of `derived`.
     """
 
     def __init__(self, count: int, *, stable: bool = False):
@@ -43,9 +43,9 @@ class Storage:
         self.stable = stable
         self._tensor: torch.Tensor | None = None
         self._lacks: Shorts | None = None
-        """Rows and columns that `_tensor` leaves out, because they are like others (see short_map.py)."""
+        """The rows and columns that a short `_tensor` lacks (short_map.py)."""
         self._room: torch.Tensor | None = None
-        """After a resize, the whole memory, of which `_tensor` is the first part."""
+        """After a resize, the whole allocation, of which `_tensor` is the first part."""
         self._view: weakref.ref[np.ndarray] | None = None
         self._times_shown = 0
         self._derived: tuple[object, torch.Tensor] | None = None
@@ -53,15 +53,15 @@ class Storage:
         self._host_is_newest = False
         self._to_clear = False
         self._given_up = ""
-        """Why there are no values, and how to keep them."""
+        """The message for those who read values that were given up."""
 
     @property
     def viewed(self) -> bool:
-        """Whether somebody holds a NumPy array that shares this memory."""
+        """Whether a NumPy view of this memory is alive."""
         return self._view is not None and self._view() is not None
 
     def tensor(self, shape: Sequence[int]) -> torch.Tensor:
-        """The newest values, on the current device."""
+        """The newest values, as a tensor of this shape on the current device."""
         where = device.current()
         if self._given_up:
             raise UsageError(self._given_up)
@@ -86,7 +86,7 @@ class Storage:
             self._tensor, self._lacks = modes.ordinary(lengthen(self._tensor, self._lacks)), None
 
     def short_tensor(self, lacks: Shorts) -> torch.Tensor | None:
-        """The newest values without the rows and columns that `lacks` names; None where they are kept whole."""
+        """The newest values without the rows and columns that `lacks` names; None if the map is stored whole."""
         if self._tensor is None or self._lacks is None or self._tensor.device != device.current():
             return None
         return lengthen(self._tensor, self._lacks, lacks)
@@ -103,7 +103,7 @@ class Storage:
             self._tensor = modes.ordinary(self._tensor.to(where))
 
     def array(self, shape: Sequence[int]) -> np.ndarray:
-        """The newest values as a C-contiguous NumPy array, which from now on is the newest side."""
+        """The newest values as a writable C-contiguous NumPy array of this shape; the host becomes the newest side."""
         held = self._view() if self._view is not None else None
         if device.mode_is_gpu():
             held = self._synced_host_array(shape)
@@ -117,12 +117,12 @@ class Storage:
         return held
 
     def stamp(self, shape: Sequence[int]) -> tuple[int, int, int]:
-        """Where the newest values are, and another number whenever they may have changed."""
+        """The address of the newest values, and their version; it differs whenever they may have changed."""
         newest = self.tensor(shape)
         return newest.data_ptr(), newest._version, self._times_shown
 
     def derived(self, shape: Sequence[int], make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
-        """make(newest values, *settings), kept until the values may have changed."""
+        """make(newest values, *settings), cached until the values may change."""
         stamp = (make, settings, self.stamp(shape))
         kept = self._derived  # read once: a net on another thread may share these weights
         if kept is not None and kept[0] == stamp:
@@ -132,7 +132,7 @@ class Storage:
         return made
 
     def drop_derived(self) -> None:
-        """Give back the memory of what was made of the values, which are about to change."""
+        """Free the cached result of `derived`, because the values are about to change."""
         self._derived = None
 
     def _synced_host_array(self, shape: Sequence[int]) -> np.ndarray:
@@ -146,9 +146,9 @@ class Storage:
         return self._host.reshape(tuple(shape))
 
     def put(self, values: torch.Tensor, lacks: Shorts | None = None) -> None:
-        """Replace the values by those of a tensor on the current device, of the same count but for what it `lacks`.
+        """Replace the values by a tensor on the current device, whole or without the rows and columns of `lacks`.
 
-        Where no memory is taken yet, the tensor's becomes this side's own: give one that nobody else writes to.
+        The tensor's memory may become this side's: pass one that nobody else writes to.
         """
         if self._tensor is not None and (self.stable or self.viewed):
             values = lengthen(values, lacks) if lacks else values
@@ -159,26 +159,23 @@ class Storage:
             self._given_up = ""
 
     def snapshot(self) -> tuple[Any, ...]:
-        """The state for `restore` to bring back: memory, not values, and nothing of the host's side."""
+        """The present memory on the device, without a copy of its values, as an argument of `restore`."""
         return self.count, self._tensor, self._lacks, self._room, self._to_clear, self._given_up
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Take the memory of that time again, with whatever values are in it now."""
+        """Go back to the memory of a snapshot; the values are those that it holds now."""
         if state[0] != self.count:
             self.release()
         self.count, self._tensor, self._lacks, self._room, self._to_clear, self._given_up = state
         self._host_is_newest = False
 
     def forget(self) -> None:
-        """New values are about to be put here: the old ones' memory may serve to make them."""
+        """Free the values of an activation that is about to be replaced, so that their memory can be reused."""
         if not self.stable and not self.viewed:
             self._tensor = self._lacks = self._room = None
 
     def resize(self, count: int) -> None:
-        """Hold `count` values, which may be of another shape now.
-
-        They are the first of those that the memory holds, if it has room for so many; else zeros.
-        """
+        """Hold `count` values: the first ones of the present memory if it is large enough, else zeros."""
         self._make_whole()
         if count == self.count:
             return
@@ -191,7 +188,7 @@ class Storage:
             self._room, self._tensor = room, room[:count]
 
     def clear(self) -> None:
-        """Make all values zero; many of them only when they are asked for."""
+        """Set all values to zero; at least LARGE of them only when they are next read."""
         if self._tensor is None:
             return
         if self.count < LARGE or self.viewed or self._host is not None:
@@ -201,13 +198,13 @@ class Storage:
 
     @property
     def absent(self) -> bool:
-        """Whether no memory is taken."""
+        """Whether no memory is allocated."""
         return self._tensor is None
 
     def make_room(self) -> torch.Tensor | None:
-        """Hand over memory whose values are zero and were not asked for since: a tensor with any values.
+        """Hand over memory for the next gradient, with any values, if the present ones are unread zeros; else None.
 
-        On the CPU, where none is taken yet for many values that will stay, it is new.
+        For a large parameter on the CPU that has no memory yet, it is newly allocated.
         """
         if self._tensor is None and self.stable and self.count >= LARGE and not device.mode_is_gpu():
             return modes.ordinary(device.zeros((self.count,), lasting=True))
@@ -218,7 +215,7 @@ class Storage:
         return room
 
     def add(self, values: torch.Tensor, *, own: bool) -> None:
-        """Add values; if they may be owned and this side has no memory, they become it."""
+        """Add values. own: nobody else uses their memory, which may become this side's."""
         own = own and values.is_contiguous() and values.untyped_storage().nbytes() == 4 * self.count
         if own and self._tensor is None and values.dtype == torch.float32:
             self._tensor = modes.ordinary(values)
@@ -229,17 +226,17 @@ class Storage:
             self.tensor(values.shape).add_(values)
 
     def give_up(self, why: str) -> None:
-        """Give the memory back, and the values with it: whoever asks before there are new ones is told why."""
+        """Free the values, unless a NumPy view is alive; reading them before `renew` or `put` raises UsageError."""
         if not self.viewed:
             self.release()
             self._given_up = why
 
     def renew(self) -> None:
-        """Values that were given up are zeros now."""
+        """Allow reading values that were given up; they are zero."""
         self._given_up = ""
 
     def release(self) -> None:
-        """Give the memory back; the values become zeros."""
+        """Free the memory; the values become zero."""
         self._tensor = self._lacks = self._room = self._derived = self._view = self._host = None
         self._host_is_newest = self._to_clear = False
         self._given_up = ""

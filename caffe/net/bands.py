@@ -1,4 +1,4 @@
-"""The layers of a net as stages that compute in bands of rows (caffe/plan/streaming)."""
+"""Bands: the layers of a net as stages that compute bands of rows (caffe/plan/streaming)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -14,11 +14,11 @@ from caffe.plan.streaming.stages import ComputeBand, Stage
 from caffe.plan.streaming.values import StreamedValue
 
 ReadRows = Callable[[int], torch.Tensor]
-"""The next rows of a blob, from the row of this number on."""
+"""row → the next rows of a blob from that row on, N × C × rows × W."""
 
 
 class Bands:
-    """What of a net computes some of its blobs, from others that are given."""
+    """The layers of a net that compute the wanted blobs from given ones, as a chain of stages."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class Bands:
         wanted: Collection[str],
         given: Mapping[str, ReadRows],
     ):
-        """net: its name. given: gives rows of the blobs that have these shapes."""
+        """net: its name. shapes: of the given blobs. given: reads rows of each of them."""
         self._current: dict[int, StreamedValue] = {}
-        """By number, the blobs as the layers so far leave them."""
+        """The value of each blob after the layers so far, by the blob's number."""
         self._producers: dict[int, tuple[Stage, int]] = {}
         unknown = [name for name in wanted if name not in graph.blob_names]
         if unknown:
@@ -70,7 +70,7 @@ class Bands:
 
 
 def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[Node]:
-    """The layers by which the blobs `wanted` come from others, in the order of computation."""
+    """The layers that lead from the given blobs to the wanted ones, in the order of computation."""
     found, missing = [], set(wanted)
     for node in reversed(nodes):
         if missing & set(node.top_ids) and not set(node.top_ids) <= given:

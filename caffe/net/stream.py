@@ -1,4 +1,4 @@
-"""A net computed in bands of rows, from a source that is read in bands, too: whole images of any size."""
+"""Stream: a net computed in bands of rows, from a source that is read in bands, for images too large for memory."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -17,21 +17,21 @@ from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
 READ_AT_ONCE = 2**22
-"""Bytes of the source's rows, as float32."""
+"""Bytes of float32 rows that are read from the source at once."""
 
 
 class Source(Protocol):
-    """An image C×H×W of which rows can be read: an array, a memory map, or an object of one's own."""
+    """An image C×H×W that can be read by rows: an array, a memory map, or an object of one's own."""
 
     @property
     def shape(self) -> Sequence[int]: ...
 
     def __getitem__(self, key: Any) -> Any:
-        """source[:, first:last]: these rows of all channels, as an array of numbers."""
+        """source[:, first:last]: these rows of all channels, an array C × rows × W of numbers."""
 
 
 class Streamed(Protocol):
-    """What is asked of a net."""
+    """The part of Net that streaming uses."""
 
     name: str
     phase: int
@@ -48,7 +48,7 @@ class Streamed(Protocol):
 
 
 class Stream(Iterator[tuple[int, np.ndarray]]):
-    """The bands of one blob, from above downwards: (number of the first row, C × rows × W)."""
+    """An iterator over the bands of one blob, from the top row down: (first row, array C × rows × W)."""
 
     def __init__(self, net: Streamed, source: Source, rows: int | None = None, blob: str | None = None):
         self.net, self._source, self._pool, self._row = net, source, Pool(), 0
@@ -60,19 +60,19 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
         self._read_at_once = max(1, READ_AT_ONCE // (4 * shape[1] * shape[3]))
         self._value = bands.values[name]
         self.shape: tuple[int, ...] = self._value.shape[1:]
-        """Of the whole blob: C × H × W."""
+        """The shape of the whole blob, C × H × W."""
         if not self._value.has_rows:
             raise ShapeError(
                 f"net '{net.name}': blob '{name}' is {shape_text(self._value.shape)}, expected a map, (N, C, H, W), to "
                 "stream. Name another with blob=."
             )
         self.rows: int = rows or self._value.band
-        """So many in each band; the last one may have fewer."""
+        """Rows of each band; the last one may have fewer."""
         self._value.add_taker(lambda: self._row)
 
     @property
     def guard(self) -> Guard:
-        """The net's: while a band is computed, no other thread may use the net."""
+        """The net's guard: while a band is computed, no other thread may use the net."""
         return self.net.guard
 
     @guarded
@@ -91,7 +91,7 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
         return first, found
 
     def _read(self, first: int) -> torch.Tensor:
-        """The source's next rows."""
+        """The next rows of the source, 1 × C × rows × W, on the current device."""
         last = min(first + self._read_at_once, self._source.shape[1])
         rows = np.array(self._source[:, first:last], dtype=np.float32, order="C")
         expected = (self._source.shape[0], last - first, self._source.shape[2])
@@ -112,7 +112,7 @@ def _only_output(net: Streamed) -> str:
 
 
 def _check(net: Streamed, source: Source) -> tuple[int, ...]:
-    """The shape of the net's input for this source."""
+    """The shape of the net's input for this source, 1 × C × H × W. Raises UsageError, ShapeError."""
     if net.phase != caffe_pb2.TEST:
         raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")
     if len(net.inputs) != 1:

@@ -1,4 +1,4 @@
-"""A layer's parameter while it computes: its values, what is made of them, and where their gradient may go."""
+"""Weight: a parameter while its layer computes: values, cached results made of them, memory for the gradient."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from caffe.blob import Blob
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that an operation multiplies by, which does so again in the next pass of the net."""
+    """A parameter as an operand of an operation: what is prepared from its values is kept from pass to pass."""
 
     values: torch.Tensor
     index: int
     _blob: Blob
     _asked: dict[object, object]
-    """Of the layer: what `recurs` was last asked."""
+    """The settings of the last call of `recurs`, by index and key; the layer's."""
     _rooms: dict[int, torch.Tensor | None]
-    """Of the layer: memory for gradients, by index, while it runs backward."""
+    """Memory for gradients, by index, while the layer runs backward; the layer's."""
 
     def of_type(self, kind: torch.dtype) -> torch.Tensor:
-        """The values in this type, kept for the next pass if they have another."""
+        """The values in this dtype; a converted copy is kept for the next pass."""
         if self.values.dtype != kind:
             return self.made_of(torch.Tensor.to, kind)
         if self.values.requires_grad:
@@ -29,7 +29,7 @@ class Weight:
         return self.values
 
     def made_of(self, make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
-        """make(values, *settings), kept until the values may have changed, unless they learn or are viewed."""
+        """make(values, *settings), cached until the values may change; not while they learn or NumPy sees them."""
         values, blob = self.values, self._blob
         if values.requires_grad:
             blob.memory.drop_derived()
@@ -39,20 +39,20 @@ class Weight:
         return values if made is blob.tensor else made
 
     def keeps(self, make: Callable[..., torch.Tensor], *settings: object) -> bool:
-        """Whether `made_of` would make this for many passes, so that it may take long.
+        """Whether `made_of` will serve many passes, so that an expensive preparation pays.
 
-        Not of a parameter that learns, nor of one that a NumPy view of it may change at any time. With settings, such
-        as the size of an image, from the second time on that the same is asked in a row.
+        False for a parameter that learns, and while a NumPy view of it is alive, through which it may change at any
+        time. With settings, such as the size of an image: true from the second call in a row with the same ones.
         """
         if settings and not self.recurs(make, self._blob.memory.stamp, settings):
             return False
         return not self.values.requires_grad and not self._blob.memory.viewed
 
     def recurs(self, key: object, *settings: object) -> bool:
-        """Whether the settings, such as the size of an image, are those that this was last asked with for this key."""
+        """Whether the settings, such as the size of an image, are those of the last call with this key."""
         met, self._asked[self.index, key] = self._asked.get((self.index, key)), settings
         return met == settings
 
     def gradient_memory(self) -> torch.Tensor | None:
-        """While the layer runs backward: memory that the gradient of these values may take, if there is some."""
+        """Memory for the gradient of these values while the layer runs backward; None if there is none to reuse."""
         return self._rooms.get(self.index)

@@ -1,11 +1,11 @@
-"""What layers are made of.
+"""The base classes of layers, and what the engine knows of each layer type.
 
-layer.py        Layer: what pycaffe shows, and what a user's Python layer derives from
-native.py       NativeLayer: what Net calls
-torch_layer.py  TorchLayer: a NativeLayer made of torch functions
-traits.py       what others may rely on of a class
-rows.py         which rows of its bottoms a band of rows of its tops takes
-registry.py     the classes by the names that prototxts give them
+layer.py        Layer: pycaffe's class, from which a user's Python layer derives
+native.py       NativeLayer: the interface that Net calls
+torch_layer.py  TorchLayer: a NativeLayer that computes by torch functions
+traits.py       Traits: facts about a layer type that the plan, the solver and the tools rely on
+rows.py         Rows: which rows of the bottoms a band of rows of the tops needs
+registry.py     the classes by the type names that prototxts use
 """
 
 from caffe.layer_types.base.layer import Layer

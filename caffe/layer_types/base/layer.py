@@ -1,4 +1,4 @@
-"""Layer: what pycaffe shows, and the base class of layers that a user writes in Python (include/caffe/layer.hpp)."""
+"""Layer: pycaffe's class, and the base class of layers that a user writes in Python (include/caffe/layer.hpp)."""
 
 import math
 
@@ -30,7 +30,7 @@ class Layer(NotCopied):
         self._type: str = layer_param.type
         self.param_str: str = layer_param.python_param.param_str
         self.unknown_fields: str = layer_param.unknown_fields
-        """The text of the layer's fields that nobody knows, where `allow_unknown` keeps them."""
+        """The text of the fields that no schema has, where `allow_unknown` keeps them."""
         self.phase: int = layer_param.phase
         self.blobs = BlobVec()
         for proto in layer_param.blobs:
@@ -44,18 +44,18 @@ class Layer(NotCopied):
         return self._type
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Read the settings, make the parameters."""
+        """Read the settings and make the parameters; called once."""
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Give the tops their shapes. Called before every forward."""
+        """Give the tops their shapes; called before every forward."""
         raise NotImplementedError(f"{type(self).__name__} has no reshape(bottom, top); write it")
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Compute the data of the tops from that of the bottoms."""
+        """Compute the data of the tops from the data of the bottoms."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(bottom, top); write it")
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
-        """Compute the diffs of the bottoms, where propagate_down wants them, and add to those of the parameters."""
+        """Compute the diffs of the bottoms for which propagate_down is true, and add to the diffs of the parameters."""
         raise NotImplementedError(
             f"{type(self).__name__} has no backward(top, propagate_down, bottom); write it, "
             "or set propagate_down: false"
@@ -63,7 +63,7 @@ class Layer(NotCopied):
 
 
 def _given(proto: caffe_pb2.BlobProto, owner: str) -> np.ndarray:
-    """The values of a parameter that stands in the net's own text."""
+    """The values of a parameter that the prototxt itself contains, an array of its shape."""
     shape = check_shape(shape_of(proto), f"{owner}: blobs")
     count = len(proto.data) or len(proto.double_data)
     if count != math.prod(shape):

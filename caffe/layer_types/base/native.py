@@ -1,4 +1,4 @@
-"""NativeLayer: what Net calls."""
+"""NativeLayer: the interface of a layer that Net calls."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -13,27 +13,27 @@ from caffe.proto import caffe_pb2
 from caffe.shapes import Shape
 
 Count = int | tuple[int, int | None]
-"""So many, or (at least, at most); None: no limit."""
+"""A number of blobs, or (minimum, maximum); a maximum of None is no limit."""
 
 
 class NativeLayer(Layer):
-    """What Net calls: a layer with its place in the net."""
+    """A layer as Net calls it: how many blobs it takes, what it knows of its place in the net, and its traits."""
 
     bottoms: Count = (0, None)
     tops: Count = (0, None)
     equal_bottoms_and_tops: ClassVar[bool] = False
     loss: ClassVar[bool] = False
-    """A loss layer: its first top has loss weight 1 unless the net says otherwise, and may go unnamed."""
+    """Whether it is a loss layer: its first top has loss weight 1 unless the net says otherwise, and needs no name."""
     no_gradient: ClassVar[tuple[int, ...]] = ()
     """Indices of the bottoms that have no gradient, such as labels."""
     settings: ClassVar[str | tuple[str, ...]] = ()
-    """The message (or messages) of LayerParameter that this type reads."""
+    """The field (or fields) of LayerParameter that hold the settings of this type."""
     defaults: ClassVar[dict[str, Any]] = {}
-    """What stands in the message `settings`, where that is a program's own: name → default."""
+    """The settings of a type that a program registers, with their defaults; empty where the schema has them."""
     ignored: ClassVar[dict[str, str]] = {}
-    """Fields of it that are not read, and why."""
+    """Fields of `settings` that this type does not read, each with the reason."""
     traits: Traits = Traits()
-    """What others may rely on."""
+    """Facts that the plan, the solver and the tools rely on."""
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
@@ -41,7 +41,7 @@ class NativeLayer(Layer):
         self.propagate_down: list[bool] = []
         self.param_propagate_down: list[bool] = []
         self.prepares_backward = False
-        """Whether forward keeps what backward needs; Net decides, as it does about propagate_down."""
+        """Whether forward records what backward will need; set by Net, as propagate_down is."""
         self.in_place = False
 
     @property
@@ -56,7 +56,7 @@ class NativeLayer(Layer):
 
     @property
     def message(self) -> Any:
-        """The settings that the prototxt gives the layer: the message that `settings` names."""
+        """The layer's settings as the prototxt gives them: the message in the field that `settings` names."""
         assert isinstance(self.settings, str)
         return own_settings.of_layer(self.layer_param, self.settings)
 
@@ -64,14 +64,14 @@ class NativeLayer(Layer):
         return f"layer '{self.name}' ({self.type})"
 
     def loss_weight(self, top_index: int) -> float:
-        """The weight of one top in the net's loss (0: none)."""
+        """The weight of one top in the net's loss; 0 if it is no part of the loss."""
         weights = self.layer_param.loss_weight
         if top_index < len(weights):
             return weights[top_index]
         return 1.0 if self.loss and not weights and top_index == 0 else 0.0
 
     def check_blob_counts(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        """Layer::CheckBlobCounts: refuse a number of bottoms or tops that this type does not take."""
+        """Raise NetError for a number of bottoms or tops that this type does not take (Layer::CheckBlobCounts)."""
         for kind, blobs, wanted, verb in (
             ("bottom", bottom, self.bottoms, "takes"),
             ("top", top, self.tops, "produces"),
@@ -92,31 +92,31 @@ class NativeLayer(Layer):
             )
 
     def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:
-        """The blobs of this layer in a file (arrays, or None), in the order and of the shapes of its parameters."""
+        """Arrange the blobs of a file (arrays, or None) in the order and the shapes of this layer's parameters."""
         return stored
 
     def rows(self, *bottoms: Shape) -> Rows | None:
-        """Which rows of its bottoms, of these shapes with four axes, a band of rows of the tops takes; None: all."""
+        """Which rows of the bottoms, each of shape (N, C, H, W), a band of rows of the tops needs; None: all rows."""
         return Rows() if self.traits.row_by_row else None
 
     def zero_at_zero(self) -> bool:
-        """Whether tops are zero where all bottoms are, with the parameters' present values."""
+        """Whether tops are zero wherever all bottoms are zero, given the parameters' present values."""
         return self.traits.zero_at_zero
 
     def flat_at_zero(self) -> bool:
-        """Whether bottoms that are zero get no gradient, with the parameters' present values."""
+        """Whether bottoms that are zero get a zero gradient, given the parameters' present values."""
         return self.traits.flat_at_zero
 
     def uses_of_weights(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
-        """How often forward uses each weight of its matrices and kernels; 0: it has none."""
+        """How many multiplications forward makes with each weight of its matrices and kernels; 0 if it has none."""
         return 0
 
     def operations(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> int:
-        """Floating-point operations of forward (see caffe/net/work.py); here, if it computes: one for each value."""
+        """Floating-point operations of forward (caffe/net/work.py); by default one for each value of the tops."""
         if uses := self.uses_of_weights(bottom, top):
             return 2 * uses * sum(blob.count for blob in self.blobs if len(blob.shape) > 1)
         return sum(blob.count for blob in top) if self.traits.handling is Handling.COMPUTED else 0
 
     def allow_force_backward(self, bottom_index: int) -> bool:
-        """Whether `force_backward: true` asks for the gradient of this bottom."""
+        """Whether `force_backward: true` makes backward compute the gradient of this bottom."""
         return bottom_index not in self.no_gradient

@@ -1,4 +1,4 @@
-"""The layer classes by the names that prototxts give them (LayerRegistry, include/caffe/layer_factory.hpp)."""
+"""The layer classes by the type names that prototxts use (LayerRegistry, include/caffe/layer_factory.hpp)."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -13,29 +13,30 @@ L = TypeVar("L", bound=type[NativeLayer])
 REGISTRY: dict[str, type[NativeLayer]] = {}
 """BVLC Caffe's types, by name."""
 ADDED: dict[str, type[NativeLayer]] = {}
-"""Types of forks, and those that programs register."""
+"""Types of Caffe's forks, and types that programs register."""
 
 BY_DIALECT: dict[tuple[str, str], type[NativeLayer]] = {}
-"""What a type of these means in a dialect that the user chooses (caffe/dialect.py): (dialect, type) → class."""
+"""(dialect, type) → the class that the type name means in that dialect (caffe/dialect.py)."""
 
 
 def layer_type(cls: L) -> L:
-    """Register a layer class: its name is the `type` that prototxts name."""
+    """Register a layer class under its own name, as the `type` of prototxts."""
     REGISTRY[cls.__name__] = cls
     return cls
 
 
 def layer_class(name: str) -> type[NativeLayer] | None:
-    """The class of a layer type, BVLC's or added."""
+    """The class of a layer type, BVLC's or added; None for a name that nobody registered."""
     return REGISTRY.get(name) or ADDED.get(name)
 
 
 def known_types() -> list[str]:
+    """The names of all registered types, in alphabetical order."""
     return sorted({*REGISTRY, *ADDED})
 
 
 def create(layer_param: caffe_pb2.LayerParameter, dialects: Sequence[str] = ()) -> NativeLayer:
-    """The layer that a LayerParameter names (LayerRegistry). NetError, with the closest name, for an unknown type."""
+    """Make the layer that a LayerParameter describes. Raises NetError, with the closest name, for an unknown type."""
     meant = [BY_DIALECT[key] for name in dialects if (key := (name, layer_param.type)) in BY_DIALECT]
     cls = meant[0] if meant else layer_class(layer_param.type)
     if cls is None:

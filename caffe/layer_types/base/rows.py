@@ -1,7 +1,7 @@
-"""Which rows of its bottoms a layer takes for a band of rows of its top: by this, maps are streamed.
+"""Which rows of its bottoms a layer needs to compute a band of rows of its tops. Streaming (caffe/plan) rests on it.
 
-A band is rows first … last − 1 of a map. Rows that a band takes beyond the edges of a bottom are its border: whoever
-runs the layer lays them out, so that a layer that takes bands does not pad along the rows itself.
+A band is the rows first … last − 1 of a map. The rows that it needs beyond the edges of a bottom are padding, which the
+caller adds: a layer that computes bands does not pad along the rows itself.
 """
 
 from dataclasses import dataclass
@@ -11,48 +11,48 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Taken:
-    """What a band of the top takes of one bottom."""
+    """The rows first … last − 1 of one bottom that a band of the top needs, and the padding around them."""
 
     first: int
     last: int
     above: int = 0
-    """Rows of border above these; `below` likewise."""
+    """Rows of padding above them; `below`: under them."""
     below: int = 0
     surplus: int = 0
-    """Of what the layer computes from them, so many rows lie above the band; what lies below it is left out, too."""
+    """The layer computes this many rows above the band, and perhaps some below it; the caller cuts both off."""
     shape_only: bool = False
-    """The layer looks at the bottom's shape alone: rows with any values do, as many as the band has."""
+    """The layer uses only the shape of this bottom: it gets as many rows as the band has, with any values."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Each row of the tops is computed from the same row of every bottom."""
+    """Row r of the tops is computed from row r of every bottom. Subclasses describe other layers."""
 
     @property
     def step(self) -> int:
-        """Bands whose height is a multiple of this take least."""
+        """Bands whose height is a multiple of this many rows compute the fewest rows twice."""
         return 1
 
     @property
     def border(self) -> float:
-        """The values of the border."""
+        """The value of the padding."""
         return 0.0
 
     def taken(self, bottom: int, first: int, last: int, height: int) -> Taken:
-        """What a band first … last − 1 of the top takes of a bottom of so many rows."""
+        """What the rows first … last − 1 of the top need of bottom number `bottom`, which has `height` rows."""
         return Taken(first, last)
 
 
 @dataclass(frozen=True)
 class WindowRows(Rows):
-    """Windows slide over the rows, `extent` high, from stride · row − pad on."""
+    """A sliding window: row r of the top sees the `extent` rows of the bottom from stride · r − pad on."""
 
     extent: int
     stride: int
     pad: int
     filled: float = 0.0
     hang: bool = False
-    """The last window may hang over the border: what lies beyond does not count."""
+    """Whether the last window may reach beyond the padding; what lies there does not count."""
 
     @property
     def border(self) -> float:
@@ -70,7 +70,10 @@ class WindowRows(Rows):
 
 @dataclass(frozen=True)
 class Spread(Rows):
-    """Each row of the bottom is spread over `extent` rows of the top, from stride · row − pad on; extent ≥ stride."""
+    """A transposed window: row r of the bottom adds to `extent` rows of the top from stride · r − pad on.
+
+    extent ≥ stride.
+    """
 
     extent: int
     stride: int
@@ -88,7 +91,7 @@ class Spread(Rows):
 
 @dataclass(frozen=True)
 class Shifted(Rows):
-    """Row r of the top is row r + offset of the first bottom; of the others only the shape counts."""
+    """A crop: row r of the top is row r + offset of the first bottom; the others give only their shape."""
 
     offset: int
 
@@ -98,7 +101,7 @@ class Shifted(Rows):
 
 @dataclass(frozen=True)
 class Repeated(Rows):
-    """Each row of the bottom becomes `times` rows."""
+    """Nearest-neighbour upsampling: each row of the bottom becomes `times` rows of the top."""
 
     times: int
 
@@ -113,14 +116,14 @@ class Repeated(Rows):
 
 @dataclass(frozen=True)
 class Resized(Rows):
-    """Rows between two of the bottom, corners upon corners: `inner` rows from `cut` on become `outer` ones."""
+    """Bilinear resizing with aligned corners: the `inner` rows of the bottom from row `cut` on become `outer` rows."""
 
     inner: int
     outer: int
     cut: int
 
     def source(self, row: int) -> float:
-        """Where a row of the top lies among the inner rows, in the precision in which torch has it."""
+        """The position of a row of the top among the inner rows, rounded as torch rounds it (float32)."""
         if self.outer == 1:
             return 0.0
         return float(np.float32(self.inner - 1) / np.float32(self.outer - 1) * np.float32(row))

@@ -1,7 +1,6 @@
-"""TorchLayer: a layer made of torch functions.
+"""TorchLayer: a layer that computes by torch functions.
 
-It answers three questions, in `setup`, `top_shapes` and `compute`; autograd is local to the layer, blobs are the
-boundary.
+A subclass writes `setup`, `top_shapes` and `compute`. Autograd is local to the layer: it starts and ends at the blobs.
 """
 
 from collections.abc import Sequence
@@ -23,36 +22,36 @@ from caffe.shapes import Shape, shape_text
 
 
 class TorchLayer(NativeLayer):
-    """A layer whose gradient autograd derives from `compute`."""
+    """A layer whose author writes `compute` on tensors; its gradient comes from autograd."""
 
     tensors: list[torch.Tensor]
-    """The parameters, while `compute` runs."""
+    """The values of the parameters; set only while `compute` runs."""
     _params_added = 0
     traits = Traits(replaces_tops=True)
     differentiable: ClassVar[bool] = True
-    """False: backward is refused, as Caffe refuses it (NOT_IMPLEMENTED)."""
+    """If false, backward raises NetError, where Caffe has NOT_IMPLEMENTED."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
         self._shaped_for: list[Shape] | None = None
         self._shapes: Sequence[Shape] = ()
-        """Of the tops, for bottoms of the shapes `_shaped_for`."""
+        """The shapes of the tops, for bottoms of the shapes `_shaped_for`."""
         self._asked: dict[object, object] = {}
         self._rooms: dict[int, torch.Tensor | None] = {}
-        """See Weight."""
+        """Memory for the gradients of parameters while backward runs (see ops/weight.py)."""
 
     def top_shapes(self, *bottoms: Shape) -> Sequence[Shape]:
-        """The shapes of the tops, from the shapes of the bottoms; here: all like the first bottom."""
+        """The shapes of the tops, given the shapes of the bottoms; by default each is that of the first bottom."""
         outputs = max(1, len(self.layer_param.top))
         return [bottoms[0]] * outputs
 
     def compute(self, *bottoms: torch.Tensor) -> torch.Tensor | Sequence[torch.Tensor]:
-        """The tops. Pure: never writes its inputs, may be run again, knows no device."""
+        """Compute the tops, of the shapes of `top_shapes`. A pure function: it never writes its inputs."""
         raise NotImplementedError
 
     def add_param(self, shape: Sequence[int], filler: caffe_pb2.FillerParameter) -> None:
-        """Append a parameter, filled by a FillerParameter; one that the prototxt brought along stays."""
+        """Append a parameter of this shape and fill it, unless the prototxt gave its values. Raises ShapeError."""
         index = self._params_added
         self._params_added += 1
         if index < len(self.blobs):
@@ -69,7 +68,7 @@ class TorchLayer(NativeLayer):
         self.blobs[-1].tensor = fillers.fill(filler, tuple(shape), str(self))
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Give the tops the shapes of `top_shapes`."""
+        """Give the tops the shapes of `top_shapes`. Raises ShapeError for more values than a blob can have."""
         shapes = [blob.shape for blob in bottom]
         if shapes != self._shaped_for:
             self._shapes, self._shaped_for = self.top_shapes(*shapes), shapes
@@ -79,25 +78,25 @@ class TorchLayer(NativeLayer):
             blob.reshape(*shape)
 
     def weight(self, index: int = 0) -> Weight:
-        """One of the parameters, while `compute` runs: `tensors[index]`, for operations of caffe.ops."""
+        """Parameter `index` as an argument of the operations of caffe.ops; only while `compute` runs."""
         return Weight(self.tensors[index], index, self.blobs[index], self._asked, self._rooms)
 
     def _cast(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-        """The bottoms in the precision that the layer computes in."""
+        """The bottoms in the operand dtype of the layer."""
         if self.traits.precision is Precision.ANY:
             return inputs
         kind = device.factor_type() if self.traits.precision is Precision.CHOSEN else torch.float32
         return [x.to(kind) for x in inputs]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
-        """Give the tops what `compute` makes of the bottoms, recorded for backward where that is wanted."""
+        """Run `compute` on the bottoms, and keep the autograd graph if backward will need it."""
         inputs = [blob.tensor.clone() if self.in_place and blob.memory.viewed else blob.tensor for blob in bottom]
         outputs = self._run(inputs, record=self.prepares_backward)
         for blob, values in zip(top, outputs, strict=False):
             blob.tensor = values.data  # not detach(): a layer in place may write over it
 
     def twin(self) -> "TorchLayer":
-        """This layer once more, on the same parameters, to compute with other shapes; it records nothing."""
+        """A second layer on the same parameters, to compute with other shapes; it keeps nothing for backward."""
         made = type(self).__new__(type(self))
         vars(made).update(vars(self))
         made.prepares_backward, made._record, made._shaped_for = False, None, None
@@ -105,10 +104,10 @@ class TorchLayer(NativeLayer):
         return made
 
     def take_bands(self) -> None:
-        """From now on, bottoms are bands of rows that have their border along the rows already."""
+        """Compute bands from now on: bottoms are then bands of rows, already padded along the rows."""
 
     def forward_band(self, bottom: list[Blob], top: list[Blob], first: int, last: int) -> None:
-        """Compute rows first … last − 1 of the tops, and perhaps some around them, from what `rows` takes for them."""
+        """Compute rows first … last − 1 of the tops, and perhaps some around them, from the bands that they need."""
         self.reshape(bottom, top)
         self.forward(bottom, top)
 
@@ -128,7 +127,7 @@ class TorchLayer(NativeLayer):
         return outputs
 
     def backward(self, top: list[Blob], propagate_down: list[bool], bottom: list[Blob]) -> None:
-        """Differentiate `compute`: diffs of bottoms are set, those of parameters added to."""
+        """Differentiate `compute`: set the diffs of the bottoms, add to those of the parameters. Raises NetError."""
         for index in self.no_gradient:
             if index < len(propagate_down) and propagate_down[index]:
                 raise NetError(f"{self}: {self.type} Layer cannot backpropagate to label inputs (bottom {index}).")
@@ -167,18 +166,18 @@ class TorchLayer(NativeLayer):
 
 
 def _is_alone(values: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
-    """Whether no other tensor of `others` has the memory of this one."""
+    """Whether no other tensor of `others` shares memory with this one."""
     memory = values.untyped_storage().data_ptr()
     return not any(other is not values and other.untyped_storage().data_ptr() == memory for other in others)
 
 
 def _recording(*, wanted: bool) -> AbstractContextManager[None]:
-    """Autograd on or off; it is off in inference mode, in which somebody may have called a layer without its net."""
+    """Switch autograd on or off, also where the caller of a layer without its net is in torch's inference mode."""
     leaves = wanted and torch.is_inference_mode_enabled()
     return torch.inference_mode(False) if leaves else torch.set_grad_enabled(wanted)
 
 
 def _leaf(values: torch.Tensor, wanted: bool) -> torch.Tensor:
-    """An alias of a blob's tensor for autograd to start from; later writes to the blob are seen, not refused."""
+    """An alias of a blob's tensor as a leaf of autograd: writing to the blob later is allowed, and is seen."""
     alias = values.data
     return alias.requires_grad_() if wanted and alias.is_floating_point() else alias

@@ -1,7 +1,7 @@
-"""Traits: what others may rely on of a layer class.
+"""Traits: facts about a layer class that the plan, the solver and the tools rely on.
 
-The defaults hold for any layer whatever: who adds a layer and says nothing gets right results, if not the fastest.
-tests/test_traits.py compares what the classes say with what their layers do.
+The defaults are true of every layer: a layer that declares nothing is computed correctly, if not as fast as it could
+be. tests/test_traits.py compares the traits of each class with what its layers do.
 """
 
 from collections.abc import Callable
@@ -12,24 +12,24 @@ import torch
 
 
 class Precision(Enum):
-    """Which type the bottoms have when a TorchLayer's `compute` gets them."""
+    """The operand dtype: the dtype of the bottoms that a TorchLayer's `compute` gets."""
 
     SINGLE = "float32"
-    CHOSEN = "what the user chose by caffe.set_precision; parameters come as float32"
-    ANY = "whatever the layers before made of them; the tops have the same"
+    CHOSEN = "the one that caffe.set_precision chose; parameters are float32"
+    ANY = "that of the layers before; the tops have the same"
 
 
 class Handling(Enum):
-    """What forward does with its bottoms' numbers."""
+    """What forward does with the values of its bottoms."""
 
     COMPUTED = "tops are computed from them"
     MOVED = "tops are copies of some of them"
-    UNTOUCHED = "tops are the same memory, of the bottoms or of a parameter, or keep what they held"
+    UNTOUCHED = "tops share the memory of the bottoms or of a parameter, or keep the values that they had"
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What a position of the top sees of the bottom along one axis: `extent` pixels from stride · position − pad on."""
+    """Along one axis, position p of the top sees the `extent` pixels of the bottom from stride · p − pad on."""
 
     extent: int = 1
     stride: int = 1
@@ -38,43 +38,42 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class Traits:
-    """Facts about a class of layers; where settings decide, `setup` gives the layer its own."""
+    """Facts about a layer class; where they depend on settings, `setup` gives the layer traits of its own."""
 
     needs_tops: bool = True
-    """Tops must stay as forward left them: backward reads them, or their memory is a bottom's or the layer's own.
+    """Tops must keep their values after forward: backward reads them, or they share memory with a bottom or the layer.
 
-    If not, a layer in place that follows may write over them.
+    If false, an in-place layer after this one may overwrite them.
     """
     needs_record: bool = True
-    """Backward needs more than what the blobs hold: forward keeps it."""
+    """Backward needs more than the values of the blobs, which forward must record."""
     replaces_tops: bool = False
-    """Forward makes new tensors of its tops, whatever they held: that memory may serve for other things before."""
+    """Forward makes new tensors for its tops, so that the memory of the old ones may be reused before it runs."""
     replayable: bool = False
-    """Computes from blobs alone: Python neither looks at values nor carries anything from one pass to the next.
+    """Results depend on blobs alone: Python reads no values and carries no state from one pass to the next.
 
-    The passes of a net whose layers all are may be recorded (caffe/plan/replay.py).
+    The passes of a net may be recorded as CUDA graphs if all of its layers are replayable (caffe/plan/replay.py).
     """
     precision: Precision = Precision.SINGLE
     handling: Handling = Handling.COMPUTED
     fed_by_user: bool = False
-    """Its tops are the inputs of the net."""
+    """Its tops are the inputs of the net, which the user fills."""
     weighted: bool = False
-    """Tops are bottoms times the first parameter; all other parameters are added."""
+    """Tops are a product of the bottoms and the first parameter, plus the other parameters."""
     multiplies_bottoms: bool = False
-    """Tops are products of the bottoms, perhaps with a parameter added."""
+    """Tops are products of the bottoms, perhaps plus a parameter."""
     row_by_row: bool = False
-    """Of maps (N, C, H, W), each row of the tops is computed from the same row of every bottom, and from nothing else.
-    """
+    """For maps (N, C, H, W), row r of the tops depends on row r of the bottoms alone."""
     zero_at_zero: bool = False
-    """Tops are zero where all bottoms are."""
+    """Tops are zero wherever all bottoms are zero."""
     flat_at_zero: bool = False
-    """Bottoms that are zero get a gradient of zero, whatever the tops' gradient is."""
+    """Where a bottom is zero its gradient is zero, whatever the gradient of the tops."""
     receptive_field: tuple[ReceptiveField, ReceptiveField] | None = None
-    """Along rows and columns, where the layer has one bottom, (N, C, H, W), and one top; None: it does not say.
+    """The receptive field along rows and columns of a layer with one bottom (N, C, H, W) and one top; None: unknown.
 
-    All positions compute the same of what they see, and pixels beyond the map count as zeros or not at all.
+    All positions apply the same function to what they see; pixels beyond the map count as zero, or not at all.
     """
     is_conv2d: bool = False
-    """One call of ops.conv2d makes the one top of the one bottom, wherever the kernel fits into that and its pad."""
+    """The layer is one call of ops.conv2d, from one bottom to one top, if the kernel fits into the padded bottom."""
     over_bottom: Callable[[torch.Tensor], torch.Tensor] | None = None
-    """What the layer computes of its one bottom, written over it; for layers whose backward needs their top alone."""
+    """The layer's function of its one bottom, computed in place; only for layers whose backward needs the top alone."""

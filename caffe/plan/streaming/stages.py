@@ -1,4 +1,4 @@
-"""A layer that computes maps from others, a band of rows at a time."""
+"""Stage: a layer that computes its tops from its bottoms band by band."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,17 +9,19 @@ from caffe.layer_types.base import Rows
 from caffe.plan.streaming.values import StreamedValue
 
 BAND = 2**23
-"""Bytes of a band, of what is taken for it or of what is computed: so many at most, if that is enough rows."""
+"""Bytes; the largest band of any bottom or top, unless that were fewer than LEAST_ROWS rows."""
 LEAST_ROWS = 8
+"""Rows of a band, at least."""
 LEAST_STEPS = 8
+"""Steps (Rows.step) of a band, at least, where a step is more than a row."""
 ALIGNED = 4
-"""Winograd's convolutions compute so many rows together."""
+"""Rows that Winograd's convolutions compute together; bands are multiples of it."""
 
 ComputeBand = Callable[[list[torch.Tensor], int, int], Sequence[torch.Tensor]]
 
 
 class Stage:
-    """One layer, or several of which all but the first work in place."""
+    """A layer, with the in-place layers that follow it."""
 
     def __init__(
         self,
@@ -29,9 +31,11 @@ class Stage:
         compute: ComputeBand,
         where: torch.device,
     ):
-        """shapes: of the tops. rows: which rows of the bottoms those of the tops take (caffe/layer_types/base/rows.py);
-        None: all of them. compute(bands, first, last) gives the tops' rows first … last − 1, and perhaps some around
-        them. where: the device of the tops."""
+        """shapes: of the tops. rows: which rows of the bottoms a band needs; None: all of them.
+
+        compute(bands, first, last) returns rows first … last − 1 of the tops, and perhaps some around them.
+        where: the device of the tops.
+        """
         self._bottoms, self._rows, self._compute = bottoms, rows, compute
         self._in_place: list[tuple[int, ComputeBand]] = []
         self.tops = [StreamedValue(shape, self.advance, where) for shape in shapes]
@@ -44,7 +48,7 @@ class Stage:
             bottom.add_taker(lambda index=index: self._first_needed(index))  # type: ignore[misc]
 
     def _chunk(self) -> int:
-        """How many rows are computed at once."""
+        """The number of rows in a band of the tops."""
         sizes = [top.row_size for top in self.tops]
         sizes += [bottom.row_size * bottom.height // max(self._height, 1) for bottom in self._bottoms]
         step = self._rows.step
@@ -81,7 +85,7 @@ class Stage:
             bottom.give_up()
 
     def follow(self, top: int, compute: ComputeBand) -> None:
-        """Have each band of a top worked on by another layer, row by row, before anybody takes it."""
+        """Let an in-place layer that works row by row compute each band of a top before others read it."""
         self._in_place.append((top, compute))
 
     def _followed(self, tops: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""A map that is computed from above downwards, a band at a time, and given up likewise."""
+"""StreamedValue: a map that is computed band by band, from the top row down, and freed in the same order."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,50 +6,50 @@ from collections.abc import Callable
 import torch
 
 MOST_UNUSED = 2
-"""Rows that are left of a band move to memory of their own where they are at most 1 / MOST_UNUSED of it."""
+"""The remaining rows of a band are copied, and the band is freed, once they are at most 1 / MOST_UNUSED of it."""
 
 
 class StreamedValue:
-    """The rows of a map (N, C, H, W) that are computed and will still be taken; of other shapes, all or nothing."""
+    """The rows of a map (N, C, H, W) that are computed and still needed; a value of another shape is one row."""
 
     def __init__(self, shape: tuple[int, ...], advance: Callable[[], None], where: torch.device):
-        """advance: computes the next band, and puts it here, on the device `where`."""
+        """advance: computes the next band and calls `put` with it. where: the device of the bands."""
         self.shape = shape
         self.has_rows = len(shape) == 4
         self.height = shape[2] if self.has_rows else 1
         self.band = self.height
-        """So many rows come at once."""
+        """Rows of each band that `advance` puts."""
         self.end = 0
-        """So many rows are computed."""
+        """Rows computed so far."""
         self._advance, self.device = advance, where
         self._takers: list[Callable[[], int]] = []
         self._bands: deque[tuple[int, torch.Tensor]] = deque()
 
     @property
     def row_size(self) -> int:
-        """Bytes of a row."""
+        """Bytes of a row (float32)."""
         count = 4
         for axis, size in enumerate(self.shape):
             count *= 1 if self.has_rows and axis == 2 else size
         return count
 
     def add_taker(self, first_needed: Callable[[], int]) -> None:
-        """Somebody takes rows: first_needed() is the first that he will still take."""
+        """Register a reader of rows; first_needed() is the first row that it still needs."""
         self._takers.append(first_needed)
 
     def compute_to(self, last: int) -> None:
-        """Have rows 0 … last − 1 computed."""
+        """Compute bands until rows 0 … last − 1 are there."""
         while self.end < last:
             self._advance()
 
     def put(self, band: torch.Tensor) -> None:
-        """The next rows."""
+        """Append the next band of rows, N × C × rows × W."""
         first, self.end = self.end, self.end + (band.shape[2] if self.has_rows else 1)
         if self._takers:
             self._bands.append((first, band))
 
     def take(self, first: int, last: int) -> torch.Tensor:
-        """Rows first … last − 1, which are computed and were not given up; only to be read."""
+        """Rows first … last − 1, N × C × rows × W, which must be computed and not yet freed; only to be read."""
         if not self.has_rows:
             return self._bands[0][1]
         parts = []
@@ -64,7 +64,7 @@ class StreamedValue:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
     def give_up(self) -> None:
-        """Forget the rows that nobody will take any more."""
+        """Free the rows that no reader needs any more."""
         needed = min(taker() for taker in self._takers)
         while self._bands and self._bands[0][0] + (self._bands[0][1].shape[2] if self.has_rows else 1) <= needed:
             self._bands.popleft()
