@@ -25,7 +25,8 @@ INSTEAD = {
     "fcn demo": "fcn demo --help",
     "make test": "make -n test",
     "make voc-fcn8s": "make -n voc-fcn8s",
-    "make mine": "make mine ARGS='--iterations 1'",
+    "fcn data fetch voc2011 sbd vgg16": "fcn data list",
+    "fcn solve mine --chain": "fcn solve mine --chain --iterations 1",
     "caffe train --solver=solvers/demo-classifier.prototxt": "sed s/max_iter:.*/max_iter:1/ "
     "solvers/demo-classifier.prototxt > short.prototxt && caffe train --solver=short.prototxt",
     "caffe time --model=nets/voc-fcn8s/deploy.prototxt": "caffe time --model=nets/demo-fcn8s/deploy.prototxt "
