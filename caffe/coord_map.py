@@ -66,7 +66,7 @@ class CropError(NetError, AssertionError):
 
 
 def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """Of a layer that slides a kernel: the last axis before the spatial ones, and stride, extent and padding by axis.
+    """Of a sliding kernel: the last axis before the spatial ones; stride, extent and padding, one value for each axis.
 
     The extent of a kernel counts dilation: `(kernel_size - 1) * dilation + 1`. Raises UndefinedMapException without a
     kernel size, as for a global pooling, and CropError for the settings that end in `_h` and `_w`.
@@ -89,7 +89,7 @@ def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def crop_params(fn: Function) -> tuple[int, np.ndarray]:
-    """The first axis that a Crop layer crops, and its offset by axis."""
+    """The first axis that a Crop layer crops, and its offsets, one value or one for each axis from there."""
     settings = fn.params.get("crop_param", fn.params)
     return settings.get("axis", 2), np.array(settings.get("offset", 0), ndmin=1)
 

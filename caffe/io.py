@@ -51,12 +51,12 @@ def __getattr__(name: str) -> Any:
 
 
 def arraylist_to_blobprotovector_str(arraylist: Iterable[np.ndarray]) -> bytes:
-    """Arrays as the bytes of a BlobProtoVector."""
+    """Arrays of any shapes as the bytes of a BlobProtoVector."""
     return caffe_pb2.BlobProtoVector(blobs=map(array_to_blobproto, arraylist)).SerializeToString()
 
 
 def blobprotovector_str_to_arraylist(str: bytes) -> list[np.ndarray]:
-    """The arrays in the bytes of a BlobProtoVector."""
+    """The arrays, each of its own shape, in the bytes of a BlobProtoVector."""
     return [blobproto_to_array(blob) for blob in caffe_pb2.BlobProtoVector.FromString(str).blobs]
 
 

@@ -88,9 +88,11 @@ class NYUDSegDataLayer(SegDataLayer):
         return self.folder("nyud_dir", "data", "images", f"img_{name}.png")
 
     def depth_file(self, name: str) -> str:
+        """The path of a depth image, in millimetres."""
         return self.folder("nyud_dir", "data", "depth", f"img_{name}.png")
 
     def hha_file(self, name: str) -> str:
+        """The path of an image's HHA, if it was computed before."""
         return self.folder("nyud_dir", "data", "hha", f"img_{name}.png")
 
     def label_file(self, name: str) -> str:

@@ -96,6 +96,6 @@ class CCNNLossLayer(_TagLoss):
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the first axis."""
+    """The logarithm of the softmax over the first axis; of the shape of the scores."""
     below = scores - scores.max(0)
     return below - np.log(np.exp(below).sum(0))

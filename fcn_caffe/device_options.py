@@ -9,6 +9,7 @@ from fcn_caffe import engine
 
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Add --gpu, --cpu and --precision to a command."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--gpu", type=int, metavar="N", help="compute on GPU N")
     group.add_argument("--cpu", action="store_true", help="compute on the CPU (the default)")

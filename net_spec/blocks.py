@@ -68,10 +68,12 @@ def conv_relu(bottom: Top, width: int, kernel_size: int, **settings: Any) -> tup
 
 
 def max_pool(bottom: Top, kernel_size: int, stride: int, **settings: Any) -> Top:
+    """A max pooling layer."""
     return L.Pooling(bottom, pool=P.Pooling.MAX, kernel_size=kernel_size, stride=stride, **settings)
 
 
 def dropout(bottom: Top, ratio: float) -> Top:
+    """An in-place Dropout layer."""
     return L.Dropout(bottom, dropout_ratio=ratio, in_place=True)
 
 

@@ -36,6 +36,7 @@ class CrfRnn(Variant):
     foreign: ClassVar[tuple[str, ...]] = ("MultiStageMeanfield",)
 
     def can_be_made(self) -> bool:
+        """Whether the Caffe that is imported has the CRF layer's message."""
         return FIELD in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
 
     def net(self, phase: str) -> Any:

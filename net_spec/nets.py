@@ -149,6 +149,7 @@ class ClassifierNet:
     phases: tuple[str, ...] = (DEPLOY, "conv")
 
     def net(self, phase: str) -> Any:
+        """The NetParameter of one of `phases`."""
         n, size = NetSpec(), self.trunk.size
         n.data = L.Input(input_param={"shape": {"dim": [TEN_CROPS if phase == DEPLOY else 1, 3, size, size]}})
         form = Form(inner_product=True) if phase == DEPLOY else Form(fillers=RANDOM)
@@ -156,6 +157,7 @@ class ClassifierNet:
         return n.to_proto()
 
     def scores(self, n: NetSpec, form: Form) -> Any:
+        """Add trunk and classifier to the net; the Top of the class scores."""
         stream = SuffixedSpec(n)
         return self.trunk.classify(stream, self.trunk.features(stream, n.data, form)[0].top, form, self.classes)
 
@@ -171,6 +173,7 @@ class TrainedClassifier(ClassifierNet):
     val_images: int = 0
 
     def net(self, phase: str) -> Any:
+        """The NetParameter of one of `phases`."""
         if phase in (DEPLOY, "conv"):
             return super().net(phase)
         n = NetSpec()
@@ -189,5 +192,6 @@ class TrainedClassifier(ClassifierNet):
         return n.to_proto()
 
     def solver(self, root: str = "") -> Any:
+        """The SolverParameter. root: what the paths of its nets begin with."""
         train, val = (f"{root}nets/{self.name}/{phase}.prototxt" for phase in ("train", "val"))
         return self.recipe.solver(self.name, train, val, self.val_images // self.batch)

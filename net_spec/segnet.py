@@ -30,6 +30,7 @@ class SegNet(Variant):
     foreign: ClassVar[tuple[str, ...]] = ("Upsample", "BN")
 
     def can_be_made(self) -> bool:
+        """Whether the Caffe that is imported has Upsample's message."""
         return "upsample_param" in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
 
     def net(self, phase: str) -> Any:

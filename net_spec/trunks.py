@@ -69,6 +69,7 @@ def fc6_fc7(n: SuffixedSpec, bottom: Top, width: int, kernel_size: int, form: Fo
 
 
 def fc8(n: SuffixedSpec, bottom: Top, form: Form, classes: int, **settings: Any) -> Top:
+    """The last fully connected layer, `fc8`: scores of the classes."""
     n["fc8"] = fully_connected(bottom, classes, 1, form, **settings, **form.filler("fc8"))
     return n["fc8"]
 
@@ -199,6 +200,7 @@ def googlenet(n: SuffixedSpec, bottom: Top, form: Form) -> list[Level]:
 
 
 def googlenet_classifier(n: SuffixedSpec, bottom: Top, form: Form, classes: int) -> Top:
+    """GoogLeNet's classifier: average pooling, dropout and a fully connected layer."""
     n["pool5/7x7_s1"] = L.Pooling(bottom, pool=P.Pooling.AVE, kernel_size=7, stride=1)
     n["pool5/drop_7x7_s1"] = dropout(n["pool5/7x7_s1"], 0.4)
     n["loss3/classifier"] = fully_connected(n["pool5/drop_7x7_s1"], classes, 1, form, param=BIAS_TWICE, **form.fillers)
@@ -239,6 +241,7 @@ def squeezenet(n: SuffixedSpec, bottom: Top, form: Form) -> list[Level]:
 
 
 def squeezenet_classifier(n: SuffixedSpec, bottom: Top, form: Form, classes: int) -> Top:
+    """SqueezeNet's classifier: a 1×1 convolution, and in the form that was trained an average over the map."""
     n["conv10"], n["relu_conv10"] = conv_relu(bottom, classes, 1, **form.fillers)
     if not form.inner_product:
         return n["relu_conv10"]

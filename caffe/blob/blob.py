@@ -34,7 +34,7 @@ class Blob(NotCopied):
 
     @classmethod
     def of(cls, values: torch.Tensor) -> "Blob":
-        """A blob that holds this tensor, without a copy."""
+        """A blob with the shape and the values of a tensor, without a copy."""
         blob = cls(values.shape)
         blob.tensor = values
         return blob

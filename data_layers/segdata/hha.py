@@ -114,7 +114,7 @@ def normals(z: np.ndarray, camera: Camera, half: int) -> np.ndarray:
 
 
 def gravity_direction(normal: np.ndarray) -> np.ndarray:
-    """The direction of gravity, a unit vector, from the normals of a scene that a camera held about upright sees.
+    """The direction of gravity, a unit vector of 3, from the normals, height×width×3, of an upright camera's scene.
 
     It starts as the camera's own down. A round takes normals near it, or near its opposite, for floors and ceilings,
     those near a right angle to it for walls, and then the direction that is most along the former and least along the

@@ -69,7 +69,7 @@ def choice(settings: dict[str, Any], key: str, default: Value, known: tuple[Valu
 
 
 def numbers(settings: dict[str, Any], key: str, default: Sequence[float], meaning: str, who: str) -> np.ndarray:
-    """The numbers under `key`, as many as the default has; the default where the key is absent."""
+    """The numbers under `key`, of the shape of `default`, which is taken where the key is absent. Raises ValueError."""
     value = settings.get(key, default)
     try:
         found = np.array(value, dtype=np.float64)

@@ -35,14 +35,17 @@ class Findings:
         self.unusable_labels = 0
 
     def error(self, kind: str, *examples: str) -> None:
+        """Add errors of a kind, each with an example; nothing without examples."""
         if examples:
             self.errors.setdefault(kind, []).extend(examples)
 
     def warning(self, kind: str, *examples: str) -> None:
+        """Add warnings of a kind, each with an example; nothing without examples."""
         if examples:
             self.warnings.setdefault(kind, []).extend(examples)
 
     def name(self, cls: int) -> str:
+        """The name of a class; "class 7" if it has none."""
         return self.names[cls] if cls < len(self.names) else f"class {cls}"
 
     def report(self) -> str:

@@ -64,6 +64,7 @@ def last_scores(name: str) -> dict[str, Any]:
 
 
 def table(scores: dict[str, dict[str, Any]]) -> str:
+    """The metrics of each stage as a table, one line for each."""
     lines = [f"{'':4} {'pixel acc.':>10} {'mean acc.':>10} {'mean IU':>10} {'f.w. IU':>10}   IU by class"]
     for stage, found in scores.items():
         numbers = [found[key] for key in ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")]

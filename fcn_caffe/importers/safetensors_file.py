@@ -12,7 +12,7 @@ KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", 
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Name to array. Raises ValueError for a file whose header does not fit what it holds."""
+    """The arrays of a file by name, each of its own shape. Raises ValueError where header and file disagree."""
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > len(content) - 8:

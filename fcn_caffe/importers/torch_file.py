@@ -38,7 +38,7 @@ ReadStorage = Callable[[str, np.dtype, int], np.ndarray]
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The state dict in a file: name to array. Raises ValueError for a file that holds none."""
+    """The state dict in a file: arrays by name, each of its own shape. Raises ValueError for a file that has none."""
     with open(path, "rb") as file:
         content = _read(file, path)
     for key in ("state_dict", "model"):

@@ -56,7 +56,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def layers(net: str, state: dict[str, np.ndarray]) -> LayerArrays:
-    """The layers of a state dict. Raises ValueError if there is more in it than the net has, or none of it."""
+    """The kernels (out×in×height×width) and biases of a state dict, by layer. Raises ValueError if it does not fit."""
     if net not in NAMES:
         raise ValueError(f"torchvision's {net} is another net than Caffe's, expected one of {', '.join(NAMES)}.")
     rest, found = dict(state), {}

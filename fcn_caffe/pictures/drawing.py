@@ -34,7 +34,7 @@ def label_image(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.
 
 
 def save_labels(labels: np.ndarray, path: Path, colours: np.ndarray | None = None) -> None:
-    """Write class numbers as a palette PNG; the folder is made."""
+    """Write class numbers, height×width, as a palette PNG; the folder is made. colours: classes×3 uint8, RGB."""
     save_picture(label_image(labels, colours), path)
 
 

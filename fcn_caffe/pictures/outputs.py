@@ -23,7 +23,7 @@ def save_picture(image: Image.Image, path: Path) -> None:
 
 
 def save_array(values: np.ndarray, path: Path) -> None:
-    """Write a .npy file, whole or not at all; its folder is made."""
+    """Write an array of any shape as .npy, whole or not at all; the folder is made."""
     with open_atomic(path) as file:
         np.save(file, values)
 

@@ -110,4 +110,5 @@ class MeanLoss:
             self.sums[label] += images * float(self.net.blobs[blob].data)
 
     def of(self, label: str) -> float | None:
+        """The mean loss of a label over the images so far; None if it has no loss."""
         return self.sums[label] / max(self.images, 1) if label in self.sums else None

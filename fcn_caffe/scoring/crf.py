@@ -14,6 +14,7 @@ from fcn_caffe.whole_files import read_json, write_json
 
 
 def add_crf_option(parser: argparse.ArgumentParser, **settings: Any) -> None:
+    """Add --crf to a command. settings: further arguments of add_argument."""
     parser.add_argument(
         "--crf",
         type=home.text,
@@ -62,7 +63,7 @@ def refined(scores: np.ndarray, image: np.ndarray, crf: Any) -> np.ndarray:
 
 
 def refinement(net: Any, given: str) -> Callable[[np.ndarray, int], np.ndarray]:
-    """A function that refines the scores of an item of the batch by the colours that the net sees.
+    """(scores, classes×height×width; number in the batch) → refined scores, by the colours that the net sees.
 
     given: the parameters, as --crf has them. Raises ValueError for a net whose data layer gives no colours.
     """

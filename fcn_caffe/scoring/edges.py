@@ -49,7 +49,7 @@ def sobel(image: np.ndarray) -> np.ndarray:
 
 
 def canny(image: np.ndarray, deviation: float = 2.0, low: float = 0.4) -> np.ndarray:
-    """Canny's edges as a map of strengths: each pixel has the highest threshold at which it is one.
+    """Canny's edges of an image as a map of strengths, height×width: the highest threshold at which each pixel is one.
 
     With a threshold t, pixels from `low` · t on are edges if a chain of such leads to one of t.
     """
@@ -88,8 +88,10 @@ def _peaks(strength: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def counts(strength: np.ndarray, truth: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
-    """For each of THRESHOLDS: predicted pixels that are right, all predicted, true ones found, all true. Void (255) in
-    the truth counts nowhere."""
+    """For each of THRESHOLDS, pixels: predicted rightly, predicted, true and found, true; an array THRESHOLDS×4.
+
+    strength, truth: height×width. Void (255) in the truth counts nowhere.
+    """
     reach = tolerance * np.hypot(*truth.shape)
     known, true = truth != 255, truth == 1
     far = np.full(truth.shape, np.inf)

@@ -62,7 +62,7 @@ class Scores:
 
 
 def scores(hist: np.ndarray, exclude_absent: bool = False) -> Scores:
-    """The metrics of a confusion matrix.
+    """The metrics of a confusion matrix, classes×classes: row the true class, column the predicted one.
 
     Means are over the classes that have the value. A class that is neither in the truth nor predicted has none. One
     that is predicted without being in the truth has an IU of 0, as in the published scores, or none if
@@ -87,12 +87,12 @@ def scores(hist: np.ndarray, exclude_absent: bool = False) -> Scores:
 
 
 def absent(hist: np.ndarray) -> list[int]:
-    """The classes that the truth has nowhere."""
+    """The classes without a pixel in the truth. hist: the confusion matrix, classes×classes."""
     return np.flatnonzero(np.asarray(hist).sum(1) == 0).tolist()
 
 
 def without(hist: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """The matrix without the pixels that truly are of one of `classes`, as if they were void.
+    """The confusion matrix, classes×classes, without the pixels that truly are of one of `classes` (then void).
 
     What other classes' pixels are predicted as stays. Raises ValueError for a class that there is not.
     """
@@ -105,7 +105,7 @@ def without(hist: np.ndarray, classes: Sequence[int]) -> np.ndarray:
 
 
 def is_all_background(hist: np.ndarray) -> bool:
-    """Whether (nearly) every pixel is predicted as class 0 although the truth has other classes.
+    """Whether, in a confusion matrix (classes×classes), nearly all is predicted as 0 though others are there.
 
     This is what nets give whose score or upsampling layers are still zero: at most one pixel in a thousand is
     predicted as anything else.

@@ -27,7 +27,7 @@ def report(
     names: Sequence[str] | None = None,
     loss: float | None = None,
 ) -> str:
-    """The four metrics, each class's accuracy, IU and share of the truth, and what it is mistaken for.
+    """The four metrics of a confusion matrix (classes×classes), and of each class accuracy, IU, share and confusions.
 
     A class that the truth has nowhere is said to be so; a net that predicts nothing but class 0, too. Where the truth
     has one class only there are no means.
@@ -62,7 +62,7 @@ def report(
 
 
 def as_dict(hist: np.ndarray, exclude_absent: bool, names: Sequence[str] | None, loss: float | None) -> dict[str, Any]:
-    """The same as plain values, with the confusion matrix (row: true class, column: predicted class)."""
+    """The same as plain values, with the confusion matrix, true classes×predicted classes."""
     return {
         **metrics.scores(hist, exclude_absent).as_dict(),
         "classes": names,

@@ -12,7 +12,7 @@ from fcn_caffe.variants import stages
 
 
 def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Iterations and loss per labelled pixel of a training. Raises FileNotFoundError if there was none."""
+    """Iterations and loss per labelled pixel of a training, two arrays of one shape. Raises FileNotFoundError."""
     path = stages.SNAPSHOTS / name / "loss.csv"
     if not path.is_file():
         raise FileNotFoundError(f"'{path}' is missing, expected the losses of a training. Run `fcn solve {name}`.")
@@ -36,7 +36,7 @@ def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smoothed(values: np.ndarray, window: int) -> np.ndarray:
-    """Means over a window that ends at each value; shorter at the beginning."""
+    """Running means, of the shape of `values`: over the `window` values up to each one, fewer at the beginning."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)

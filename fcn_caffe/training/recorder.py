@@ -58,18 +58,21 @@ class Recorder:
         self.handlers = {number: signal.signal(number, self.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_signal(self, number: int, frame: Any) -> None:
+        """Stop after the present iteration; a second signal raises KeyboardInterrupt."""
         if self.stop:
             raise KeyboardInterrupt
         self.stop = True
         print("stopping after this iteration; a second signal interrupts at once", file=sys.stderr, flush=True)
 
     def on_start(self) -> None:
+        """Before each iteration: act on a new snapshot, and raise Stopped after a signal."""
         if self.snapshot and self.solver.iter % self.snapshot == 0:
             self.after_snapshot()
         if self.stop:
             raise Stopped
 
     def on_gradients(self) -> None:
+        """After each backward pass: record the loss."""
         if self.file is None:
             self._open()
         blobs = self.solver.net.blobs

@@ -46,11 +46,13 @@ def _damaged(path: Path, found: str) -> str:
 
 
 def write_scores(folder: Path, scores: list[dict[str, Any]]) -> None:
+    """Write the scores of a training's folder as scores.json, whole or not at all."""
     with open_atomic(folder / "scores.json") as file:
         file.write((json.dumps(scores, indent=1) + "\n").encode())
 
 
 def is_scored(folder: Path, iteration: int) -> bool:
+    """Whether the folder has scores of this iteration."""
     return any(entry["iteration"] == iteration for entry in read_scores(folder))
 
 

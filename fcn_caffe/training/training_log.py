@@ -39,6 +39,7 @@ class TrainingLog:
             self._waiting = []
 
     def close(self) -> None:
+        """Close the log file."""
         if self._file is not None:
             self._file.close()
 

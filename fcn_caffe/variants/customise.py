@@ -18,6 +18,7 @@ USUAL_SPLITS = ("train", "val")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for data somewhere else, or of one's own, to a command."""
     group = parser.add_argument_group("data somewhere else, or of one's own (in PASCAL VOC's layout)")
     group.add_argument("--voc-dir", type=home.text, help="PASCAL VOC, or with --classes any folder of its layout")
     group.add_argument("--sbd-dir", type=home.text, help="the folder `dataset` of SBD")

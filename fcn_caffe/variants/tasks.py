@@ -43,6 +43,7 @@ class Task:
 
     @property
     def folder(self) -> Path:
+        """The task's folder, tasks/NAME."""
         return TASKS / self.name
 
     @property
@@ -71,6 +72,7 @@ class Task:
         return own(self.name, data, self.backbone, self.stride)
 
     def to_json(self) -> str:
+        """The task as the text of its task.json."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 

@@ -60,10 +60,12 @@ def alexnet_like(name: str, bias: float, pools_first: bool) -> Reference:
 
 
 def alexnet() -> Reference:
+    """BVLC's AlexNet (models/bvlc_alexnet)."""
     return alexnet_like("AlexNet", 0.1, pools_first=False)
 
 
 def caffenet() -> Reference:
+    """BVLC's reference CaffeNet (models/bvlc_reference_caffenet)."""
     return alexnet_like("CaffeNet", 1, pools_first=True)
 
 

@@ -25,6 +25,7 @@ SOLVERS = {
 
 
 def autoencoder() -> Reference:
+    """The autoencoder of MNIST's digits (examples/mnist)."""
     n = NetSpec()
     sets = [
         database(f"examples/mnist/mnist_{split}_lmdb", 100, scale=0.0039215684) for split in ("train", "train", "test")

@@ -58,6 +58,7 @@ def features(n: NetSpec, normalized: bool, last: dict[str, Any]) -> Top:
 
 
 def start() -> NetSpec:
+    """A net that reads CIFAR-10's databases."""
     n = NetSpec()
     mean = "examples/cifar10/mean.binaryproto"
     sets = [database(f"examples/cifar10/cifar10_{split}_lmdb", 100, mean_file=mean) for split in ("train", "test")]
@@ -66,6 +67,7 @@ def start() -> NetSpec:
 
 
 def quick() -> Reference:
+    """CIFAR-10's small net with two learning rates (examples/cifar10)."""
     n = start()
     top = features(n, False, {"param": BIAS_TWICE})
     n.ip1 = L.InnerProduct(top, num_output=64, param=BIAS_TWICE, **filled(gaussian(0.1)))

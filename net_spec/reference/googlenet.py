@@ -34,6 +34,7 @@ SOLVERS = {
 
 
 def googlenet() -> Reference:
+    """BVLC's GoogLeNet with its two auxiliary losses (models/bvlc_googlenet)."""
     n = NetSpec()
     read(n, ilsvrc(32, 50, crop_size=224, mean_value=[104, 117, 123]))
     stream = SuffixedSpec(n)

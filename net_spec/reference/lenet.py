@@ -55,10 +55,12 @@ def tower(n: SuffixedSpec, bottom: Any, shared: bool = False) -> Top:
 
 
 def shares(layer: str) -> list[dict[str, Any]]:
+    """The `param` settings of a layer that shares its weights and biases by name."""
     return [{"name": f"{layer}_{blob}", **multiplier} for blob, multiplier in zip("wb", BIAS_TWICE)]
 
 
 def lenet() -> Reference:
+    """LeNet for MNIST's digits (examples/mnist)."""
     n = NetSpec()
     sets = [
         database(f"examples/mnist/mnist_{split}_lmdb", size, scale=SCALE)

@@ -32,6 +32,7 @@ class Reference:
 
 
 def gaussian(std: float, **more: Any) -> dict[str, Any]:
+    """A gaussian filler of this standard deviation."""
     return {"type": "gaussian", "std": std, **more}
 
 

@@ -66,8 +66,10 @@ def squeezenet(
 
 
 def v1_0() -> Reference:
+    """SqueezeNet v1.0, as its authors published it."""
     return squeezenet((96, 7), (4, 8), {"pad": 1}, {"include": IN_TRAINING}, {"include": IN_TESTING})
 
 
 def v1_1() -> Reference:
+    """SqueezeNet v1.1, as its authors published it."""
     return squeezenet((64, 3), (3, 5), {}, {}, {})

@@ -28,6 +28,7 @@ base_lr: 0.01 lr_policy: "step" gamma: 0.1 stepsize: 100000 momentum: 0.9 weight
 
 
 def vgg16() -> Reference:
+    """The VGG team's net of 16 layers."""
     n = NetSpec()
     read(n, ilsvrc(256, 50, crop_size=224, mean_value=[103.939, 116.779, 123.68]))
     begins = filled(XAVIER)

@@ -27,6 +27,7 @@ class Creature:
 
 
 def starfish(rng: np.random.Generator) -> Creature:
+    """A starfish with five arms of random lengths."""
     arms, waist, taper = 5, rng.uniform(0.30, 0.38), rng.uniform(1.5, 2.3)
     angle = np.linspace(0, 2 * np.pi, 180, endpoint=False)
     reach = 1 + rng.uniform(-0.12, 0.0, arms)
@@ -48,6 +49,7 @@ def starfish(rng: np.random.Generator) -> Creature:
 
 
 def fish(rng: np.random.Generator) -> Creature:
+    """A fish with random height and stripes."""
     height = rng.uniform(0.40, 0.54)
     t = np.linspace(0, 2 * np.pi, 80, endpoint=False)
     body = np.stack([0.14 + 0.76 * np.cos(t), height * np.sin(t) * (0.86 + 0.14 * np.cos(t))], 1)
@@ -71,6 +73,7 @@ def fish(rng: np.random.Generator) -> Creature:
 
 
 def crab(rng: np.random.Generator) -> Creature:
+    """A crab with claws and legs."""
     t = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     body = np.stack([0.56 * np.cos(t), 0.08 + 0.44 * np.sin(t) * (1 - 0.18 * np.sin(t))], 1)
     outline = [body]
@@ -99,6 +102,7 @@ def crab(rng: np.random.Generator) -> Creature:
 
 
 def jellyfish(rng: np.random.Generator) -> Creature:
+    """A jellyfish: a dome with tentacles below it."""
     t = np.linspace(np.pi, 2 * np.pi, 60)
     dome = np.stack([0.82 * np.cos(t), 0.02 + 0.92 * np.sin(t)], 1)
     hem_x = np.linspace(0.82, -0.82, 60)
@@ -122,6 +126,7 @@ def jellyfish(rng: np.random.Generator) -> Creature:
 
 
 def seaweed(rng: np.random.Generator) -> Creature:
+    """A tuft of seaweed: four or five leaning blades."""
     outline = []
     for lean in np.linspace(-0.75, 0.75, rng.integers(4, 6)) + rng.uniform(-0.08, 0.08):
         t = np.linspace(0, 1, 24)

@@ -11,7 +11,7 @@ RGB = tuple[float, float, float]
 
 
 def draw(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """One ground, or two that meet along a soft, wavy line."""
+    """A ground, float height×width×3 in 0–255: one kind, or two that meet along a soft, wavy line."""
     first, second = rng.choice(len(GROUNDS), 2, replace=False)
     ground = GROUNDS[first](rng, height, width)
     if rng.random() < 0.4:

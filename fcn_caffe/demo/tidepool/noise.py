@@ -15,7 +15,7 @@ def smooth(rng: np.random.Generator, height: int, width: int, cell: float) -> np
 
 
 def octaves(rng: np.random.Generator, height: int, width: int, cell: float, count: int = 3) -> np.ndarray:
-    """Smooth fields of ever smaller cells and weights, added up; around 0–1."""
+    """The sum of smooth height×width fields of ever smaller cells and weights, with values around 0–1."""
     total = np.zeros((height, width), np.float32)
     for i in range(count):
         total += smooth(rng, height, width, cell / 2**i) / 2**i
@@ -23,6 +23,6 @@ def octaves(rng: np.random.Generator, height: int, width: int, cell: float, coun
 
 
 def ridges(rng: np.random.Generator, height: int, width: int, cell: float, sharpness: float) -> np.ndarray:
-    """Thin bright lines, like those that waves throw on the ground of shallow water; 0–1."""
+    """A height×width field, 0–1, of thin bright lines like those that waves throw on the ground of shallow water."""
     field = np.abs(2 * smooth(rng, height, width, cell) - 1)
     return np.clip(1 - field, 0, 1) ** sharpness

@@ -52,7 +52,7 @@ def place(
     centre: tuple[float, float],
     radius: float,
 ) -> None:
-    """Paint a creature and its shadow on the picture, and its class, kind + 1, on the label."""
+    """Paint a creature and its shadow on the picture, height×width×3, and its class, kind + 1, on the label."""
     creature = CREATURES[kind](rng)
     angle, flip = rng.uniform(-creature.turn, creature.turn), rng.choice([-1.0, 1.0])
     squeeze = rng.uniform(0.85, 1.0)
@@ -75,13 +75,13 @@ def place(
 
 
 def outlined(label: np.ndarray) -> np.ndarray:
-    """The label with VOID on both sides of every border between classes."""
+    """The label, height×width, with VOID on both sides of every border between classes."""
     border = ndimage.maximum_filter(label, 3) != ndimage.minimum_filter(label, 3)
     return np.where(border, np.uint8(VOID), label)
 
 
 def finish(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """What a camera does: exposure and a little noise, eight bits."""
+    """The picture, height×width×3, as a camera takes it: exposure and a little noise, uint8."""
     exposed = picture * rng.uniform(0.88, 1.1) + rng.normal(0, 3.0, picture.shape)
     return np.clip(exposed, 0, 255).astype(np.uint8)
 
