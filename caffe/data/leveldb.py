@@ -1,4 +1,9 @@
-"""A LevelDB, read: what Caffe wrote before LMDB became usual. Reading changes nothing, so no lock is taken.
+"""Reading LevelDB, the database that Caffe wrote before LMDB became usual.
+
+Why it is our own: LevelDB's library has no read-only mode. It locks the folder and rewrites its log when it opens a
+database, so that a data set on a read-only disk, or one that two trainings share, cannot be opened; and its Python
+packages have no wheels for every Python. Writing does use the library (plyvel, leveldb_writer.py). Here nothing is
+written, and no lock is taken.
 
 A database is a folder:
 

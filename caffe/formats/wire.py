@@ -13,7 +13,13 @@ A message is a row of fields. A field is a tag, the varint `number << 3 | wire t
     2d 0000803f     field 5, I32: the float 1.0
 
 Reading works on a memoryview and copies nothing; writing yields a list of buffers ("pieces") that are written one after
-the other. Public description: https://protobuf.dev/programming-guides/encoding/
+the other.
+
+Why it is our own: protobuf's parser copies every number of a message into objects of its own, refuses messages of 2 GB,
+and in Python gives repeated numbers as a list-like container. VGG16's 138 million weights are mapped from the file here
+and read as they lie there. All other parts of a message are left to protobuf.
+
+Public description: https://protobuf.dev/programming-guides/encoding/
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,8 @@ and Malik, ECCV 2014, section 3). Gravity is not measured but found in the scene
 across and along it (Gupta, Arbelaez and Malik, CVPR 2013, section 3). The constants are those of the authors' code
 (rcnn-depth, saveHHA.m and processDepthImage.m), because nets and their mean are made for its images.
 
+Why it is our own: the authors' code is MATLAB, and NumPy with SciPy is all that a data layer may need.
+
 Points are in camera coordinates: x to the right, y down, z forward, in the unit of the depth.
 """
 

@@ -1,4 +1,7 @@
-"""safetensors files: a length, a header in JSON that says where each array lies, and the numbers."""
+"""safetensors files: a length, a header in JSON that says where each array lies, and the numbers.
+
+caffe/formats/safetensors.py reads those that the engine wrote. This reader is apart because it serves BVLC Caffe, too.
+"""
 
 from __future__ import annotations
 
