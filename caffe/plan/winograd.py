@@ -5,8 +5,8 @@ The output is cut into tiles: 4 × 4 for 3 × 3 kernels, of which a tile's recep
 (filtering.py), where all tiles, channels and filters together are one product of matrices for each point, and the
 results are brought back (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016).
 
-Why it is our own: torch convolves directly on a CPU and has no function for the transform domain, where fc6's kernels of
-7 × 7 take a third of the multiplications.
+Why it is our own: on a CPU torch convolves directly. In the transform domain, for which it has no function, the 7 × 7
+kernels of fc6 take a third of the multiplications.
 
 The rounding error with 512 channels is below 5e-6 of the largest output for 3 × 3 kernels and below 8e-6 for 7 × 7;
 most of it comes of the long sums over channels. What the way gains on a machine, benchmarks/ways.py measures.
