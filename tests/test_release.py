@@ -55,7 +55,27 @@ def test_links_between_documents_lead_somewhere():
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_each_package_is_constrained_once():
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    names = [line.partition("==")[0] for line in lines]
+def constrained(file):
+    """(package, version) of each line of a constraints file."""
+    return re.findall(r"^([\w-]+)==([\d.]+)", read(file), re.M)
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-oldest.txt"])
+def test_each_package_is_constrained_once(file):
+    names = [name for name, _ in constrained(file)]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_the_oldest_packages_are_those_that_the_metadata_allow():
+    """Of every package that is needed, by an extra, or by the tests: the lower bound, up to the last number."""
+    needed = re.split(r"^(?:lint|coverage|dev) = |^\[tool\.", read("pyproject.toml"), flags=re.M)[0].split("[project]")[
+        1
+    ]
+    bounds = dict(re.findall(r'"([\w-]+)>=([\d.]+)', needed.replace("requires-python", "")))
+    oldest = dict(constrained("constraints-oldest.txt"))
+    assert oldest.keys() == bounds.keys()
+    assert {name: _minor(version) for name, version in oldest.items()} == {n: _minor(v) for n, v in bounds.items()}
+
+
+def _minor(version):
+    return tuple(map(int, f"{version}.0".split(".")[:2]))
