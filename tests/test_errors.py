@@ -88,3 +88,18 @@ def test_wrong_labels_are_an_errors_parts(tmp_path):
     error = raised.value
     assert (error.layer, error.found, error.expected) == ("loss", [3, 4], range(3))
     assert error.remedy in str(error)
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "expected"),
+    [
+        ("loss_weight: 1 loss_weight: 2", 2, (0, 1)),
+        ("propagate_down: true propagate_down: true", 2, (0, 1)),
+        ("param { lr_mult: 1 }", 1, 0),
+        ('bottom: "x"', 2, (1, 1)),
+    ],
+)
+def test_a_layer_with_too_much_of_something_is_told_with_both_numbers(tmp_path, settings, found, expected):
+    with pytest.raises(NetError) as raised:
+        net_of(tmp_path, f'layer {{ name: "a" type: "ReLU" bottom: "x" top: "y" {settings} }}')
+    assert (raised.value.layer, raised.value.found, raised.value.expected) == ("a", found, expected)

@@ -91,12 +91,16 @@ class Blob(NotCopied):
             raise ShapeError(f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227)") from error
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
             raise ShapeError(
-                f"Blob.reshape: shape {shape_text(shape)}, expected at most {MAX_AXES} axes, none of them negative"
+                f"Blob.reshape: shape {shape_text(shape)}, expected at most {MAX_AXES} axes, none of them negative",
+                found=shape,
             )
         if math.prod(shape) > MAX_COUNT:
             raise ShapeError(
                 f"Blob.reshape: shape {shape_text(shape)} has {math.prod(shape):,} values, expected at most "
-                f"{MAX_COUNT:,} (blob size exceeds INT_MAX). Correct the sizes."
+                f"{MAX_COUNT:,} (blob size exceeds INT_MAX). Correct the sizes.",
+                found=shape,
+                expected=MAX_COUNT,
+                remedy="Correct the sizes.",
             )
         self.memory.resize(shape)
 

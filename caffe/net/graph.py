@@ -91,7 +91,10 @@ class Graph:
             raise NetError(
                 f"layer '{layer_param.name}': {len(layer_param.propagate_down)} propagate_down values for "
                 f"{len(layer_param.bottom)} bottoms: propagate_down param must be specified "
-                "either 0 or bottom_size times"
+                "either 0 or bottom_size times",
+                layer=layer_param.name,
+                found=len(layer_param.propagate_down),
+                expected=(0, len(layer_param.bottom)),
             )
         declared = [spec.lr_mult != 0 for spec in layer_param.param]
         node = Node(create(layer_param, self._dialects))
@@ -132,7 +135,10 @@ class Graph:
         elif name in self._number_of:
             raise NetError(
                 f"layer '{layer_param.name}': Top blob '{name}' produced by multiple sources. Rename one of them, "
-                "or make the layer's bottom and top the same blob (in place)."
+                "or make the layer's bottom and top the same blob (in place).",
+                layer=layer_param.name,
+                found=name,
+                remedy="Rename one of the tops, or make the layer's bottom and top the same blob.",
             )
         else:
             log.info("%s -> %s", layer_param.name, name)
@@ -161,7 +167,10 @@ class Graph:
         if len(layer.layer_param.loss_weight) not in (0, len(node.top)):
             raise NetError(
                 f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight "
-                "must be unspecified or specified once per top blob."
+                "must be unspecified or specified once per top blob.",
+                layer=layer.name,
+                found=len(layer.layer_param.loss_weight),
+                expected=(0, len(node.top)),
             )
         limits.check_settings(layer.layer_param, str(layer))
         with limits.named(str(layer), layer.name):
@@ -180,7 +189,11 @@ class Graph:
         if len(layer_param.param) > len(blobs):
             raise NetError(
                 f"Too many params specified for layer {layer_param.name}: {len(layer_param.param)} `param` messages, "
-                f"the layer has {len(blobs)} parameters. Remove the surplus."
+                f"the layer has {len(blobs)} parameters. Remove the surplus.",
+                layer=layer_param.name,
+                found=len(layer_param.param),
+                expected=len(blobs),
+                remedy="Remove the surplus `param` messages.",
             )
         for index, blob in enumerate(blobs):
             spec = layer_param.param[index] if index < len(layer_param.param) else caffe_pb2.ParamSpec()
@@ -211,7 +224,10 @@ class Graph:
                 f"Cannot share param '{param.name}' owned by layer '{owner.node.layer.name}' with layer "
                 f"'{param.node.layer.name}'; {'count' if permissive else 'shape'} mismatch.  Owner layer param "
                 f"shape is {shape_text(owner.blob.shape)}; sharing layer "
-                f"{'shape is' if permissive else 'expects shape'} {shape_text(param.blob.shape)}"
+                f"{'shape is' if permissive else 'expects shape'} {shape_text(param.blob.shape)}",
+                layer=param.node.layer.name,
+                found=owner.blob.shape,
+                expected=param.blob.shape,
             )
         param.owner = owner
         param.blob.share_data(owner.blob)
@@ -224,7 +240,11 @@ class Graph:
             if present is not None and present != wanted:
                 raise NetError(
                     f"Shared param '{param.name}' has mismatched {field_name}. It is {present} in layer "
-                    f"'{owner.node.layer.name}' and {wanted} in layer '{param.node.layer.name}': make them equal."
+                    f"'{owner.node.layer.name}' and {wanted} in layer '{param.node.layer.name}': make them equal.",
+                    layer=param.node.layer.name,
+                    found=wanted,
+                    expected=present,
+                    remedy=f"Make {field_name} equal in both layers.",
                 )
             setattr(learnable, field_name, wanted)
 

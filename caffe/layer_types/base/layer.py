@@ -68,6 +68,9 @@ def _given(proto: caffe_pb2.BlobProto, owner: str) -> np.ndarray:
     count = len(proto.data) or len(proto.double_data)
     if count != math.prod(shape):
         raise ShapeError(
-            f"{owner}: a blob of shape {shape_text(shape)} has {count:,} values of data. Correct or remove `blobs`."
+            f"{owner}: a blob of shape {shape_text(shape)} has {count:,} values of data. Correct or remove `blobs`.",
+            found=count,
+            expected=shape,
+            remedy="Correct or remove `blobs`.",
         )
     return blobproto_to_array(proto)

@@ -83,12 +83,19 @@ class NativeLayer(Layer):
                 role = "as input" if kind == "bottom" else "as output"
                 raise NetError(
                     f"{self}: {found} {kind} blob(s), but {self.type} Layer {verb} {many} {kind} blob(s) {role}. "
-                    f"Correct the `{kind}` lines of the layer."
+                    f"Correct the `{kind}` lines of the layer.",
+                    layer=self.name,
+                    found=found,
+                    expected=(low, high),
+                    remedy=f"Correct the `{kind}` lines of the layer.",
                 )
         if self.equal_bottoms_and_tops and len(bottom) != len(top):
             raise NetError(
                 f"{self}: {len(bottom)} bottom and {len(top)} top blobs, but {self.type} Layer produces one top blob "
-                "as output for each bottom blob input."
+                "as output for each bottom blob input.",
+                layer=self.name,
+                found=len(top),
+                expected=len(bottom),
             )
 
     def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:

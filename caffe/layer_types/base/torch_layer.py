@@ -60,7 +60,10 @@ class TorchLayer(NativeLayer):
             if self.blobs[index].shape != tuple(shape):
                 raise ShapeError(
                     f"{self}: parameter {index} is {shape_text(self.blobs[index].shape)} in the net, not "
-                    f"{shape_text(shape)}"
+                    f"{shape_text(shape)}",
+                    layer=self.name,
+                    found=self.blobs[index].shape,
+                    expected=tuple(shape),
                 )
             return
         limits.check_count(shape, f"parameter {index}", str(self), f"the sizes in {self.settings}")
