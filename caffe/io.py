@@ -75,7 +75,7 @@ def array_to_datum(arr: np.ndarray, label: int | None = None) -> Any:
     if arr.dtype == np.uint8:
         datum.data = arr.tobytes()
     else:
-        datum.float_data.extend(arr.astype(np.float32).flat)
+        datum.float_data.extend(arr.astype(np.float32).ravel())
     if label is not None:
         datum.label = label
     return datum

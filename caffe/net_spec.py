@@ -129,10 +129,10 @@ def param_name_dict() -> dict[str, str]:
     It holds every `*_param` field of LayerParameter, also those that belong to no single type ("Loss",
     "Transformation"). Of several fields with one message, as forks have them, it holds the one with the lowest number.
     """
-    fields = sorted(caffe_pb2.LayerParameter.DESCRIPTOR.fields, key=lambda field: -field.number)
+    fields: list[Any] = list(caffe_pb2.LayerParameter.DESCRIPTOR.fields)
     return {
         field.message_type.name[: -len("Parameter")]: field.name[: -len("_param")]
-        for field in fields
+        for field in sorted(fields, key=lambda field: -field.number)
         if field.name.endswith("_param")
     }
 

@@ -39,7 +39,7 @@ def blobproto_to_array(blob: caffe_pb2.BlobProto, return_diff: bool = False) -> 
 
 def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> caffe_pb2.BlobProto:
     """A BlobProto message of an array, and of its diff if there is one."""
-    blob = caffe_pb2.BlobProto(data=arr.astype(np.float32).flat, shape=caffe_pb2.BlobShape(dim=arr.shape))
+    blob = caffe_pb2.BlobProto(data=arr.astype(np.float32).ravel(), shape=caffe_pb2.BlobShape(dim=arr.shape))
     if diff is not None:
-        blob.diff.extend(diff.astype(np.float32).flat)
+        blob.diff.extend(diff.astype(np.float32).ravel())
     return blob

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from typing import Any
 
 _TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>\[\]:;,]|[^\s{}<>\[\]:;,"'#]+""")
 _OPEN, _CLOSE = ("{", "<"), ("}", ">")
@@ -20,7 +19,7 @@ class Unknown:
     """A field that a message does not have: `text[start:end]` is the whole of it."""
 
     name: str
-    message: Descriptor
+    message: Any
     """The descriptor of the message that it stands in."""
     start: int
     end: int
@@ -53,7 +52,7 @@ class _Scanner:
         self.at += 1
         return token
 
-    def message(self, descriptor: Descriptor, *, inside: bool) -> None:
+    def message(self, descriptor: Any, *, inside: bool) -> None:
         """Read fields up to the closing brace, which is taken, or to the end of the text."""
         while inside or self.at < len(self.tokens):
             token = self.peek()
@@ -65,7 +64,7 @@ class _Scanner:
                 continue
             self.field(descriptor)
 
-    def field(self, descriptor: Descriptor) -> None:
+    def field(self, descriptor: Any) -> None:
         start = self.tokens[self.at].start()
         name = self.take()
         field = descriptor.fields_by_name.get(name)
@@ -79,7 +78,7 @@ class _Scanner:
         if field is None:
             self.found.append(Unknown(name, descriptor, start, self.tokens[self.at - 1].end()))
 
-    def within(self, field: FieldDescriptor, descriptor: Descriptor) -> None:
+    def within(self, field: Any, descriptor: Any) -> None:
         first, begun = len(self.found), self.at
         self.message(field.message_type, inside=True)
         if descriptor.name == "NetParameter" and field.message_type.name in _LAYERS:
@@ -111,7 +110,7 @@ class _Scanner:
             self.at += 1
 
 
-def unknown_fields(text: str, descriptor: Descriptor) -> list[Unknown]:
+def unknown_fields(text: str, descriptor: Any) -> list[Unknown]:
     """Every field that the message of this descriptor, or one within it, does not have, in the order of the text."""
     scanner = _Scanner(text)
     with suppress(_Ended):  # what is wrong there the parser says
@@ -133,7 +132,7 @@ def place(text: str, offset: int) -> str:
     return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
 
 
-def top_level(text: str, descriptor: Descriptor) -> Iterator[tuple[str, str]]:
+def top_level(text: str, descriptor: Any) -> Iterator[tuple[str, str]]:
     """(name, text of the value) of every field in a text that consists of fields which the message does not have."""
     for each in unknown_fields(text, descriptor):
         yield each.name, text[each.start + len(each.name) : each.end].lstrip(" \t\n:")

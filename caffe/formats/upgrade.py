@@ -11,6 +11,8 @@
 Each step does nothing to a file that is up to date. Where Caffe aborts, FormatError is raised with Caffe's words.
 """
 
+from collections.abc import Sequence
+
 from caffe.errors import FormatError
 from caffe.formats.upgrade_v0 import upgrade_v0_net
 from caffe.log import log
@@ -182,14 +184,14 @@ def _upgrade_v1_layer(old: caffe_pb2.V1LayerParameter, new: caffe_pb2.LayerParam
         new.name = old.name
     if old.HasField("type"):
         new.type = LAYER_TYPES[_enum_name(old, "type")]
-    for field in ("bottom", "top", "loss_weight", "include", "exclude", "blobs"):
-        getattr(new, field).MergeFrom(getattr(old, field))
+    for name in ("bottom", "top", "loss_weight", "include", "exclude", "blobs"):
+        getattr(new, name).MergeFrom(getattr(old, name))
     for field, value in old.ListFields():
         if field.name.endswith("_param"):
             getattr(new, field.name).CopyFrom(value)
     if old.unknown_fields:
         new.unknown_fields = old.unknown_fields
-    columns = {
+    columns: dict[str, Sequence[str | float]] = {
         "name": old.param,
         "share_mode": old.blob_share_mode,
         "lr_mult": old.blobs_lr,
@@ -197,9 +199,9 @@ def _upgrade_v1_layer(old: caffe_pb2.V1LayerParameter, new: caffe_pb2.LayerParam
     }
     for _ in range(max(map(len, columns.values()))):
         new.param.add()
-    for field, values in columns.items():
+    for column, values in columns.items():
         for param, value in zip(new.param, values, strict=False):
-            setattr(param, field, value)
+            setattr(param, column, value)
 
 
 def _upgrade_inputs(net: caffe_pb2.NetParameter, source: str) -> None:
@@ -271,5 +273,6 @@ def upgrade_solver(solver: caffe_pb2.SolverParameter, source: str) -> None:
 
 def _enum_name(message: caffe_pb2.V1LayerParameter | caffe_pb2.SolverParameter, field: str) -> str:
     enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    assert enum is not None
     name: str = enum.values_by_number[getattr(message, field)].name
     return name

@@ -30,7 +30,8 @@ def register_layer(cls: Any = None, *, name: str | None = None, dialect: str | N
 
 def filler(type: str = "constant", **settings: float) -> caffe_pb2.FillerParameter:
     """How a parameter begins, for `add_param`: `filler("gaussian", std=0.01)`, as weight_filler in a prototxt."""
-    return caffe_pb2.FillerParameter(type=type, **settings)
+    given: dict[str, Any] = {**settings}
+    return caffe_pb2.FillerParameter(type=type, **given)
 
 
 def _register(cls: Any, name: str | None, dialect: str | None) -> Any:

@@ -35,7 +35,7 @@ class Pool:
         self._free: list[mmap.mmap] = []
         self._served: set[int] = set()
         """By identity, the pieces that the present pass used."""
-        self._held: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self._held: dict[int, weakref.ref[np.ndarray]] = {}
         """By identity of a piece, the array that somebody holds; as long as that lives, the piece is not free."""
 
     @contextmanager

@@ -99,7 +99,8 @@ def stub(file: Any) -> str:
     enums = [enum.name for enum in file.enum_type]
     enums += [f"{message.name}.{enum.name}" for message in file.message_type for enum in message.enum_type]
     value = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, enums))})\b(?!\()")
-    return value.sub("int", text) + "\nFORKS: frozenset[str]\n"
+    typed = value.sub("int", text).replace("**kwargs)", "**kwargs: object)")  # of fields that Python has a keyword for
+    return typed + "\nFORKS: frozenset[str]\n"
 
 
 def _descriptors(*names: str) -> Any:

@@ -41,17 +41,17 @@ class Stage:
         self.tops = [StreamedValue(shape, self.advance, where) for shape in shapes]
         self._height = 1 if rows is None else self.tops[0].height
         self._done = 0
-        self.chunk = 1 if rows is None else self._chunk()
+        self.chunk = 1 if rows is None else self._chunk(rows)
         for top in self.tops:
             top.band = min(self.chunk, top.height) if rows is not None else top.height
         for index, bottom in enumerate(bottoms):
             bottom.add_taker(lambda index=index: self._first_needed(index))  # type: ignore[misc]
 
-    def _chunk(self) -> int:
+    def _chunk(self, rows: Rows) -> int:
         """The number of rows in a band of the tops."""
         sizes = [top.row_size for top in self.tops]
         sizes += [bottom.row_size * bottom.height // max(self._height, 1) for bottom in self._bottoms]
-        step = self._rows.step
+        step = rows.step
         most = max(BAND // max(*sizes, 1), LEAST_ROWS, LEAST_STEPS * step if step > 1 else 1)
         multiple = step if step > 1 else ALIGNED
         most -= most % multiple
@@ -76,7 +76,7 @@ class Stage:
                 bottom.compute_to(bottom.height)
             tops = self._compute([bottom.take(0, bottom.height) for bottom in self._bottoms], first, last)
         else:
-            tops = self._computed(first, last)
+            tops = self._computed(self._rows, first, last)
         for top, band in zip(self.tops, self._followed(list(tops), first, last), strict=True):
             top.put(band)
         self._done = last
@@ -93,8 +93,8 @@ class Stage:
             (tops[index],) = compute([tops[index]], first, last)
         return tops
 
-    def _computed(self, first: int, last: int) -> list[torch.Tensor]:
-        taken = [self._rows.taken(index, first, last, each.height) for index, each in enumerate(self._bottoms)]
+    def _computed(self, rows: Rows, first: int, last: int) -> list[torch.Tensor]:
+        taken = [rows.taken(index, first, last, each.height) for index, each in enumerate(self._bottoms)]
         for bottom, part in zip(self._bottoms, taken, strict=True):
             bottom.compute_to(part.last)
         bands = []
@@ -107,7 +107,7 @@ class Stage:
                 continue
             band = bottom.take(part.first, part.last)
             if part.above or part.below:
-                band = F.pad(band, (0, 0, part.above, part.below), value=self._rows.border)
+                band = F.pad(band, (0, 0, part.above, part.below), value=rows.border)
             bands.append(band)
         surplus = taken[0].surplus if taken else 0
         return [_rows(band, surplus, last - first) for band in self._compute(bands, first, last)]
