@@ -312,7 +312,8 @@ def own(name: str, data: DataSet, backbone: str, stride: int) -> tuple[Variant, 
     start, known = BACKBONES[backbone]
     if stride not in known:
         raise ValueError(f"stride {stride}: {backbone} can be scored at {', '.join(map(str, known))}. Choose one.")
-    used = {each: recipe for each, recipe in known.items() if each >= stride}
+    fitting = {each: recipe for each, recipe in known.items() if each >= stride}
+    used = {each: recipes.for_images(recipe, data.train.images) for each, recipe in fitting.items()}
     return staged(name, ROWS[start].trunk, data, used, (start,))
 
 

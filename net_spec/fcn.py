@@ -22,6 +22,7 @@ class Head:
     """One labelling that a net learns.
 
     suffix: what the names of its blobs end in, where a net has several heads.
+    weights: a binaryproto with the weights of the classes in the loss on its diagonal; "": all weigh alike.
     renamed: whether the names of its layers with weights tell the number of classes (`score_fr_7cls`). So the weights
         of a published net, which are for another number, are left alone and not refused.
     """
@@ -31,6 +32,7 @@ class Head:
     suffix: str = ""
     loss: str = "loss"
     renamed: bool = False
+    weights: str = ""
 
     @property
     def ending(self) -> str:
@@ -79,7 +81,16 @@ def segment(
 
 
 def add_loss(n: NetSpec, score: Top, head: Head, normalize: bool) -> None:
-    """The softmax loss of the pixels whose label is not 255: their mean with `normalize`, otherwise an image's sum."""
+    """The softmax loss of the pixels whose label is not 255: their mean with `normalize`, otherwise an image's sum;
+    each pixel with the weight of its class, if the head has some."""
+    if head.weights:
+        n[head.loss] = L.InfogainLoss(
+            score,
+            n[head.label],
+            loss_param={"normalization": P.Loss.VALID if normalize else P.Loss.BATCH_SIZE, "ignore_label": 255},
+            infogain_loss_param={"source": head.weights},
+        )
+        return
     loss_param = {"normalize": normalize, "ignore_label": 255}
     n[head.loss] = L.SoftmaxWithLoss(score, n[head.label], loss_param=loss_param)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from caffe.net_spec import NetSpec, Top
@@ -72,7 +72,8 @@ class Variant:
         for head in data.heads:
             score = segment(n, streams, head, self.stride, image, self.trunk.upsampling, self.at_once, self.learned)
             if not deploy:
-                self.put_loss(n, score, head)
+                weighted = head if phase == data.train.file else replace(head, weights="")
+                self.put_loss(n, score, weighted)
         return self.fixed(n)
 
     def put_loss(self, n: NetSpec, score: Top, head: Head) -> None:

@@ -62,6 +62,17 @@ def accumulated(base_lr: float, max_iter: int, iterations: int) -> Recipe:
     return Recipe(base_lr, max_iter, iterations, momentum=0.9, iter_size=20, normalize=True)
 
 
+def for_images(recipe: Recipe, images: int) -> Recipe:
+    """A recipe for data of one's own, of which there are so many images: for ENOUGH of them as it is; for fewer, as
+    many fewer iterations, so that each is seen as often."""
+    share = min(max(images, FEWEST), ENOUGH) / ENOUGH
+    length = round(recipe.iterations * share)
+    policy = dict(recipe.policy)
+    if "stepvalue" in policy:
+        policy["stepvalue"] = [round(step * share) for step in policy["stepvalue"]]
+    return replace(recipe, max_iter=length, iterations=length, snapshot=min(recipe.snapshot, length), policy=policy)
+
+
 CVPR = {
     32: accumulated(1e-4, 20000, 20000),
     16: accumulated(1e-6, 7000, 7000),
@@ -90,6 +101,8 @@ SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 1000, 1000), snapshot=50, pol
 """As many images as SQUEEZENET[16] sees."""
 SQUEEZENET_ANY = {16: online(5e-9, 12000, 5000, 10000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
 """For data of one's own."""
+ENOUGH, FEWEST = 400, 50
+"""So many images are trained on for as long as a recipe says, fewer for less long, but never less than so few."""
 SQUEEZENET_FEWER = {16: online(5e-9, 5000, 3000, 4300), 8: online(1.5e-9, 1000, 600), 4: online(1.5e-9, 1000, 600)}
 """For some hundreds of images."""
 SMALL_DATA = {stride: heavy(rate, 20000, 20000, 1000) for stride, rate in ((32, 1e-10), (16, 1e-12), (8, 1e-14))}

@@ -11,6 +11,8 @@ classes.py  a list of classes, and of their colours, from a file; class_yaml.py:
 pairs.py    images and labels in two folders, paired by name
 own_pictures.py  pictures that tools wrote, which are no photos
 hha.py      depth as disparity, height above ground and angle with gravity
+augment.py  other sizes and colours in training, batches of several sizes
+crops.py    squares cut out
 feed.py     loading ahead in a worker thread
 layer.py    the layer itself: caffe.Layer's protocol over all of the above
 

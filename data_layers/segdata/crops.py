@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fcn_caffe.data_layers.segdata.augment import filled
+
 MOST = 1 << 14
 """Pixels that the side of a crop may have."""
 
@@ -12,15 +14,11 @@ def cut(values: np.ndarray, side: int, place: tuple[float, float]) -> np.ndarray
     """channels×side×side of channels×height×width.
 
     place: how far down and to the right, from 0 to just below 1, as shares of the room there is. What is missing on the
-    right and below is void where the values are whole numbers (the largest that their type has), else 0, which is the
-    mean.
+    right and below is filled up (`augment.filled`).
     """
     _, height, width = values.shape
     top, left = (int(share * (max(size - side, 0) + 1)) for share, size in zip(place, (height, width)))
-    part = values[:, top : top + side, left : left + side]
-    void = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 0
-    short = side - part.shape[1], side - part.shape[2]
-    return np.pad(part, ((0, 0), (0, short[0]), (0, short[1])), constant_values=void) if any(short) else part
+    return filled(values[:, top : top + side, left : left + side], side, side)
 
 
 def on_square(values: np.ndarray, side: int) -> np.ndarray:

@@ -8,12 +8,12 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 import caffe
-from fcn_caffe.data_layers.segdata import crops, files, labels, order, params, splits, tags
+from fcn_caffe.data_layers.segdata import augment, crops, files, labels, order, params, splits, tags
 from fcn_caffe.data_layers.segdata.feed import Feed
 
 ILSVRC_MEAN = (104.00699, 116.66877, 122.67892)
@@ -23,6 +23,17 @@ MOST_AHEAD = 1024
 """Images that may be loaded ahead."""
 
 Loader = Callable[[str], np.ndarray]
+COLOURED = ("data", "color")
+"""What tops with the colours of images are called."""
+
+
+class ComingImage(NamedTuple):
+    """An image that comes: its number in the list, and how it is changed."""
+
+    number: int
+    mirrored: bool
+    place: tuple[float, float]
+    changes: tuple[float, ...]
 
 
 class SegDataLayer(caffe.Layer):
@@ -48,6 +59,10 @@ class SegDataLayer(caffe.Layer):
                 where it is smaller it is filled up, on the right and below, by the mean, and its label by void
     square      a number of pixels: every image, in scoring, too, comes on a square of such a side, filled up on the
                 right and below by the mean, and its label by void; a larger image is an error
+    scale       two factors, such as (0.5, 2): a training image comes at a size that the seed draws between them
+    colour      from 0 (default) to 1: how much brightness, contrast and saturation of a training image change at most,
+                as the seed draws them
+    batch       how many training images come at once (default 1); smaller ones are filled up as with `crop`
     tags        "present": instead of a label, which class is anywhere in it, C×1×1, 0 or 1; "sizes": the share of the
                 labelled pixels that each class has. Nothing else of the label leaves the layer
     n_classes   how many classes the label files have; a label with another value is an error
@@ -119,6 +134,9 @@ class SegDataLayer(caffe.Layer):
             "mirror",
             "crop",
             "square",
+            "scale",
+            "colour",
+            "batch",
             "tags",
             "classes",
             "upright",
@@ -152,14 +170,31 @@ class SegDataLayer(caffe.Layer):
         crop = params.whole(self.settings, "crop", 0, 1, self.who, crops.MOST)
         self.crop = crop if self.random else 0
         self.square = params.whole(self.settings, "square", 0, 1, self.who, crops.MOST)
+        self._take_augmentation()
         self.seed = params.whole(self.settings, "seed", random.SystemRandom().getrandbits(32), 0, self.who)
         self.prefetch = params.whole(self.settings, "prefetch", 2, 0, self.who, MOST_AHEAD)
         self.indices = self.names()
         self._start_at(0)
 
+    def _take_augmentation(self) -> None:
+        """Take out of `settings` how training images are changed, and how many come at once."""
+        limits = params.numbers(self.settings, "scale", (1, 1), "the least and the largest factor", self.who)
+        if not augment.SMALLEST <= limits[0] <= limits[1] <= augment.LARGEST:
+            raise ValueError(
+                f"{self.who}: scale is {tuple(limits.tolist())}, expected two factors, the smaller first, from "
+                f"{augment.SMALLEST} to {augment.LARGEST:g}. Correct param_str."
+            )
+        (strength,) = params.numbers(self.settings, "colour", (0,), "0 to 1", self.who)
+        if not 0 <= strength <= 1:
+            raise ValueError(f"{self.who}: colour is {strength:g}, expected a number from 0 to 1. Correct param_str.")
+        batch = params.whole(self.settings, "batch", 1, 1, self.who, MOST_AHEAD)
+        self.scale: Any = limits if self.random and tuple(limits) != (1, 1) else None
+        self.colour = float(strength) if self.random else 0.0
+        self.batch = batch if self.random else 1
+
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         for i, values in enumerate(self._feed.current()):
-            top[i].reshape(1, *values.shape)
+            top[i].reshape(*values.shape)
 
     def forward(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         for i, values in enumerate(self._feed.current()):
@@ -172,8 +207,8 @@ class SegDataLayer(caffe.Layer):
 
     @property
     def idx(self) -> int:
-        """Index, in `indices`, of the image that the next forward delivers."""
-        return self._feed.key[0]
+        """Index, in `indices`, of the (first) image that the next forward delivers."""
+        return self._feed.key[0].number
 
     def state(self) -> dict[str, Any]:
         """Where in the order the layer stands, as plain values: what `set_state` needs to go on from here."""
@@ -183,15 +218,17 @@ class SegDataLayer(caffe.Layer):
             "order": self.order,
             "seed": self.seed,
             "position": self._position,
+            "batch": self.batch,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on where `state()` was taken. Raises ValueError if that was on another split or in another order."""
         own = self.state()
-        for key in ("split", "images", "order"):
-            if state.get(key) != own[key]:
+        saved = {"batch": 1, **state}
+        for key in ("split", "images", "order", "batch"):
+            if saved.get(key) != own[key]:
                 raise ValueError(
-                    f"{self.who}: the saved position belongs to {key} {state.get(key)!r}, this layer has "
+                    f"{self.who}: the saved position belongs to {key} {saved.get(key)!r}, this layer has "
                     f"{own[key]!r}. Restore the settings, or start the order afresh."
                 )
         self.seed = state["seed"]
@@ -220,14 +257,19 @@ class SegDataLayer(caffe.Layer):
         """Of n solvers that train together, solver r takes the images r, r + n, r + 2n, … of the order."""
         self._position = position
         rank, count = (caffe.solver_rank(), caffe.solver_count()) if self.phase == caffe.TRAIN else (0, 1)
-        indices = order.indices(self.order, self.seed, len(self.indices), rank + position * count, count)
+        first = rank + position * self.batch * count
+        indices = order.indices(self.order, self.seed, len(self.indices), first, count)
         mirrored: Iterator[bool] = itertools.repeat(False)
         if self.mirror:
-            mirrored = order.mirrored(self.seed, rank + position * count, count)
+            mirrored = order.mirrored(self.seed, first, count)
         places: Iterator[tuple[float, float]] = itertools.repeat((0.0, 0.0))
         if self.crop:
-            places = order.offsets(self.seed, rank + position * count, count)
-        self._feed = Feed(self._load, zip(indices, mirrored, places), self.prefetch)
+            places = order.offsets(self.seed, first, count)
+        changes: Iterator[tuple[float, ...]] = itertools.repeat(())
+        if self.scale is not None or self.colour:
+            changes = order.augmentations(self.seed, augment.DRAWN, first, count)
+        keys = map(ComingImage, indices, mirrored, places, changes)
+        self._feed = Feed(self._load, order.batches(keys, self.batch), self.prefetch)
 
     def _tell_of_turned(self, name: str) -> None:
         """Say once that an image is turned where the size of its label cannot tell if it was made so."""
@@ -272,9 +314,13 @@ class SegDataLayer(caffe.Layer):
                 )
         return f"Is it the {top} of another version of the image?"
 
-    def _load(self, key: tuple[int, bool, tuple[float, float]]) -> list[np.ndarray]:
-        index, mirrored, place = key
-        name = self.indices[index]
+    def _load(self, keys: tuple[ComingImage, ...]) -> list[np.ndarray]:
+        """The tops, each images×channels×height×width."""
+        return [augment.stacked(values) for values in zip(*map(self._load_one, keys))]
+
+    def _load_one(self, key: ComingImage) -> list[np.ndarray]:
+        """The tops of one image, each channels×height×width."""
+        name = self.indices[key.number]
         try:
             tops = {top: load(name) for top, load in self._loaders.items()}
             self._check_sizes(name, tops)
@@ -283,11 +329,17 @@ class SegDataLayer(caffe.Layer):
         except (ValueError, FileNotFoundError) as error:
             kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
             raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
+        if self.scale is not None:
+            by = augment.factor(self.scale, key.changes[0])
+            tops = {top: augment.scaled(values, by) for top, values in tops.items()}
+        for top in COLOURED if self.colour else ():
+            if top in tops:
+                tops[top] = augment.coloured(tops[top], self.colour, key.changes[1:])
         if self.tags:
             tops["label"] = tags.of(tops["label"], self.label_classes, self.tags)
         if self.crop:
-            tops = {top: crops.cut(values, self.crop, place) for top, values in tops.items()}
-        return [values[:, :, ::-1] if mirrored else values for values in tops.values()]
+            tops = {top: crops.cut(values, self.crop, key.place) for top, values in tops.items()}
+        return [values[:, :, ::-1] if key.mirrored else values for values in tops.values()]
 
 
 def planes(image: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -14,6 +14,9 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def _sequential(rng: random.Random, n: int) -> Iterator[int]:
@@ -57,6 +60,19 @@ def offsets(seed: int, position: int = 0, step: int = 1) -> Iterator[tuple[float
     """Where in the images of an order their crops lie, as shares of the room there is; entered as the order is."""
     rng = random.Random(f"crop {seed}")
     return itertools.islice(((rng.random(), rng.random()) for _ in itertools.count()), position, None, step)
+
+
+def augmentations(seed: int, count: int, position: int = 0, step: int = 1) -> Iterator[tuple[float, ...]]:
+    """Of each image of an order, so many numbers from 0 to 1 that say how it is changed; entered as the order is."""
+    rng = random.Random(f"augment {seed}")
+    drawn = (tuple(rng.random() for _ in range(count)) for _ in itertools.count())
+    return itertools.islice(drawn, position, None, step)
+
+
+def batches(items: Iterator[T], size: int) -> Iterator[tuple[T, ...]]:
+    """So many items of an endless sequence at once."""
+    while True:
+        yield tuple(itertools.islice(items, size))
 
 
 def indices(name: str, seed: int, n: int, position: int = 0, step: int = 1) -> Iterator[int]:

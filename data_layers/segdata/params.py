@@ -69,15 +69,16 @@ def choice(settings: dict[str, Any], key: str, default: Value, known: tuple[Valu
 
 
 def numbers(settings: dict[str, Any], key: str, default: Sequence[float], meaning: str, who: str) -> np.ndarray:
-    """The numbers under `key`, of the shape of `default`, which is taken where the key is absent. Raises ValueError."""
+    """The numbers under `key`, of the shape of `default`, which is taken where the key is absent; a number alone is one of
+    one. Raises ValueError."""
     value = settings.get(key, default)
     try:
-        found = np.array(value, dtype=np.float64)
+        found = np.atleast_1d(np.array(value, dtype=np.float64))
     except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
     if found.shape != (len(default),) or not np.isfinite(found).all():
-        count = {3: "three", 4: "four"}[len(default)]
-        raise ValueError(f"{who}: {key} is {value!r}, expected {count} numbers ({meaning}). Correct param_str.")
+        count = {1: "a number", 2: "two numbers", 3: "three numbers", 4: "four numbers"}[len(default)]
+        raise ValueError(f"{who}: {key} is {value!r}, expected {count} ({meaning}). Correct param_str.")
     return found
 
 

@@ -40,18 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
     begin.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
-    parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")
-    parser.add_argument(
-        "--score-every", type=int, default=0, metavar="N", help="score every N iterations, not only at the end"
-    )
-    parser.add_argument(
-        "--keep",
-        type=int,
-        default=2,
-        metavar="N",
-        help="keep the newest N snapshots of this run and the best-scored one, remove others that it wrote (default: "
-        "2; 0: keep all)",
-    )
+    _add_length_options(parser)
     parser.add_argument("--verbose", action="store_true", help="show all of Caffe's log, not only its warnings")
     parser.add_argument(
         "--allow-nan", action="store_true", help="go on with a loss or weights that are NaN or infinite"
@@ -69,6 +58,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_length_options(parser: argparse.ArgumentParser) -> None:
+    """How long a stage is trained, when it is scored, and what is kept."""
+    parser.add_argument("--iterations", type=int, help="train up to this iteration (default: the recipe's)")
+    parser.add_argument(
+        "--score-every", type=int, default=0, metavar="N", help="score every N iterations, not only at the end"
+    )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="end a stage when its mean IU has not risen in N scorings, and keep the best snapshot alone "
+        "(--score-every: by default a twentieth of the iterations)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=2,
+        metavar="N",
+        help="keep the newest N snapshots of this run and the best-scored one, remove others that it wrote (default: "
+        "2; 0: keep all)",
+    )
+
+
 @program.command
 def main(arguments: list[str]) -> int:
     parser = _parser()
@@ -81,6 +94,8 @@ def main(arguments: list[str]) -> int:
         parser.error("give a variant, or --list")
     if (options.iterations is not None and options.iterations < 1) or options.score_every < 0:
         parser.error("--iterations and --score-every count iterations: give a positive number")
+    if options.patience < 0:
+        parser.error("--patience counts scorings: give 1 or more, or 0 to train to the end")
     if options.keep < 0:
         parser.error("--keep counts snapshots: give 1 or more, or 0 to keep all")
     target = nets.find(options.variant)

@@ -30,14 +30,29 @@ class Keeper:
 
     def prune(self, best: int | None = None) -> None:
         """Remove this run's snapshots but for the newest ones and that of iteration `best`."""
+        own = self._own()
+        whole = sorted(iteration for iteration, files in own.items() if files.keys() >= _WHOLE)
+        for iteration in whole[: -self.keep] if self.keep else []:
+            if iteration != best:
+                _remove(own[iteration])
+
+    def drop_after(self, best: int) -> None:
+        """Remove this run's snapshots after that of iteration `best`, which so becomes the newest."""
+        for iteration, files in self._own().items():
+            if iteration > best:
+                _remove(files)
+
+    def _own(self) -> dict[int, dict[str, Path]]:
+        """The files of this run's snapshots, by iteration and kind."""
         own: dict[int, dict[str, Path]] = {}
         for path, identity in self._files().items():
             found = _FILE.fullmatch(path.name)
             if found and self._before.get(path) != identity:
                 own.setdefault(int(found[1]), {})[found[2]] = path
-        whole = sorted(iteration for iteration, files in own.items() if files.keys() >= _WHOLE)
-        for iteration in whole[: -self.keep] if self.keep else []:
-            if iteration != best:
-                for kind in ("solverstate", "layerstate.json", "caffemodel"):
-                    if kind in own[iteration]:
-                        own[iteration][kind].unlink()
+        return own
+
+
+def _remove(files: dict[str, Path]) -> None:
+    for kind in ("solverstate", "layerstate.json", "caffemodel"):
+        if kind in files:
+            files[kind].unlink()

@@ -60,3 +60,13 @@ def best_scored(folder: Path, label: str) -> int | None:
     """The iteration with the best scores on these labels; None where nothing is scored."""
     scored = [entry for entry in read_scores(folder) if label in entry]
     return max(scored, key=lambda entry: quality(entry[label]))["iteration"] if scored else None
+
+
+def has_ended(folder: Path, label: str, patience: int, iterations: int) -> bool:
+    """Whether a training with patience has ended: at its last iteration, or because so many scorings in a row had no
+    higher mean IU than the best before them."""
+    scored = [entry["iteration"] for entry in read_scores(folder) if label in entry]
+    best = best_scored(folder, label)
+    if best is None:
+        return False
+    return max(scored) >= iterations or sum(iteration > best for iteration in scored) >= patience

@@ -11,12 +11,14 @@ class TrainingSettings:
     """The settings of one run of fcn solve, under the names of its options.
 
     iterations: the iteration to train up to; None: the recipe's. score_every: iterations between scorings; 0: only at
-    the end. resume: go on from the newest snapshot. restart: remove what is there. keep: snapshots that stay; 0: all.
-    verbose: show all of Caffe's log. gpu: the number of the GPU; None: the CPU. precision: None: the environment's.
+    the end. patience: end when so many scorings in a row were no better than the best; 0: never. resume: go on from the
+    newest snapshot. restart: remove what is there. keep: snapshots that stay; 0: all. verbose: show all of Caffe's log.
+    gpu: the number of the GPU; None: the CPU. precision: None: the environment's.
     """
 
     iterations: Optional[int] = None
     score_every: int = 0
+    patience: int = 0
     resume: bool = False
     restart: bool = False
     keep: int = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ from fcn_caffe.training.forecast import sentence
 from fcn_caffe.training.initial import initialise
 from fcn_caffe.training.keep import Keeper
 from fcn_caffe.training.recorder import Recorder, Stopped
-from fcn_caffe.training.score_history import best_scored, is_scored, read_scores, write_scores
+from fcn_caffe.training.score_history import best_scored, has_ended, is_scored, read_scores, write_scores
 from fcn_caffe.training.settings import TrainingSettings
 from fcn_caffe.training.training_log import FILE, TrainingLog, training_log
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import Catalogue
+
+PATIENT_SCORINGS = 20
+"""How often a training with patience is scored if nothing else is said."""
 
 
 def train(row: Variant, nets: Catalogue, weights: list[Path], settings: TrainingSettings, after: int = 0) -> None:
@@ -68,28 +72,38 @@ def _train(
     forecast = sentence(solver, row.recipe, iterations, settings, folder)
     more = f"; the {after} stage{'s' * (after > 1)} after it about as much each" if after else ""
     print(f"{row.name}: {forecast}{more}. Caffe's log: {folder / FILE}", flush=True)
-    _run(solver, row, folder, iterations, settings, log)
-    score(solver, row, folder)
+    keeper = Keeper(folder, settings.keep)
+    _run(solver, row, folder, iterations, settings, log, keeper)
+    if not is_scored(folder, solver.iter):
+        score(solver, row, folder)
+    best = best_scored(folder, row.data.heads[0].label)
+    if settings.patience and best is not None and best < solver.iter:
+        keeper.drop_after(best)
+        print(f"{row.name}: scored best at iteration {best}, whose snapshot is what stays", flush=True)
 
 
 def _run(
-    solver: Any, row: Variant, folder: Path, iterations: int, settings: TrainingSettings, log: TrainingLog
+    solver: Any,
+    row: Variant,
+    folder: Path,
+    iterations: int,
+    settings: TrainingSettings,
+    log: TrainingLog,
+    keeper: Keeper,
 ) -> None:
     """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
-    begin, every = solver.iter, settings.score_every or iterations
-    keeper, label = Keeper(folder, settings.keep), row.data.heads[0].label
-    recorder = Recorder(
-        *(solver, row, folder, iterations, settings.restart, settings.allow_nan),
-        lambda: log.open(folder, anew=begin == 0),
-    )
+    begin, label = solver.iter, row.data.heads[0].label
+    every = settings.score_every or (max(1, iterations // PATIENT_SCORINGS) if settings.patience else iterations)
+    begun = functools.partial(log.open, folder, anew=begin == 0)
+    recorder = Recorder(solver, row, folder, iterations, settings.restart, settings.allow_nan, begun)
     recorder.after_snapshot = lambda: keeper.prune(best_scored(folder, label))
     try:
         while solver.iter < iterations:
             if solver.iter and solver.iter % every == 0 and not is_scored(folder, solver.iter):
-                score(solver, row, folder)
-                if best_scored(folder, label) == solver.iter:
-                    solver.snapshot()
-                recorder.after_snapshot()
+                _score_now(solver, row, folder, label, recorder)
+            if settings.patience and solver.iter and has_ended(folder, label, settings.patience, iterations):
+                print(f"{row.name}: mean IU has not risen in {settings.patience} scorings: ended", flush=True)
+                break
             recorder.new_interval()
             bar = progress(row.name, "iterations", iterations, solver.iter, lines=False)
             with bar as recorder.after_iteration:
@@ -108,6 +122,14 @@ def _run(
         if solver.iter > begin:
             solver.snapshot()
             keeper.prune(best_scored(folder, label))
+
+
+def _score_now(solver: Any, row: Variant, folder: Path, label: str, recorder: Recorder) -> None:
+    """Score in the midst of a training, and make a snapshot of the best so far."""
+    score(solver, row, folder)
+    if best_scored(folder, label) == solver.iter:
+        solver.snapshot()
+    recorder.after_snapshot()
 
 
 def score(solver: Any, row: Variant, folder: Path) -> None:
@@ -141,9 +163,12 @@ def _classes(net: Any, row: Variant, heads: dict[str, str]) -> Iterator[tuple[st
 def is_done(row: Variant, settings: TrainingSettings) -> bool:
     """Whether a resumed training has nothing to do: trained and scored."""
     found = stages.progress(row.name) if settings.resume else None
-    if found is None or found.iteration < (settings.iterations or row.recipe.iterations):
+    folder, iterations = stages.SNAPSHOTS / row.name, settings.iterations or row.recipe.iterations
+    if found and settings.patience and has_ended(folder, row.data.heads[0].label, settings.patience, iterations):
+        return True
+    if found is None or found.iteration < iterations:
         return False
-    return any(entry["iteration"] >= found.iteration for entry in read_scores(stages.SNAPSHOTS / row.name))
+    return any(entry["iteration"] >= found.iteration for entry in read_scores(folder))
 
 
 def check_nothing_is_overwritten(todo: list[Variant], settings: TrainingSettings) -> None:

@@ -1,6 +1,9 @@
 """Tasks of one's own: what fcn new writes to tasks/NAME/, and every tool finds by name.
 
 task.json            where images and labels are, and which net is trained on them
+labels/              the labels, where they were drawn from annotations
+labels.png           what some of them look like
+class_weights.binaryproto    the weights of the classes, if they have some
 classes.txt          the classes
 train.txt, val.txt   the names of the images to train on, and of those to score
 nets/, solvers/      a net and a solver for each stage. They are yours: change a learning rate there, and it counts.
@@ -9,8 +12,9 @@ nets/, solvers/      a net and a solver for each stage. They are yours: change a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import text_format
 
@@ -22,7 +26,8 @@ from fcn_caffe.net_spec.input_data import MEAN, SEED, DataSet, DataSplit
 from fcn_caffe.net_spec.nets import Variant
 
 TASKS = Path("tasks")
-FILE = "task.json"
+FILE, WEIGHTS = "task.json", "class_weights.binaryproto"
+KINDS = {"str": str, "int": int, "bool": bool, "dict[str, Any]": dict}
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Task:
     backbone: one of net_spec.catalogue.BACKBONES.
     stride: of its last stage.
     upright: whether photos are turned as their EXIF orientation says.
+    training: settings of the data layer in training, such as `mirror`.
+    weighted: whether the classes have weights in the loss.
     """
 
     name: str
@@ -40,6 +47,8 @@ class Task:
     backbone: str
     stride: int
     upright: bool = True
+    training: dict[str, Any] = field(default_factory=dict)
+    weighted: bool = False
 
     @property
     def folder(self) -> Path:
@@ -54,7 +63,7 @@ class Task:
     def stages(self, n_classes: int, train: int, val: int) -> tuple[Variant, ...]:
         """Its nets, coarsest first, for so many classes, and images to train on and to score."""
 
-        def split(file: str, images: int) -> DataSplit:
+        def split(file: str, images: int, **more: Any) -> DataSplit:
             params = {
                 "images": self.images,
                 "labels": self.labels,
@@ -65,10 +74,10 @@ class Task:
             }
             if not self.upright:
                 params["upright"] = False
-            return DataSplit("FolderSegDataLayer", params, file, images)
+            return DataSplit("FolderSegDataLayer", {**params, **more}, file, images)
 
-        head = Head(n_classes, renamed=True)
-        data = DataSet("folder_layers", split("train", train), split("val", val), (head,))
+        head = Head(n_classes, renamed=True, weights=f"{self.root}{WEIGHTS}" if self.weighted else "")
+        data = DataSet("folder_layers", split("train", train, **self.training), split("val", val), (head,))
         return own(self.name, data, self.backbone, self.stride)
 
     def to_json(self) -> str:
@@ -83,9 +92,9 @@ def read(folder: Path) -> Task:
         values = json.loads(text.read(str(path)))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"'{path}' is not JSON ({error}). Remove '{folder}', and run fcn new again.") from error
-    kinds = {field.name: {"str": str, "int": int, "bool": bool}[str(field.type)] for field in fields(Task)}
+    kinds = {each.name: KINDS[str(each.type)] for each in fields(Task)}
     if isinstance(values, dict):
-        values.setdefault("upright", True)
+        values = {"upright": True, "training": {}, "weighted": False, **values}
     found = {key: type(value) for key, value in values.items()} if isinstance(values, dict) else {}
     if found != kinds or values["name"] != folder.name:
         raise ValueError(
