@@ -17,6 +17,7 @@ NAMES = (
         "masking",
         "momentum",
         "patch_sampling",
+        "receptive_field",
         "shift_and_stitch",
         "skips",
     ),

@@ -62,16 +62,28 @@ def receptive_field(net: Any, blob: str, source: str = "data") -> InputWindow:
 
     Raises ValueError if there is no way but through layers that see everything, or that upsample.
     """
-    windows = {source: InputWindow(1, 1)}
+    return InputWindow(*_seen(net, blob, source)[:2])
+
+
+def place(net: Any, blob: str, position: int, source: str = "data") -> tuple[int, int]:
+    """Along one axis, the first pixel of `source` that a position of `blob` sees, and the first that it does not see;
+    either may lie in the padding. Raises ValueError as `receptive_field`."""
+    size, stride, start = _seen(net, blob, source)
+    return start + stride * position, start + stride * position + size
+
+
+def _seen(net: Any, blob: str, source: str) -> tuple[int, int, int]:
+    """The size of a pixel's window, how much further that of the next is, and where the first begins."""
+    windows = {source: (1, 1, 0)}
     for layer in net.layer:
         seen = [windows[bottom] for bottom in layer.bottom if bottom in windows]
         if not seen or layer.type in ("InnerProduct", "Deconvolution"):
             continue
-        size, stride = max(seen)
+        size, stride, start = max(seen)
         if layer.type in ("Convolution", "Pooling"):
-            kernel, step, _ = _kernel(layer)
-            size, stride = size + (kernel - 1) * stride, stride * step
-        windows.update((top, InputWindow(size, stride)) for top in layer.top)
+            kernel, step, pad = _kernel(layer)
+            size, stride, start = size + (kernel - 1) * stride, stride * step, start - pad * stride
+        windows.update((top, (size, stride, start)) for top in layer.top)
     if blob not in windows:
         raise ValueError(f"blob '{blob}': there is no way from '{source}' to it through layers that slide a window")
     return windows[blob]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from fcn_caffe.pictures.outputs import save_picture
 
 RESAMPLING: Any = getattr(Image, "Resampling", Image)
 """Where Pillow has the names of its filters: an enumeration since 9.1."""
+
+
+HATCH = 6
+_BEFORE_AFTER = (slice(None, -1), slice(1, None))
 
 
 def palette(size: int = 256) -> np.ndarray:
@@ -51,6 +56,34 @@ def overlay(
     seen = np.full(labels.shape, True) if background is None else labels != background
     mix = np.where(seen[..., None], (1 - strength) * pixels + strength * painted, pixels)
     return Image.fromarray(mix.astype(np.uint8))
+
+
+def outlined(image: Image.Image, labels: np.ndarray) -> Image.Image:
+    """The image with a line between classes, white on one side and black on the other, so that it shows everywhere."""
+    pixels = np.array(image.convert("RGB"))
+    values = labels.astype(np.int64)
+    for axis in (0, 1):
+        step = np.diff(values, axis=axis)
+        first, second = (tuple(part if each == axis else slice(None) for each in (0, 1)) for part in _BEFORE_AFTER)
+        pixels[first][step > 0], pixels[second][step > 0] = 0, 255
+        pixels[first][step < 0], pixels[second][step < 0] = 255, 0
+    return Image.fromarray(pixels)
+
+
+def hatched(image: Image.Image, where: np.ndarray) -> Image.Image:
+    """The image with stripes, dark and light, where a mask of its size says so."""
+    y, x = np.indices(where.shape)
+    stripe = np.where((x + y) // HATCH % 2, 235, 20)[..., None]
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    return Image.fromarray(np.where(where[..., None], 0.4 * pixels + 0.6 * stripe, pixels).astype(np.uint8))
+
+
+def class_colours(colours: Mapping[tuple[int, int, int], int]) -> np.ndarray:
+    """The colours of 256 labels: those of a list of classes, of several for one class the first, else VOC's."""
+    found = palette()
+    for colour, cls in reversed(list(colours.items())):
+        found[cls] = colour
+    return found
 
 
 def grid(rows: list[list[Image.Image]], titles: list[str], height: int = 120) -> Image.Image:
