@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from fcn_caffe.data_layers.segdata import classes
 from fcn_caffe.net_spec.nets import Variant
-from fcn_caffe.pictures import drawing
+from fcn_caffe.pictures import drawing, lettering
 from fcn_caffe.pictures.class_names import class_names
 
-LINE = 18
-BACKGROUNDS = ("background", "bg", "other", "unlabeled", "unlabelled", "void", "none")
+LINE, LEAST = 20, 220
+BACKGROUNDS = ("background", "_background_", "bg", "other", "unlabeled", "unlabelled", "void", "none")
 """What class 0 is called where it is none of the things that are looked for."""
 
 
@@ -35,14 +36,36 @@ class Legend:
         """The class that pictures leave as it is: 0 if it is called so, or has no name."""
         return 0 if not self.names or self.names[0].lower() in BACKGROUNDS else None
 
-    def picture(self) -> Image.Image:
-        """A square of each class's colour, with its name beside it."""
-        canvas = Image.new("RGB", (220, LINE * len(self.names) + 4), "white")
+    def shares(self, counts: np.ndarray) -> dict[str, float]:
+        """The share of the pixels that each class has, 0 to 1, the largest first; without those that have none.
+
+        counts: the pixels of each class, from 0 on.
+        """
+        order = [int(cls) for cls in np.argsort(-counts, kind="stable") if counts[cls]]
+        return {self.name(cls): float(counts[cls] / counts.sum()) for cls in order}
+
+    def picture(self, lines: Optional[Sequence[tuple[int, str]]] = None) -> Image.Image:
+        """A square of each class's colour, with its name beside it, or with the text of `lines`, by class."""
+        listed = list(enumerate(self.names)) if lines is None else lines
+        width = max([LEAST, *(2 * LINE + lettering.width(text) for _, text in listed)])
+        canvas = Image.new("RGB", (width, LINE * len(listed) + 6), "white")
         draw = ImageDraw.Draw(canvas)
-        for cls, name in enumerate(self.names):
-            top = LINE * cls + 4
+        for index, (cls, text) in enumerate(listed):
+            top = LINE * index + 4
             draw.rectangle((4, top, 4 + LINE, top + LINE - 5), fill=tuple(self.colours[cls].tolist()), outline="black")
-            draw.text((LINE + 12, top), name, fill="black")
+            lettering.write(draw, (LINE + 12, top - 2), text)
+        return canvas
+
+    def beside(self, picture: Image.Image, counts: np.ndarray) -> Image.Image:
+        """A picture with the classes that it shows on its right, and the share of each.
+
+        counts: the pixels of each class, from 0 on.
+        """
+        order = [int(cls) for cls in np.argsort(-counts, kind="stable") if counts[cls]]
+        legend = self.picture([(cls, f"{self.name(cls)}  {counts[cls] / counts.sum():.1%}") for cls in order])
+        canvas = Image.new("RGB", (picture.width + legend.width, max(picture.height, legend.height)), "white")
+        canvas.paste(picture, (0, 0))
+        canvas.paste(legend, (picture.width, 0))
         return canvas
 
 
@@ -62,8 +85,4 @@ def reader(row: Variant) -> Any:
 
 def colours(class_file: str | None) -> np.ndarray:
     """VOC's, or those in a list of classes, 256×3; of several for one class, the first."""
-    found = drawing.palette()
-    if class_file is not None:
-        for colour, cls in reversed(list(classes.read(class_file).colours.items())):
-            found[cls] = colour
-    return found
+    return drawing.class_colours({} if class_file is None else classes.read(class_file).colours)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -15,6 +17,7 @@ from fcn_caffe import CHECKOUT
 from fcn_caffe.data_layers.segdata import shown, splits, text
 from fcn_caffe.data_layers.segdata.splits import Entry
 from fcn_caffe.datasets import layouts, lint
+from fcn_caffe.datasets.findings import Findings
 from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.variants.tasks import FILE, TASKS, Task
 
@@ -63,15 +66,20 @@ def listed(paths: dict[str, str], images: dict[str, str], label_files: dict[str,
     return lists
 
 
-def check(task: Task, class_file: str, lists: dict[str, list[Entry]], allow_absent: bool) -> None:
-    """Look at every image and label, and tell what was found. Raises ValueError if they cannot be used."""
-    layout = layouts.find(None, None, Path(task.images), Path(task.labels), class_file)
+def check(task: Task, labels: str, class_file: str, lists: dict[str, list[Entry]], allow_absent: bool) -> Findings:
+    """Look at every image and label, tell what was found, and give it. Raises ValueError if they cannot be used.
+
+    labels: the folder where they are now.
+    """
+    layout = layouts.find(None, None, Path(task.images), Path(labels), class_file)
+    layout.title = f"{task.images} and {task.labels}"
     layout.take(lists)
     layout.upright, layout.allow_absent = task.upright, allow_absent
     found = lint.look_over(layout)
     print(found.report())
     if found.errors:
         raise ValueError("images or labels cannot be used; see the errors above. Correct them first.")
+    return found
 
 
 def check_name(name: str) -> None:
@@ -96,25 +104,33 @@ def _make_targets() -> list[str]:
     return re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.M)
 
 
-def write(task: Task, class_file: str, lists: dict[str, list[Entry]], n_classes: int) -> None:
-    """Write the task's folder, whole or not at all."""
+@contextlib.contextmanager
+def folder(name: str) -> Iterator[Path]:
+    """A folder to fill, which becomes that of a task, whole or not at all."""
+    TASKS.mkdir(exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=TASKS, prefix=f".{name}."))
+    try:
+        yield part
+        part.chmod(0o755)
+        os.rename(part, TASKS / name)
+    except BaseException:
+        shutil.rmtree(part)
+        with contextlib.suppress(OSError):
+            TASKS.rmdir()  # if nothing else is in it
+        raise
+
+
+def write(task: Task, part: Path, class_file: str, lists: dict[str, list[Entry]], n_classes: int) -> None:
+    """Write what a task's folder has: lists, classes, nets and solvers."""
     rows = task.stages(n_classes, len(lists["train"]), len(lists["val"]))
     texts = {f"{split}.txt": "".join(map(_line, entries)) for split, entries in lists.items()}
     texts["classes.txt"] = text.read(class_file)
     texts[FILE] = task.to_json()
     for path, message in files(rows, task.root).items():
         texts[path[len(task.root) :]] = HEADER + text_format.MessageToString(message)
-    TASKS.mkdir(exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=TASKS, prefix=f".{task.name}."))
-    try:
-        for name, content in texts.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_text(content, encoding="utf-8")
-        part.chmod(0o755)
-        os.rename(part, task.folder)
-    except BaseException:
-        shutil.rmtree(part)
-        raise
+    for name, content in texts.items():
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_text(content, encoding="utf-8")
 
 
 def _line(entry: Entry) -> str:

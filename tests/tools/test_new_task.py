@@ -112,7 +112,7 @@ def test_labels_may_be_colours_and_results_have_the_same(photos):
 def test_a_solver_that_was_changed_counts(photos):
     assert make(*SQUEEZENET) == 0
     path = Path("tasks/pools/solvers/pools-fcn8s.prototxt")
-    path.write_text(path.read_text().replace("max_iter: 2500", "max_iter: 7"))
+    path.write_text(path.read_text().replace("max_iter: 312", "max_iter: 7"))
     assert everything().find("pools").recipe.iterations == 7
 
 
@@ -174,7 +174,7 @@ def spoil_label(values):
             ["--train", "a.txt", "--val", "a.txt"],
             "no pair of image and label: x",
         ),
-        (lambda: None, ["--stride", "4"], "vgg16 can be scored at 32, 16, 8"),
+        (lambda: None, ["--backbone", "vgg16", "--stride", "4"], "vgg16 can be scored at 32, 16, 8"),
     ],
 )
 def test_what_cannot_be_used_is_told_and_nothing_written(photos, capsys, spoil, line, words):
