@@ -20,8 +20,11 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_device(options: argparse.Namespace) -> None:
-    """Raises RuntimeError if a GPU is asked for that is not there, and for either option under BVLC Caffe, which
+def use_device(options: argparse.Namespace, local: int = 0) -> None:
+    """Compute where the options say. local: the number of this process among those of this machine, each of which takes
+    a GPU of its own, from --gpu on.
+
+    Raises RuntimeError if a GPU is asked for that is not there, and for either option under BVLC Caffe, which
     computes in fp32 and ends the process where there is no such GPU."""
     if options.precision:
         engine.needs(f"--precision {options.precision}", "Leave it out: fp32 is what it computes in.")
@@ -32,7 +35,7 @@ def use_device(options: argparse.Namespace) -> None:
     engine.needs(f"--gpu {options.gpu}", "Leave it out, or call caffe.set_mode_gpu() in a script of your own.")
     from caffe.device import mode_is_gpu
 
-    caffe.set_device(options.gpu)
+    caffe.set_device(options.gpu + local)
     caffe.set_mode_gpu()
     if not mode_is_gpu():
         raise RuntimeError(f"--gpu {options.gpu}: this machine has no CUDA device that can be used. Give --cpu.")

@@ -40,7 +40,7 @@ RANKS = """
     coord_map draw io
     net_spec copying dialect limits modes registration
     formats
-    cpus errors log proto shapes switches version
+    cpus errors log meeting proto shapes switches version
 """
 """The parts of caffe: each imports only from lines below its own. Names on one line do not import each other."""
 RANK = {name: rank for rank, line in enumerate(RANKS.split("\n")) for name in line.split()}
@@ -57,10 +57,11 @@ ROOMS = """
     boxes
     variants
     scoring
+    annotations
     datasets
     pictures
     program
-    progress device_options
+    progress device_options sharing
     home names whole_files engine shadowed
     net_spec surgery data_layers
     bare_names

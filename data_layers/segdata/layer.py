@@ -184,6 +184,8 @@ class SegDataLayer(caffe.Layer):
                 f"{self.who}: scale is {tuple(limits.tolist())}, expected two factors, the smaller first, from "
                 f"{augment.SMALLEST} to {augment.LARGEST:g}. Correct param_str."
             )
+        if self.square and tuple(limits) != (1, 1):
+            raise ValueError(f"{self.who}: scale changes sizes, and square wants one. Leave one of them out.")
         (strength,) = params.numbers(self.settings, "colour", (0,), "0 to 1", self.who)
         if not 0 <= strength <= 1:
             raise ValueError(f"{self.who}: colour is {strength:g}, expected a number from 0 to 1. Correct param_str.")

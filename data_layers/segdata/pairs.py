@@ -24,10 +24,10 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
             "that it is relative to."
         )
     found: dict[str, str] = {}
-    paths = _files_below(folder)
-    _tell_unread(folder, paths)
+    paths = files_below(folder)
+    tell_unread(folder, paths)
     is_result = own_pictures.is_own if what == "images" else own_pictures.is_own_but_no_labels
-    for path in _without_results(folder, filter(is_image, paths), is_result):
+    for path in without_results(folder, filter(is_image, paths), is_result):
         stem = text.composed(os.path.splitext(os.path.relpath(path, folder))[0])
         if stem in found:
             raise ValueError(f"{what} '{found[stem]}' and '{path}' have one name. Keep one of them.")
@@ -42,7 +42,7 @@ def by_stem(folder: str, what: str) -> dict[str, str]:
     return found
 
 
-def _files_below(folder: str) -> list[str]:
+def files_below(folder: str) -> list[str]:
     """Every file in a folder and those below it, by links, too, but for what is hidden, in alphabetical order."""
     return sorted(_walked(folder, frozenset()))
 
@@ -67,7 +67,7 @@ def _is_special(path: str) -> bool:
     return os.path.exists(path) and not os.path.isfile(path)
 
 
-def _tell_unread(folder: str, paths: list[str]) -> None:
+def tell_unread(folder: str, paths: list[str]) -> None:
     """Say which pictures are left out because they are of a kind that is not read."""
     unread = [path for path in paths if os.path.splitext(path)[1].lower() in UNREAD]
     if unread:
@@ -78,7 +78,7 @@ def _tell_unread(folder: str, paths: list[str]) -> None:
         )
 
 
-def _without_results(folder: str, paths: Iterable[str], is_result: Callable[[str], bool]) -> list[str]:
+def without_results(folder: str, paths: Iterable[str], is_result: Callable[[str], bool]) -> list[str]:
     """The files that are no results of this project's tools; says how many are."""
     kept: list[str] = []
     results: list[str] = []
@@ -96,29 +96,6 @@ def _without_results(folder: str, paths: Iterable[str], is_result: Callable[[str
 def is_image(path: str) -> bool:
     """Whether a file is an image, as its ending says, and not a hidden one."""
     return os.path.splitext(path)[1].lower() in ENDINGS and not os.path.basename(path).startswith(".")
-
-
-def images_of(paths: Iterable[str]) -> list[str]:
-    """The paths, and in place of each folder the image files in it, in alphabetical order.
-
-    Pictures that this project's tools wrote do not count in a folder. Raises ValueError for a folder without images;
-    those in the folders below it do not count.
-    """
-    found: list[str] = []
-    for path in paths:
-        if not os.path.isdir(path):
-            found.append(path)
-            continue
-        inside = sorted(os.path.join(path, name) for name in os.listdir(path) if not name.startswith("."))
-        files = [name for name in inside if is_image(name) and os.path.isfile(name)]
-        images = _without_results(path, files, own_pictures.is_own)
-        _tell_unread(path, inside)
-        if not images:
-            below = [os.path.basename(name) for name in inside if os.path.isdir(name)]
-            hint = f"it has the folders {', '.join(below[:4])}: name one of them" if below else "name another one"
-            raise ValueError(f"the folder '{path}' has no image file ({', '.join(ENDINGS)}); {hint}.")
-        found += images
-    return found
 
 
 def check_partners(names: Iterable[str], images: dict[str, str], labels: dict[str, str], source: str) -> None:

@@ -96,17 +96,19 @@ GROUPS = (
             Variable(
                 "RANK",
                 "a whole number",
-                "Which of the solvers this process is. torchrun sets it, and `caffe train -gpu 0,1` does.",
+                "Which of the solvers, or of the processes of `fcn score` and `fcn infer`, this one is. torchrun sets "
+                "it, and `caffe train -gpu 0,1` does.",
             ),
             Variable(
                 "WORLD_SIZE",
                 "a whole number",
-                "How many solvers there are; with RANK it makes `caffe train` one of several.",
+                "How many of them there are; with RANK it makes `caffe train`, `fcn score` or `fcn infer` one of "
+                "several.",
             ),
             Variable(
                 "LOCAL_RANK",
                 "a whole number (default: 0)",
-                "Which of this machine's solvers the process is, and so which of its GPUs is its own.",
+                "Which of them on this machine the process is, and so which of its GPUs is its own.",
             ),
             Variable(
                 "CAFFE_MEETING_POINT",

@@ -1,7 +1,8 @@
 """Segments images: any list of files, with any deploy net.
 
     fcn infer voc-fcn8s photo.jpg …                   the variant's deploy net and its newest snapshot
-    fcn infer my-task photos/                         of a task of your own, all images of a folder
+    fcn infer my-task photos/ 'more/*.jpg'            of a task of your own, all images in and below a folder
+    fcn infer my-task film.mp4 camera:0               videos and cameras: their frames, with the classes coloured
     fcn infer models/street-fcn8s photo.jpg           a snapshot folder, wherever it was moved
     fcn infer --net deploy.prototxt --weights x.caffemodel --out out/ photo.jpg
 
@@ -9,6 +10,9 @@ Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_ov
 classes×height×width; and, where the classes have names, legend.png. With --crf the labels are those of a dense CRF,
 while scores stay the net's. Of a net that predicts depth, NAME.png has millimetres in 16 bits, NAME_overlay.png is a
 picture of them, near bright and far dark.
+What is below a folder goes to the same folders below --out. A video becomes NAME_overlay.mp4, at its own rate of
+frames, and its first frame a picture; for this and for cameras, pip install 'fcn-caffe[video]'. Started by torchrun,
+each process takes its share of the images: torchrun --nproc-per-node 4 -m fcn_caffe infer my-task photos/
 Nothing that is there already is overwritten, but what this tool wrote before.
 An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
 """
@@ -16,19 +20,22 @@ An image that cannot be read does not keep the others from being segmented; the 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import caffe
-from fcn_caffe import home, program
-from fcn_caffe.data_layers.segdata import pairs
+from fcn_caffe import home, program, sharing
 from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.inference import write
 from fcn_caffe.inference.find import Found, find
+from fcn_caffe.inference.inputs import inputs
 from fcn_caffe.inference.segment import deploy_net
 from fcn_caffe.net_spec.input_data import MEAN
-from fcn_caffe.pictures import outputs
+from fcn_caffe.pictures import outputs, palettes
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.scoring import crf
+from fcn_caffe.whole_files import write_json
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         "what",
         nargs="+",
         metavar="NET | IMAGE",
-        help="a net or task by its name, or a snapshot folder (unless --net); images, or folders of them",
+        help="a net or task by its name, or a snapshot folder (unless --net); images, videos, folders of them, "
+        "patterns, cameras (camera:0)",
     )
     parser.add_argument("--net", type=home.text, help="a deploy prototxt, instead of a variant")
     parser.add_argument("--weights", type=home.text, help="a caffemodel (default: the net's newest snapshot)")
@@ -54,6 +62,17 @@ def _parser() -> argparse.ArgumentParser:
         help="do not turn photos as their EXIF orientation says (default: as in training)",
     )
     parser.add_argument("--scores", action="store_true", help="write the raw scores, too")
+    parser.add_argument(
+        "--max-side", type=int, metavar="N", help="compute larger images with N pixels along their longer side"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="compute up to N images of one size at once (default: 1)"
+    )
+    parser.add_argument("--frames", type=int, metavar="N", help="of videos and cameras, take the first N frames")
+    parser.add_argument("--json", type=home.path, help="write there which share of each image each class has")
+    parser.add_argument("--contours", action="store_true", help="draw lines between the classes into the overlay")
+    parser.add_argument("--legend", action="store_true", help="draw the classes that an image shows beside its overlay")
+    parser.add_argument("--palette", choices=palettes.NAMES, help="other colours than those of the data set")
     crf.add_crf_option(parser)
     add_device_options(parser)
     return parser
@@ -65,26 +84,50 @@ def _net(options: argparse.Namespace) -> Found:
     else:
         found = find(options.what[0], options.score, options.weights)
     mean = tuple(options.mean) if options.mean else found.mean
-    return found._replace(mean=mean, upright=found.upright and not options.as_stored)
+    classes = replace(found.classes, colours=palettes.colours(options.palette)) if options.palette else found.classes
+    return found._replace(mean=mean, upright=found.upright and not options.as_stored, classes=classes)
 
 
 @program.command
 def main(arguments: list[str]) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
-    images = options.what if options.net else options.what[1:]
-    if not images or (options.net and not options.weights):
+    typed = options.what if options.net else options.what[1:]
+    if not typed or (options.net and not options.weights):
         parser.error("give a net or a task and at least one image; with --net also --weights, and images alone")
+    if min(each for each in (options.max_side, options.batch, options.frames, 1) if each is not None) < 1:
+        parser.error("--max-side, --batch and --frames count pixels, images and frames: give 1 or more")
     found = _net(options)
-    images, legend = pairs.images_of(map(home.text, images)), bool(found.classes.names)
-    names = write.output_names(images, legend)
-    chosen = crf.parameters(options.crf) if options.crf else None
-    wanted = write.Wanted(options.out, options.score, options.scores, chosen)
-    read = [*images, found.net_file, found.weights]
-    outputs.check(write.output_files(names, wanted, legend), map(Path, read), "Name another folder with --out.")
+    named, legend = inputs(typed), bool(found.classes.names)
+    paths = [each.path for each in named]
+    files = list(zip(paths, write.output_names(paths, legend, [each.folder for each in named])))
+    wanted = _wanted(options)
+    read = [*paths, found.net_file, found.weights]
+    outputs.check(write.output_files(files, wanted, legend), map(Path, read), "Name another folder with --out.")
     program.quiet(caffe)
-    use_device(options)
-    net = deploy_net(found.net_file, found.weights, options.score)
-    if legend:
-        outputs.save_picture(found.classes.picture(), options.out / write.LEGEND)
-    return 1 if write.write_all(net, list(zip(images, names)), found, wanted) else 0
+    with sharing.together() as share:
+        use_device(options, share.local)
+        net = deploy_net(found.net_file, found.weights, options.score)
+        if legend and share.is_first:
+            outputs.save_picture(found.classes.picture(), options.out / write.LEGEND)
+        own = share.own(files)
+        done = write.write_all(net, own, found, wanted)
+        if options.json:
+            shown = {file: each for part in share.gathered(json.dumps(done)) for file, each in json.loads(part).items()}
+            if share.is_first:
+                write_json(options.json, {file: shown[file] for file, _ in files if file in shown})
+    return 1 if len(done) < len(own) else 0
+
+
+def _wanted(options: argparse.Namespace) -> write.Wanted:
+    return write.Wanted(
+        options.out,
+        options.score,
+        options.scores,
+        crf.parameters(options.crf) if options.crf else None,
+        options.max_side,
+        options.batch,
+        options.contours,
+        options.legend,
+        options.frames,
+    )

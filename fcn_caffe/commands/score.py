@@ -8,15 +8,19 @@ Images are scored at their own size, each once. A net of several heads gets a ta
 writes the numbers with the confusion matrix (row: true class, column: predicted class), --save-dir the predicted
 labels as palette PNGs, which fcn trimap and fcn submission take. A net that predicts depth is scored by its errors
 (rel, rms, log10, δ), beside the best constant.
+Started by torchrun, each process scores its share of
+the images, and what they counted is added up: torchrun --nproc-per-node 4 -m fcn_caffe score voc-fcn8s
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Optional
+
+import numpy as np
 
 import caffe
-from fcn_caffe import home, program
+from fcn_caffe import home, program, sharing
 from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.scoring import crf, depth, metrics, score_table
 from fcn_caffe.scoring.confusions import MeanLoss, confusions
@@ -59,8 +63,10 @@ def _to_score(options: argparse.Namespace) -> what_to_score.Scored:
     return found.with_blobs(options.label, options.score)
 
 
-def _score_depth(net: Any, what: what_to_score.Scored, options: argparse.Namespace) -> int:
+def _score_depth(net: Any, what: what_to_score.Scored, options: argparse.Namespace, share: sharing.Share) -> int:
     """Print and write the measures of a net that predicts depth."""
+    if share.count > 1:
+        raise ValueError("measures of depth are not added up over processes. Score in one, without torchrun.")
     used = [f"--{name.replace('_', '-')}" for name in ("crf", "save_dir", "ignore", "loss") if getattr(options, name)]
     if used:
         raise ValueError(f"{' and '.join(used)}: the net predicts depth, expected one of classes. Leave it out.")
@@ -83,15 +89,30 @@ def main(arguments: list[str]) -> int:
     what = _to_score(options)
     exclude_absent = what.exclude_absent if options.exclude_absent is None else options.exclude_absent
     program.quiet(caffe)
-    use_device(options)
-    net = what.load()
-    if depth.predicts_depth(net, what.heads):
-        return _score_depth(net, what, options)
-    mean_loss = MeanLoss(net, what.losses if options.loss else {})
-    names = {label: what.names(net, score, options.names) for label, score in what.heads.items()}
-    colours = {label: what.colours(net, score, options.names) for label, score in what.heads.items()}
-    refine = crf.refinement(net, options.crf) if options.crf else None
-    hists = confusions(net, what.heads, options.images, options.save_dir, mean_loss, colours, refine)
+    with sharing.together() as share:
+        use_device(options, share.local)
+        net = what.load()
+        if depth.predicts_depth(net, what.heads):
+            return _score_depth(net, what, options, share)
+        mean_loss = MeanLoss(net, what.losses if options.loss else {})
+        names = {label: what.names(net, score, options.names) for label, score in what.heads.items()}
+        colours = {label: what.colours(net, score, options.names) for label, score in what.heads.items()}
+        refine = crf.refinement(net, options.crf) if options.crf else None
+        own = confusions(net, what.heads, options.images, options.save_dir, mean_loss, colours, refine, share)
+        hists = {label: share.summed(hist) for label, hist in own.items()}
+        mean_loss.add_up(share)
+    if share.is_first:
+        _tell(options, hists, mean_loss, names, exclude_absent)
+    return 0
+
+
+def _tell(
+    options: argparse.Namespace,
+    hists: dict[str, np.ndarray],
+    mean_loss: MeanLoss,
+    names: dict[str, Optional[list[str]]],
+    exclude_absent: bool,
+) -> None:
     values = {}
     for label, counted in hists.items():
         hist, loss = metrics.without(counted, options.ignore), mean_loss.of(label)
@@ -101,4 +122,3 @@ def main(arguments: list[str]) -> int:
         values[label] = score_table.as_dict(hist, left_out, names[label], loss)
     if options.json:
         write_json(options.json, values if len(values) > 1 else next(iter(values.values())))
-    return 0

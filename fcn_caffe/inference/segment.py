@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image
 
 from fcn_caffe import names
 from fcn_caffe.net_spec.input_data import MEAN
+from fcn_caffe.pictures import drawing
 from fcn_caffe.variants.loading import keep_no_blobs, load
 
 LARGE = 1500 * 1500
@@ -48,21 +50,45 @@ def deploy_net(net_file: str, weights: str, score: str) -> Any:
     return net
 
 
-def segment(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
+def segment(
+    net: Any,
+    image: Image.Image,
+    mean: tuple[float, ...] = MEAN,
+    score: str = "score",
+    max_side: Optional[int] = None,
+) -> np.ndarray:
     """The scores of every class at every pixel, classes×height×width, of an RGB image. Several threads take turns.
 
+    max_side: a larger image is computed with so many pixels along its longer side, and its scores enlarged again.
     A net whose layers say the sizes of maps sees the image on one of its own size, filled up by the mean.
     """
-    pixels = np.asarray(image.convert("RGB"), np.float32)[:, :, ::-1] - np.asarray(mean, np.float32)
+    return segment_all(net, [image], mean, score, max_side)[0]
+
+
+def segment_all(
+    net: Any,
+    images: Sequence[Image.Image],
+    mean: tuple[float, ...] = MEAN,
+    score: str = "score",
+    max_side: Optional[int] = None,
+) -> np.ndarray:
+    """The same of several images of one size in one pass: images×classes×height×width."""
+    seen = [reduced(image, max_side) for image in images]
+    colours = np.stack([np.asarray(image.convert("RGB"), np.float32)[:, :, ::-1] for image in seen])
+    pixels = (colours - np.asarray(mean, np.float32)).transpose(0, 3, 1, 2)
+    height, width = pixels.shape[2:]
     with getattr(net, "lock", contextlib.nullcontext()):  # BVLC Caffe's nets have none
-        data, (height, width) = net.blobs[net.inputs[0]], pixels.shape[:2]
+        data = net.blobs[net.inputs[0]]
         if has_one_size(net):
             _place(pixels, data)
         else:
-            data.reshape(1, 3, height, width)
-            data.data[...] = pixels.transpose(2, 0, 1)
+            data.reshape(*pixels.shape)
+            data.data[...] = pixels
         net.forward(blobs=[score])
-        return net.blobs[score].data[0][:, :height, :width].copy()
+        scores = net.blobs[score].data[:, :, :height, :width].copy()
+    if seen[0].size == images[0].size or scores.shape[2:] != (height, width):
+        return scores
+    return np.stack([[_enlarged(each, images[0].size) for each in classes] for classes in scores])
 
 
 def has_one_size(net: Any) -> bool:
@@ -71,25 +97,48 @@ def has_one_size(net: Any) -> bool:
 
 
 def _place(pixels: np.ndarray, data: Any) -> None:
-    """Put an image on the upper left of a net's input; what remains is the mean. Raises ValueError if it is larger."""
-    height, width = pixels.shape[:2]
+    """Put images, N×3×height×width, on the upper left of a net's input; what remains is the mean. Raises ValueError if
+    they are larger."""
+    height, width = pixels.shape[2:]
     most = tuple(data.shape)[2:]
     if height > most[0] or width > most[1]:
         raise ValueError(
             f"the image is {width}×{height} pixels, expected at most {most[1]}×{most[0]}: the sizes of maps stand in "
             "the layers of this net. Scale it down."
         )
+    data.reshape(len(pixels), 3, *most)
     data.data[...] = 0
-    data.data[0, :, :height, :width] = pixels.transpose(2, 0, 1)
+    data.data[:, :, :height, :width] = pixels
 
 
-def labels(net: Any, image: Image.Image, mean: tuple[float, ...] = MEAN, score: str = "score") -> np.ndarray:
+def reduced(image: Image.Image, max_side: Optional[int]) -> Image.Image:
+    """The image, or a smaller one with `max_side` pixels along its longer side."""
+    if max_side is None or max(image.size) <= max_side:
+        return image
+    width, height = (max(1, round(side * max_side / max(image.size))) for side in image.size)
+    return image.resize((width, height), drawing.RESAMPLING.BILINEAR)
+
+
+def _enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One class's scores at another size (width, height), bilinearly."""
+    return np.asarray(Image.fromarray(scores).resize(size, drawing.RESAMPLING.BILINEAR))
+
+
+def labels(
+    net: Any,
+    image: Image.Image,
+    mean: tuple[float, ...] = MEAN,
+    score: str = "score",
+    max_side: Optional[int] = None,
+) -> np.ndarray:
     """The class of the highest score at every pixel, height×width, of an RGB image of any size.
 
     The scores of a large image never exist as a whole, where Caffe's nets can stream. Several threads take turns.
     """
-    if not (hasattr(net, "stream") and image.width * image.height > LARGE) or has_one_size(net):
-        return segment(net, image, mean, score).argmax(0)
+    computed = reduced(image, max_side)
+    streams = hasattr(net, "stream") and image.width * image.height > LARGE and not has_one_size(net)
+    if computed is not image or not streams:
+        return segment(net, image, mean, score, max_side).argmax(0)
     with net.lock:
         stream = net.stream(Photo(image, mean), blob=score)
         classes, height, width = stream.shape

@@ -134,29 +134,17 @@ class Segmenter:
         Raises ValueError for what is no image, FileNotFoundError for a path without a file.
         """
         pixels = _pixels(image, self._found.upright)
-        seen = Image.fromarray(pixels)
-        scale = (self.max_side or max(seen.size)) / max(seen.size)
-        if scale < 1:
-            smaller = (max(1, round(seen.width * scale)), max(1, round(seen.height * scale)))
-            scores = self._scores(seen.resize(smaller, drawing.RESAMPLING.BILINEAR))
-            scores = np.stack([_enlarged(each, seen.size) for each in scores])
-        else:
-            scores = self._scores(seen)
+        scores = self._scores(Image.fromarray(pixels))
         return Segmentation(pixels, scores, self._found.classes)
 
     def _scores(self, image: Image.Image) -> np.ndarray:
-        scores = segment(self._net, image, self._found.mean, self._score)
+        scores = segment(self._net, image, self._found.mean, self._score, self.max_side)
         if scores.shape[1:] != (image.height, image.width):
             raise ValueError(
                 f"blob {self._score} is {scores.shape[1]}×{scores.shape[2]}, expected the image's {image.height}×"
                 f"{image.width}. Name the blob of scores at full size: Segmenter(…, score=…)."
             )
         return scores
-
-
-def _enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """One class's scores at another size (width, height), bilinearly."""
-    return np.asarray(Image.fromarray(scores).resize(size, drawing.RESAMPLING.BILINEAR))
 
 
 def _found(name: str, weights: Optional[str], score: str) -> Found:

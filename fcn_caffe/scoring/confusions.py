@@ -11,9 +11,14 @@ import numpy as np
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import metrics
+from fcn_caffe.sharing import ALONE, Share
 
 ABSENT_EXCLUDED = ("siftflow_layers",)
 """Data layers of data sets whose published scores leave out classes that the truth has nowhere (CVPR, footnote 10)."""
+
+
+Refine = Callable[[np.ndarray, int], np.ndarray]
+"""Makes the scores of an item of the batch, classes×height×width, those that are counted."""
 
 
 def confusions(
@@ -23,7 +28,8 @@ def confusions(
     save_dir: Path | None = None,
     after_forward: Callable[[int], None] | None = None,
     colours: dict[str, np.ndarray] | None = None,
-    refine: Callable[[np.ndarray, int], np.ndarray] | None = None,
+    refine: Refine | None = None,
+    share: Share = ALONE,
 ) -> dict[str, np.ndarray]:
     """Run the images of the net's data layer through it, once each, and count pixels: true class × predicted class.
 
@@ -31,16 +37,16 @@ def confusions(
     images: how many to take, where the data layer cannot tell how many it has.
     save_dir: where predicted labels go, NAME.png (of several heads LABEL_NAME.png). Raises ValueError, before anything
         is computed, if there are files of that name that no tool has written.
-    colours: of the classes, 256×3, for each blob of labels (default: VOC's).
-    refine: makes the scores of an item of the batch, classes×height×width, those that are counted.
-    after_forward: called with the number of images that the net's blobs hold, each time.
+    colours: of the classes, 256×3, for each blob of labels (default: VOC's). after_forward: called with the number of
+    images that the net's blobs hold, each time. share: of several processes, this one's place: only its images count.
     """
     names = _names(net, heads, images)
     files = {} if save_dir is None else _files(save_dir, names, heads)
-    looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
-    _rewind(net.layers[0])
+    names = _own(net.layers[0], names, share)
+    looked_at, left = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]], names
     hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
-    left = names
+    if names:
+        _rewind(net.layers[0])
     with progress("scoring", "images", len(names)) as advance:
         while left:
             net.forward(blobs=looked_at)
@@ -49,13 +55,17 @@ def confusions(
                 after_forward(len(batch))
             for item, name in enumerate(batch):
                 for label, score in heads.items():
-                    scores = net.blobs[score].data[item]
-                    predicted = (refine(scores, item) if refine else scores).argmax(0)
+                    predicted = _predicted(net, score, item, refine)
                     hists[label] += _confusion(net.blobs[label].data[item], predicted, len(hists[label]))
                     if files:
                         drawing.save_labels(predicted, files[label, name], (colours or {}).get(label))
                 advance()
     return hists
+
+
+def _predicted(net: Any, score: str, item: int, refine: Refine | None) -> np.ndarray:
+    scores = net.blobs[score].data[item]
+    return (refine(scores, item) if refine else scores).argmax(0)
 
 
 def _taken(names: list[str], count: int) -> tuple[list[str], list[str]]:
@@ -77,6 +87,21 @@ def _names(net: Any, heads: dict[str, str], images: int | None) -> list[str]:
     if not (names or images):
         raise ValueError("the data layer does not tell how many images it has: give --images")
     return list(names) if names else [f"{number:06d}" for number in range(images or 0)]
+
+
+def _own(layer: Any, names: list[str], share: Share) -> list[str]:
+    """The images that are this process's, to which the data layer is narrowed. Raises ValueError for one that has no
+    list of images."""
+    if share.count == 1:
+        return names
+    if not hasattr(layer, "indices"):
+        raise ValueError(
+            f"score: a data layer of type {getattr(layer, 'type', type(layer).__name__)} has no list of images to "
+            "share out among processes. Score in one process, without torchrun."
+        )
+    own = list(share.own(names))
+    layer.indices = list(share.own(layer.indices))
+    return own
 
 
 def _files(folder: Path, names: list[str], heads: dict[str, str]) -> dict[tuple[str, str], Path]:
@@ -108,6 +133,12 @@ class MeanLoss:
         self.images += images
         for label, blob in self.losses.items():
             self.sums[label] += images * float(self.net.blobs[blob].data)
+
+    def add_up(self, share: Share) -> None:
+        """Count the images of all processes."""
+        labels = list(self.sums)
+        total = share.summed(np.array([self.images, *(self.sums[label] for label in labels)], np.float64))
+        self.images, self.sums = int(total[0]), dict(zip(labels, total[1:].tolist()))
 
     def of(self, label: str) -> float | None:
         """The mean loss of a label over the images so far; None if it has no loss."""

@@ -20,18 +20,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_means_its_images(folder: Path) -> None:
-    inside = [str(folder / name) for name in ("a.png", "b.JPG", "c.Tiff")]
-    assert pairs.images_of([str(folder), "x.png"]) == [*inside, "x.png"]
-
-
-def test_folders_below_are_named_where_there_is_no_image(folder: Path) -> None:
-    for name in ("a.png", "b.JPG", "c.Tiff"):
-        (folder / name).unlink()
-    with pytest.raises(ValueError, match=r"has no image file \(.*\); it has the folders below: name one of them"):
-        pairs.images_of([str(folder)])
-
-
 def test_pairs_are_found_in_folders_below(folder: Path) -> None:
     assert sorted(pairs.by_stem(str(folder), "images")) == ["a", "b", "below/d", "c"]
 
@@ -46,9 +34,8 @@ def test_files_of_other_kinds_are_named_where_there_is_no_image(tmp_path: Path) 
 def test_pictures_of_a_kind_that_is_not_read_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("p.HEIC", "q.heic", "notes.xml"):
         (folder / name).touch()
-    for read in (lambda: pairs.images_of([str(folder)]), lambda: pairs.by_stem(str(folder), "images")):
-        assert read()
-        assert "WARNING: 2 picture(s) of" in capsys.readouterr().err
+    assert pairs.by_stem(str(folder), "images")
+    assert "WARNING: 2 picture(s) of" in capsys.readouterr().err
 
 
 def test_pipes_and_devices_are_no_images(folder: Path) -> None:
@@ -87,8 +74,6 @@ def with_results(tmp_path: Path) -> Path:
 def test_results_beside_photos_are_no_photos(with_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos = {"a": str(with_results / "a.bmp"), "b": str(with_results / "b.png")}
     assert pairs.by_stem(str(with_results), "images") == photos
-    assert "5 picture(s) of" in capsys.readouterr().err
-    assert pairs.images_of([str(with_results)]) == list(photos.values())
     assert "5 picture(s) of" in capsys.readouterr().err
     assert files.find_image(str(with_results / "a")) == photos["a"]
 
