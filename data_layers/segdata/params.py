@@ -69,8 +69,8 @@ def choice(settings: dict[str, Any], key: str, default: Value, known: tuple[Valu
 
 
 def numbers(settings: dict[str, Any], key: str, default: Sequence[float], meaning: str, who: str) -> np.ndarray:
-    """The numbers under `key`, of the shape of `default`, which is taken where the key is absent; a number alone is one of
-    one. Raises ValueError."""
+    """The numbers under `key`, of the shape of `default`, which is taken where the key is absent; of one, the number
+    may stand alone. Raises ValueError."""
     value = settings.get(key, default)
     try:
         found = np.atleast_1d(np.array(value, dtype=np.float64))
