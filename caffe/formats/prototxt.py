@@ -37,9 +37,23 @@ def read_net(path: PathLike, *, allow_unknown: bool | None = None) -> caffe_pb2.
 
 def read_solver(path: PathLike) -> caffe_pb2.SolverParameter:
     """The solver that a prototxt describes, in today's form. Raises FormatError."""
-    solver = parse(read_text(path), caffe_pb2.SolverParameter(), os.fspath(path))
+    text = _one_device(read_text(path), os.fspath(path))
+    solver = parse(text, caffe_pb2.SolverParameter(), os.fspath(path))
     upgrade_solver(solver, os.fspath(path))
     return solver
+
+
+def _one_device(text: str, source: str) -> str:
+    """The text with the first device where a fork's solver lists several, of which the log tells; nothing moves."""
+
+    def first(found: re.Match[str]) -> str:
+        log.warning(
+            "%s: device_id lists several devices (%s): %s is taken. `caffe train -gpu %s` trains on all of them.",
+            *(source, found[2].strip(), found[3], ",".join(re.findall(r"\d+", found[2]))),
+        )
+        return f"{found[1]}{found[3]}".ljust(len(found[0]))
+
+    return re.sub(r"^(\s*device_id\s*:\s*)\[((\d+)\s*[\d,\s]*)\]", first, text, flags=re.MULTILINE)
 
 
 def read_text(path: PathLike) -> str:

@@ -90,6 +90,17 @@ LAYER_TYPES = {
     "VIDEO_WITH_VOXEL_TRUTH_DATA": "VideoWithVoxelTruthData",
     "WINDOW_SEG_DATA": "WindowSegData",
     "ELTWISE_ACCURACY": "EltwiseAccuracy",
+    "BATCH_NORM": "BatchNorm",
+    "CONADD": "Conadd",
+    "DEFORMABLECONVOLUTION": "DeformableConvolution",
+    "ELTWISE_AFFINE": "EltwiseAffine",
+    "INSANITY": "Insanity",
+    "RELU6": "ReLU6",
+    "ROIPOOLING": "ROIPooling",
+    "SELECT_SEG_BINARY": "SelectSegBinary",
+    "SIGMOID_EUCLIDEAN_LOSS": "SigmoidEuclideanLoss",
+    "SOFTMAX_WITH_LOSS5": "SoftmaxWithLoss5",
+    "TRIPLET_LOSS": "TripletLoss",
 }
 SOLVER_TYPES = {
     "SGD": "SGD",
@@ -98,6 +109,7 @@ SOLVER_TYPES = {
     "RMSPROP": "RMSProp",
     "ADADELTA": "AdaDelta",
     "ADAM": "Adam",
+    "SAG": "SAG",
 }
 _DATA_PARAMS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")

@@ -118,6 +118,9 @@ def _fields(
     kind = message.DESCRIPTOR.name
     for field, value in message.ListFields():
         if f"{kind}.{field.name}" not in caffe_pb2.FORKS:
+            if field.message_type is not None and place:
+                for each in value if hasattr(value, "extend") else [value]:
+                    problems += _fields(each, owner, harmless, f"{place}{field.name}.", read)
             wrong = None if field.name in read else _foreign_value(message, field, value)
         elif field.name.endswith("_param") and kind == "LayerParameter" or field.name in (*READ.get(kind, ()), *read):
             continue

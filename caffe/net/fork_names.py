@@ -2,8 +2,8 @@
 
 _BY_FORK = {
     "SSD": "AnnotatedData DetectionEvaluate DetectionOutput MultiBoxLoss Normalize Permute PriorBox VideoData",
-    "DeepLab": "AdaptiveBiasChannel BiasChannel DenseCRF DomainTransform ImageSegData Interp MatRead MatWrite Padding "
-    "SegAccuracy UniqueLabel",
+    "DeepLab": "AdaptiveBiasChannel BiasChannel DenseCRF DomainTransform DomainTransformForwardOnly ImageSegData "
+    "Interp MatRead MatWrite Padding SegAccuracy SpatialProduct UniqueLabel",
     "PSPNet, SegNet, ENet and others": "BN",
     "SegNet and ENet": "DenseImageData Upsample",
     "DeconvNet and ParseNet": "EltwiseAccuracy UnPooling Unpooling WindowSegData",
@@ -12,22 +12,50 @@ _BY_FORK = {
     "R-FCN": "BoxAnnotatorOHEM PSROIPooling SmoothL1LossOHEM SoftmaxWithLossOHEM",
     "Faster R-CNN in C++": "Proposal",
     "Mask R-CNN's ports": "ROIAlign",
-    "FlowNet 2": "Accum ChannelNorm Correlation Correlation1D DataAugmentation Downsample FlowAugmentation FlowWarp "
-    "GenerateAugmentationParameters L1Loss LpqLoss Mean NegReLU Resample",
-    "OpenPose": "CPMData ImResize Maximum Nms Switch",
+    "FlowNet 2": "Accum BlackAugmentation ChannelNorm Correlation Correlation1D CustomData DataAugmentation "
+    "DisparityData Downsample FLOWriter FloatReader FloatWriter FlowAugmentation FlowWarp "
+    "GenerateAugmentationParameters ImgReader ImgWriter L1Loss LpqLoss Mean NegReLU PFMWriter Resample",
+    "OpenPose": "CPMData EuclideanmaskLoss ImResize Maximum Nms Switch",
     "MSCNN": "BBoxReg BoxOutput DetectionAccuracy DetectionGroupAccuracy DetectionLoss ImageGtData ProposalTarget",
-    "YOLO's ports": "EvalDetection RegionLoss Reorg YoloDetectionOutput Yolov3 Yolov3DetectionOutput",
+    "YOLO's ports": "AssistedExcitation EvalDetection GaussianYolov3 LaneData RegionLoss Reorg "
+    "SegmentationEvaluate YoloDetectionOutput YoloSeg Yolov3 Yolov3DetectionOutput",
     "SENet": "Axpy",
     "MobileNet's ports": "ConvolutionDepthwise DepthwiseConvolution ReLU6",
     "ShuffleNet's ports": "ShuffleChannel",
-    "C3D": "Convolution3D Deconvolution3D DownSampling Pooling3D VideoSegmentationData VideoWithVoxelTruthData",
+    "C3D": "BlackHole Convolution3D Deconvolution3D DownSampling L2Normalize Pooling3D VideoSegmentationData "
+    "VideoWithVoxelTruthData",
     "HED": "ImageLabelmapData",
     "SphereFace and caffe-windows": "CenterLoss FocalLoss LabelSpecificAdd Local MarginInnerProduct TripletLoss",
     "Ristretto": "ConvolutionRistretto DeconvolutionRistretto FcRistretto LRNRistretto",
-    "NVIDIA Caffe": "AxpyLayer DetectNetTransformation",
-    "Intel Caffe": "SpatialDropout",
-    "Synopsys Caffe": "HardSwish Mish Round",
+    "NVIDIA Caffe": "AxpyLayer DetectNetTransformation TRT",
+    "Intel Caffe": "BoxData MKLBatchNorm MnActivation SpatialDropout",
+    "Synopsys Caffe": "Add Atan Attention BEGANLoss BatchToSpaceND BroadcastTo Ceil Corr1d CountNonzero "
+    "CropAndResize DepthToSpace Div EmbeddingLookup EmbeddingLookupSparse ExpandDimsND FarthestPointSample Floor "
+    "FloorDiv FloorMod GANLoss GRU GatherND GatherV2 Gemm GroupPoint HardSigmoid HardSwish HardTanH ICNetSubgraph "
+    "LSTMV2 LayerNorm LogSoftmax LpNormalization LuongAttention MaskRCNNDetection MaskRCNNProposal MatMul Minimum "
+    "MirrorPad Mish Mul NMS NMSGather NonMaxSuppression NotEqual OneHot Pad PeepholeLSTM Piece Pow "
+    "PyramidROIAlign QueryBallPoint RNNv2 Range ReduceAll ReduceAny ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax "
+    "ReduceMean ReduceMin ReduceProd ReduceSum ResizeBilinear ResizeNearestNeighbor ReverseSequence Round "
+    "SSDDecoder SSDSort ScaledTanH ScatterND SeLU SeLUDropout Shape SimpleRNN Sin Softplus Softsign "
+    "SpaceToBatchND SpaceToDepth SparseToDense SpatialBatchingPooling Squeeze SqueezeConvolution "
+    "SqueezeDeconvolution SqueezeInnerProduct Stack StridedSlice Sub Tensor2Box ThreeInterpolate ThreeNN "
+    "ThresholdedReLU TileND TopkGather Unstack UpsampleDarknet Where4 Where4Gathernd Where4GatherndCrop XLU "
+    "YoloV2Loss YoloV3Loss",
     "spatial transformer's ports": "SpatialTransformer",
     "warp-ctc's and other ports": "CTCGreedyDecoder CTCLoss WarpCTC WarpCtc",
+    "CTPN and OCR's ports": "Lstm Reverse Transpose",
+    "Cascade R-CNN": "BboxAccuracy BoxGroupOutput DecodeBBox DetectionData DetectionGroupLoss EvalData "
+    "FrcnnOutput HardMining ScaleRoute",
+    "FPN's port": "Conadd DeformableConvolution",
+    "MNC": "MaskPooling MaskResize ROIWarping",
+    "OSVOS": "SigmoidCrossEntropyBalanceLoss",
+    "SSTD": "AnnotatedDataMask DetectionOrientedOutput MultiBoxOrientedLoss",
+    "caffe-windows": "Arccos BatchContrastiveLoss ChannelScale ConfidencePenaltyLoss CorrelationLoss Cosine "
+    "FCNAccuracy Flip GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance "
+    "Insanity LargeMarginInnerProduct MovingNormalize MultiLabelImageData NCALoss Noise Pairwise PredictBox "
+    "Resize Slope SoftContrastiveLoss SoftTruncation SubRegion Transformer Truncation",
+    "ducha-aiki's Caffe": "Covariance EltwiseAffine EuclideanLossWithIndex ImageLocData RReLU",
+    "temporal segment networks": "BatchReduction Gather Scatter SegData SyncBN",
+    "video-caffe": "NdConvolution NdPooling",
 }
 TYPES = {name: fork for fork, names in _BY_FORK.items() for name in names.split()}

@@ -1,6 +1,7 @@
-"""Writes caffe_pb2.py and caffe_pb2.pyi from caffe.proto and forks.proto: `python -m caffe.proto.generate [--check]`.
+"""Writes caffe_pb2.py and caffe_pb2.pyi from three schemas: `python -m caffe.proto.generate [--check]`.
 
-caffe.proto is the schema of BVLC Caffe; forks.proto holds what forks add to its messages, and messages of their own.
+caffe.proto is BVLC Caffe's; forks.proto holds what forks add to its messages, and messages of their own, as the layers
+here read them; more_forks.proto what else forks have, so that their nets are read.
 Needs grpcio-tools.
 """
 
@@ -18,14 +19,14 @@ from zlib import compress
 HERE = Path(__file__).parent
 STUB_HEAD = """\
 # Types of caffe_pb2.py, for type checkers.
-# Generated from caffe.proto and forks.proto by `python -m caffe.proto.generate`: do not edit.
+# Generated from caffe.proto, forks.proto and more_forks.proto by `python -m caffe.proto.generate`: do not edit.
 
 """
 
 TEMPLATE = '''\
 """Caffe's protobuf messages.
 
-Generated from caffe.proto and forks.proto by `python -m caffe.proto.generate`: do not edit.
+Generated from caffe.proto, forks.proto and more_forks.proto by `python -m caffe.proto.generate`: do not edit.
 
 The schema lives in a private descriptor pool, so that this module can share a process with OpenCV, BVLC Caffe or
 any other library that brings its own caffe.proto, and works with every protobuf release from 3.20 on.
@@ -76,8 +77,8 @@ __all__ = sorted(_names)
 
 def render() -> dict[str, str]:
     """The names and texts of the files."""
-    bvlc, forks = _descriptors("caffe.proto", "forks.proto")
-    added = merge(bvlc, forks)
+    bvlc, *forks = _descriptors("caffe.proto", "forks.proto", "more_forks.proto")
+    added = [name for each in forks for name in merge(bvlc, each)]
     text = b64encode(compress(bvlc.SerializeToString(), 9)).decode()
     module = TEMPLATE.format(
         schema="\n".join(textwrap.wrap(text, 118)),
@@ -100,6 +101,9 @@ def stub(file: Any) -> str:
     enums += [f"{message.name}.{enum.name}" for message in file.message_type for enum in message.enum_type]
     value = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, enums))})\b(?!\()")
     typed = value.sub("int", text).replace("**kwargs)", "**kwargs: object)")  # of fields that Python has a keyword for
+    typed = re.sub(
+        r"^ +(None|True|False): .*\n", "", typed, flags=re.MULTILINE
+    )  # values of enums that Python cannot name
     return typed + "\nFORKS: frozenset[str]\n"
 
 
@@ -133,9 +137,9 @@ def merge(bvlc: Any, forks: Any) -> list[str]:
         numbers = {field.number for field in target.field} | {field.name for field in target.field}
         for field in message.field:
             if numbers & {field.number, field.name} or field.label == field.LABEL_REQUIRED:
-                raise SystemExit(f"forks.proto: {message.name}.{field.name} is taken in caffe.proto, or is required")
+                raise SystemExit(f"{forks.name}: {message.name}.{field.name} is there already, or is required")
             if field.type_name:
-                field.type_name = field.type_name.replace(".caffe.forks.", ".caffe.")
+                field.type_name = re.sub(r"^\.caffe\.(forks|more)\.", ".caffe.", field.type_name)
             target.field.add().CopyFrom(field)
             if message.name not in own:
                 added.append(f"{message.name}.{field.name}")

@@ -239,3 +239,31 @@ def test_a_solver_of_a_fork_that_computes_otherwise_is_refused(tmp_path):
     )
     with pytest.raises(NetError, match="solver: rampup_interval is 9"):
         caffe.SGDSolver(str(tmp_path / "solver.prototxt"))
+
+
+def test_a_solver_that_lists_devices_takes_the_first_and_says_how_to_use_all(tmp_path, caplog):
+    path = tmp_path / "solver.prototxt"
+    path.write_text("# device_id: [7]\ndevice_id: [2, 3]\nbase_lr: 1\n", encoding="utf-8")
+    with caplog.at_level(logging.WARNING, logger="caffe"):
+        solver = prototxt.read_solver(path)
+    assert (solver.device_id, solver.base_lr) == (2, 1)
+    assert "device_id lists several devices (2, 3): 2 is taken. `caffe train -gpu 2,3`" in caplog.text
+
+
+def test_fields_that_only_some_fork_reads_are_read_and_refused_by_name(build):
+    text = DATA + layer("Convolution", "convolution_param { num_output: 1 kernel_size: 1 pad_l: 1 pad_t: 0 }")
+    with pytest.raises(NetError, match=r"layer 'layer' \(Convolution\): convolution_param.pad_l is 1: a fork of Caffe"):
+        build(text)
+
+
+def test_a_fork_s_field_of_a_filler_is_refused_by_name(build):
+    filler = "weight_filler { type: 'gaussian' alpha: 2 }"
+    with pytest.raises(NetError, match=r"convolution_param.weight_filler.alpha is 2.0"):
+        build(DATA + layer("Convolution", f"convolution_param {{ num_output: 1 kernel_size: 1 {filler} }}"))
+
+
+def test_types_of_further_forks_are_named_with_their_fork(build):
+    with pytest.raises(
+        NetError, match=r"Unknown layer type: BoxGroupOutput \(of Cascade R-CNN; not implemented here\)"
+    ):
+        build(DATA + layer("BoxGroupOutput", "box_group_output_param { fg_thr: 0.5 }"))
