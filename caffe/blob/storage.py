@@ -70,7 +70,8 @@ class Storage:
         if self._to_clear:
             self._tensor.zero_()
             self._to_clear = False
-        self._make_whole()
+        if self._lacks:
+            self._make_whole()
         if self._tensor.device != where:
             self._move(where)
         if self._host_is_newest and self._host is not None:

@@ -8,6 +8,7 @@ import torch
 
 from caffe import device, process, switches
 from caffe.blob import Blob
+from caffe.blob.memory import Memory
 from caffe.net import debug, work
 from caffe.net.explain import explained
 from caffe.net.graph import Graph, Node, last_uses, reseed_loss
@@ -39,6 +40,8 @@ class NetRun:
         self._graph, self._nodes, self._hooks, self._settings = graph, graph.nodes, hooks, settings
         self._blobs = dict(zip(graph.blob_names, graph.blobs, strict=True))
         self._keeps_diffs = settings.keep_diffs or settings.debug_info
+        self._replaced = [_replaced(node) for node in self._nodes]
+        self._losses = {index for index, node in enumerate(self._nodes) if any(node.loss_weights)}
         self._last_uses = {} if settings.keep_blobs else last_uses(graph)
         """Index of a node → the blobs, by name, that no later one takes."""
         self._overwriting = Overwriting(self._nodes)
@@ -53,7 +56,7 @@ class NetRun:
         """While this lasts, the calling thread computes with as many threads as this net is worth."""
         if device.mode_is_gpu():
             return nullcontext()
-        shapes = [blob.shape for blob in self._graph.blobs]
+        shapes = [blob.memory.shape for blob in self._graph.blobs]
         if shapes != self._shapes:
             self._shapes, self._work = shapes, sum(map(work.forward, self._nodes), Work())
         return threads.chosen(self._work.operations, self._work.bytes)
@@ -93,18 +96,20 @@ class NetRun:
             loss = device.zero()
             if not self._hooks:  # which may look at any blob
                 for index in indices:
-                    _forget_tops(self._nodes[index])
+                    for memory in self._replaced[index]:
+                        memory.forget()
             index = 0
             try:
                 for index in indices:
-                    call(self._hooks.before_forward, index)
                     self._compute(index)
-                    if any(self._nodes[index].loss_weights):
+                    if index in self._losses:
                         loss = loss + _weighted_loss(self._nodes[index])
                     if self._settings.debug_info:
                         debug.after_forward(self._graph, self._nodes[index])
-                    call(self._hooks.after_forward, index)
-                    self._give_up_last_uses(index, kept)
+                    if self._hooks.after_forward:
+                        call(self._hooks.after_forward, index)
+                    if self._last_uses:
+                        self._give_up_last_uses(index, kept)
             except (RuntimeError, MemoryError) as error:
                 if (better := explained(error, self._nodes, index)) is not error:
                     raise better from error
@@ -114,12 +119,15 @@ class NetRun:
 
     def _compute(self, index: int) -> None:
         """Run a layer forward."""
+        if self._hooks.before_forward:
+            call(self._hooks.before_forward, index)
         node = self._nodes[index]
         node.layer.reshape(node.bottom, node.top)
         for blob in node.top:
             blob.memory.renew()
         if self._hooks:
-            _forget_tops(node)
+            for memory in self._replaced[index]:
+                memory.forget()
         if not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
             node.layer.forward(node.bottom, node.top)
 
@@ -151,11 +159,10 @@ class NetRun:
         return self._replays.run(lambda: compute(rest), device.generator(), device.precision(), backward=backward)
 
 
-def _forget_tops(node: Node) -> None:
-    """Their memory may serve to compute what replaces them, and the layers before."""
-    if node.layer.traits.replaces_tops and not node.layer.in_place:
-        for blob in node.top:
-            blob.memory.forget()
+def _replaced(node: Node) -> list[Memory]:
+    """Tops whose memory may serve to compute what replaces them, and the layers before."""
+    replaces = node.layer.traits.replaces_tops and not node.layer.in_place
+    return [blob.memory for blob in node.top] if replaces else []
 
 
 def _give_up(blob: Blob, name: str) -> None:

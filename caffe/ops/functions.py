@@ -16,8 +16,8 @@ def conv2d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, H, W) convolved with (O, C / group, h, w); bias: (O)."""
-    kernel = weight.values.shape[2:]
-    dilation = tuple(d if k > 1 else 1 for k, d in zip(kernel, dilation, strict=True))  # else oneDNN may crash
+    if dilation != (1, 1):  # along an axis on which kernels have one number, oneDNN may crash
+        dilation = tuple(d if k > 1 else 1 for k, d in zip(weight.values.shape[2:], dilation, strict=True))
     return CONV2D(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group))
 
 
@@ -91,7 +91,7 @@ def padded_for_torch(x: Tensor, kernel: Sizes, pad: Sizes, border: float) -> tup
 
 
 def _of_type(bias: Tensor | None, x: Tensor) -> Tensor | None:
-    return None if bias is None else bias.to(x.dtype)
+    return bias if bias is None or bias.dtype == x.dtype else bias.to(x.dtype)
 
 
 def _conv2d(c: ConvolutionCall) -> Tensor:

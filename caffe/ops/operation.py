@@ -35,6 +35,9 @@ class Operation(Generic[C]):
         self.ways: tuple[Way[C], ...] = (Way("torch", lambda call: True, torchs),)
 
     def __call__(self, call: C) -> torch.Tensor:
-        ways = self.ways[-1:] if switches.PLAIN else self.ways
-        way = next(way for way in ways if way.pays(call))
+        way = self.ways[-1]
+        if not switches.PLAIN:
+            for way in self.ways:
+                if way.pays(call):
+                    break
         return way.run(call) if way.prepare is None else way.run(call, way.prepare(call))

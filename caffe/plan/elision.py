@@ -68,6 +68,8 @@ class Elision:
 
     def forward(self, index: int) -> bool:
         """Run a layer on short maps. False: not this one, or its bottom was made whole meanwhile (somebody saw it)."""
+        if index not in self._place:
+            return False
         self._computed.pop(index, None)
         steps = self._steps(index)
         if steps is None:
@@ -112,8 +114,6 @@ class Elision:
 
     def _steps(self, index: int) -> StepPair | None:
         """A node's steps for the present size of the image."""
-        if index not in self._place:
-            return None
         chain, place = self._place[index]
         height, width = self._nodes[chain[0]].bottom[0].shape[2:]
         key = (chain[0], height, width)

@@ -32,9 +32,11 @@ def by_onednn(x: torch.Tensor) -> bool:
 
 def pays(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> bool:
     """Whether this is faster than F.conv2d: on a CPU, with long filters, at no more positions than filters."""
-    wide = weight[0].numel() >= MIN_INPUTS
-    few = len(x) * math.prod(positions(x, geometry)) <= len(weight)
-    return x.is_cpu and wide and few and CAPABILITY.works
+    filters = weight.shape[0]
+    if not x.is_cpu or weight.numel() < MIN_INPUTS * filters:
+        return False
+    few = x.shape[0] * math.prod(positions(x, geometry)) <= filters
+    return few and CAPABILITY.works
 
 
 def convolve(

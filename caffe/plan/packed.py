@@ -22,9 +22,12 @@ MAX_PIXELS = 2**13
 
 def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
     """Whether weights should be packed as kernels to be multiplied with this, if it is for many passes."""
-    small = x[:, 0].numel() <= MAX_PIXELS and weight.numel() <= MAX_WEIGHTS
+    if not x.is_cpu:
+        return False
+    images, _, height, width = x.shape
+    small = images * height * width <= MAX_PIXELS and weight.numel() <= MAX_WEIGHTS
     worth = x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and small)
-    return x.is_cpu and worth and KERNELS[x.dtype].works
+    return worth and KERNELS[x.dtype].works
 
 
 def pays_as_matrix(x: torch.Tensor) -> bool:

@@ -34,8 +34,9 @@ def _same_type(c: ConvolutionCall) -> torch.Tensor:
 
 
 def _winograd_pays(c: ConvolutionCall) -> bool:
-    kept = c.weights.keeps(winograd.transformed)
-    return c.group == 1 and winograd.pays(c.x, c.weight, geometry(c), kept=kept)
+    if c.group != 1 or not winograd.fits(c.weight, geometry(c)):
+        return False
+    return winograd.pays(c.x, c.weight, geometry(c), kept=c.weights.keeps(winograd.transformed))
 
 
 def _matrix_pays(c: ConvolutionCall) -> bool:

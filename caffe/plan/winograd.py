@@ -43,21 +43,31 @@ FILTERS_AT_ONCE = 32
 """Filters that are transformed together: as many as the cache holds."""
 
 
+def fits(weight: torch.Tensor, geometry: Geometry) -> bool:
+    """Whether this is faster than F.conv2d for some maps: wide layers, with kernels of such a size, at every pixel."""
+    (size, width), dilation, _, stride = geometry
+    return (
+        size == width and size in filtering.SIZES and stride == dilation == (1, 1) and _breadth(weight) >= MIN_BREADTH
+    )
+
+
 def pays(x: torch.Tensor, weight: torch.Tensor, geometry: Geometry, *, kept: bool) -> bool:
-    """Whether this is faster than F.conv2d: wide layers on a CPU, in float32.
+    """Whether this is faster than F.conv2d: for large maps on a CPU, in float32.
 
     kept: the transformed kernels serve for many passes.
     """
-    (size, width), dilation, _, stride = geometry
-    fits = size == width and size in filtering.SIZES and set(stride) == set(dilation) == {1}
-    filters, channels = weight.shape[:2]
-    breadth = filters * channels / (filters + channels)
-    if not (fits and breadth >= MIN_BREADTH and by_onednn(x)):
+    if not (fits(weight, geometry) and by_onednn(x)):
         return False
+    size, breadth = weight.shape[2], _breadth(weight)
     way = filtering.of(size)
     tiles = len(x) * math.prod(-(-n // way.tile) for n in positions(x, geometry))
     enough = (tiles - (0 if kept else KERNEL_TRANSFORM[size])) * (breadth - BREAK_EVEN[size]) >= MIN_TILES[size]
     return enough and CAPABILITY.works
+
+
+def _breadth(weight: torch.Tensor) -> float:
+    filters, channels, _, _ = weight.shape
+    return filters * channels / (filters + channels)
 
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, pad: Pad) -> torch.Tensor:

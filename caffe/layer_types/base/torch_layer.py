@@ -72,13 +72,14 @@ class TorchLayer(NativeLayer):
 
     def reshape(self, bottom: list[Blob], top: list[Blob]) -> None:
         """Give the tops the shapes of `top_shapes`. Raises ShapeError for more values than a blob can have."""
-        shapes = [blob.shape for blob in bottom]
+        shapes = [blob.memory.shape for blob in bottom]
         if shapes != self._shaped_for:
-            self._shapes, self._shaped_for = self.top_shapes(*shapes), shapes
+            self._shapes, self._shaped_for = [tuple(shape) for shape in self.top_shapes(*shapes)], shapes
             for index, shape in enumerate(self._shapes):
                 limits.check_count(shape, f"top {index}", str(self), f"the sizes in {self.settings or 'its bottoms'}")
         for blob, shape in zip(top, self._shapes, strict=False):
-            blob.reshape(*shape)
+            if blob.memory.shape != shape:
+                blob.reshape(*shape)
 
     def weight(self, index: int = 0) -> Weight:
         """Parameter `index` as an argument of the operations of caffe.ops; only while `compute` runs."""
@@ -89,7 +90,7 @@ class TorchLayer(NativeLayer):
         if self.traits.precision is Precision.ANY:
             return inputs
         kind = device.factor_type() if self.traits.precision is Precision.CHOSEN else torch.float32
-        return [x.to(kind) for x in inputs]
+        return [x if x.dtype == kind else x.to(kind) for x in inputs]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         """Run `compute` on the bottoms, and keep the autograd graph if backward will need it."""

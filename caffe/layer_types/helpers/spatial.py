@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ class SpatialWindow:
     pad: Shape
     dilation: Shape
 
-    @property
+    @cached_property
     def extent(self) -> Shape:
         """What a dilated kernel spans."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
