@@ -52,6 +52,7 @@ ROOMS = """
     commands
     demo
     importers
+    reporting serve
     inference
     training
     boxes

@@ -6,10 +6,10 @@
     fcn solve my-task --chain                a task of your own (fcn new)
     fcn solve voc-fcn8s --chain --voc-dir data/mine --classes 11         your own data in VOC's layout
 
-Snapshots, the loss of every iteration (loss.csv), the scores (scores.json) and Caffe's log (train.log) go to
-snapshot/VARIANT/. Of the snapshots that a run writes, the newest two and the best-scored one stay (--keep). SIGINT and
-SIGTERM save a snapshot before they stop the training; --resume goes on from the newest one. A loss or weights that are
-NaN or infinite end it (--allow-nan goes on).
+Snapshots, loss, rate and seconds of every iteration (loss.csv), the scores (scores.json), Caffe's log (train.log) and,
+at the end, a page to look at (report.html) go to snapshot/VARIANT/. Of the snapshots that a run writes, the newest two
+and the best-scored one stay (--keep). SIGINT and SIGTERM save a snapshot before they stop the training; --resume goes
+on from the newest one. A loss or weights that are NaN or infinite end it (--allow-nan goes on).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import fields
 
 from fcn_caffe import home, program
 from fcn_caffe.device_options import add_device_options, use_device
+from fcn_caffe.reporting import write as report
 from fcn_caffe.training import own_data, trained
 from fcn_caffe.training.listing import listing
 from fcn_caffe.training.settings import TrainingSettings
@@ -41,7 +42,27 @@ def _parser() -> argparse.ArgumentParser:
     begin.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
     begin.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
     _add_length_options(parser)
+    _add_account_options(parser)
+    _add_check_options(parser)
+    add_data_options(parser)
+    add_device_options(parser)
+    return parser
+
+
+def _add_account_options(parser: argparse.ArgumentParser) -> None:
+    """What is told of a training."""
     parser.add_argument("--verbose", action="store_true", help="show all of Caffe's log, not only its warnings")
+    parser.add_argument(
+        "--tensorboard",
+        type=home.path,
+        metavar="FOLDER",
+        help="write loss, rate, mean IU and four pictures for TensorBoard, to FOLDER/VARIANT",
+    )
+    parser.add_argument("--no-report", action="store_true", help="do not write report.html at the end")
+
+
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    """What is refused, and what is not."""
     parser.add_argument(
         "--allow-nan", action="store_true", help="go on with a loss or weights that are NaN or infinite"
     )
@@ -53,9 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-absent", action="store_true", help="train on data of your own that lack some of their classes"
     )
-    add_data_options(parser)
-    add_device_options(parser)
-    return parser
 
 
 def _add_length_options(parser: argparse.ArgumentParser) -> None:
@@ -111,4 +129,6 @@ def main(arguments: list[str]) -> int:
     for row in todo:
         after = len(left) - left.index(row) - 1 if row in left else 0
         train(row, nets, options.weights if row in left[:1] else [], settings, after)
+    if left and not options.no_report:
+        report.after_training([row.name for row in todo], nets)
     return 0

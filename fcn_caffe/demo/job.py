@@ -14,10 +14,12 @@ from fcn_caffe import program
 from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.net_spec.generate import write
 from fcn_caffe.pictures import drawing
+from fcn_caffe.reporting import write as report
 from fcn_caffe.training import comparison
 from fcn_caffe.training.curves import draw_curves
 from fcn_caffe.training.score_history import read_scores
 from fcn_caffe.variants import stages
+from fcn_caffe.variants.customise import everything
 
 OUT = Path("out/demo")
 STAGES = ("32s", "16s", "8s")
@@ -97,7 +99,7 @@ def train(run: Steps, data: Path, seed: int) -> None:
     for stage in STAGES:
         run(
             f"training and scoring FCN-{stage}",
-            *fcn("solve", f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "250"),
+            *fcn("solve", f"demo-fcn{stage}", "--restart", "--seed", str(seed), "--score-every", "250", "--no-report"),
             log=f"fcn{stage}.log",
         )
     run(
@@ -127,8 +129,8 @@ def run(seed: int) -> None:
     seen = comparison.rows([f"demo-fcn{stage}" for stage in STAGES], len(names))
     drawing.grid(seen, ["image", "truth", *STAGES]).save(OUT / "grid.png")
     draw_curves([f"demo-fcn{stage}" for stage in STAGES], OUT / "curves.png")
+    report.write([f"demo-fcn{stage}" for stage in STAGES], everything(), OUT / "report.html")
     results = {"stages": scores, "seed": seed, "seconds": round(time.time() - begin, 1)}
     (OUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(
-        f"\n{table(scores)}\n\n{results['seconds']:.0f} s; {OUT}/results.json, grid.png, curves.png, segmented/, logs/"
-    )
+    made = f"{OUT}/report.html, results.json, grid.png, curves.png, segmented/, logs/"
+    print(f"\n{table(scores)}\n\n{results['seconds']:.0f} s; {made}")

@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import fcn_caffe
 from fcn_caffe import home
 from fcn_caffe.pictures.legend import Legend, legend_of
 from fcn_caffe.training import trained
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
+
+BUNDLED = Path(fcn_caffe.__file__).resolve().parent / "bundled"
+"""The snapshot folder of the net that comes with the package."""
 
 
 class Found(NamedTuple):
@@ -24,13 +28,15 @@ class Found(NamedTuple):
     upright: bool = True
 
 
-def find(name: str, score: str = "score", weights: str | None = None) -> Found:
+def find(name: str | None, score: str = "score", weights: str | None = None) -> Found:
     """A net by the name of its task or variant, or of its snapshot folder, or by the path of one; and the classes that
-    its blob `score` is of. weights: others than its newest.
+    its blob `score` is of. None: the net that comes with the package. weights: others than its newest.
 
     A snapshot folder says itself what it is of. Raises ValueError if there is no such net, if it sees something else
     than colours, or if it was trained for other classes than its task has now, and FileNotFoundError for no weights.
     """
+    if name is None:
+        return _in_folder(BUNDLED, score, weights)
     if trained.is_there(home.path(name)):
         return _in_folder(home.path(name).resolve(), score, weights)
     nets = everything()
@@ -50,6 +56,17 @@ def find(name: str, score: str = "score", weights: str | None = None) -> Found:
     nets.write(row)
     now = trained.of(row)
     return Found(nets.net_file(row, "deploy"), weights, legend_of(row, score), now.mean, now.upright)
+
+
+def is_net(name: str) -> bool:
+    """Whether a word where a net or an image may stand is to be taken for a net: it is, unless there is a file, or a
+    folder without a net, of that name."""
+    nets, path = everything(), home.path(name)
+    if name in {**nets.rows, **nets.own_names} or trained.is_there(stages.SNAPSHOTS / name):
+        return True
+    if path.is_dir():
+        return any(path.glob("*.prototxt")) or any(path.glob("*.caffemodel"))
+    return not path.is_file()
 
 
 def _in_folder(folder: Path, score: str, weights: str | None) -> Found:

@@ -81,14 +81,15 @@ class Segmentation:
 
 
 class Segmenter:
-    """A trained net that segments images: `Segmenter("snapshot/street-fcn8s")(image).overlay()`.
+    """A trained net that segments images: `Segmenter("snapshot/street-fcn8s")(image).overlay()`; without a name, the
+    net that comes with the package.
 
     Several threads may call one: they take turns. Each call computes at the image's own size.
     """
 
     def __init__(
         self,
-        name: Union[str, Path],
+        name: Union[str, Path, None] = None,
         weights: Union[str, Path, None] = None,
         *,
         score: str = "score",
@@ -98,7 +99,8 @@ class Segmenter:
     ):
         """Load a net.
 
-        name: a snapshot folder, the name of a task or variant, or a deploy prototxt (then `weights` are its weights).
+        name: a snapshot folder, the name of a task or variant, or a deploy prototxt (then `weights` are its weights);
+        None: the package's own net, of which fcn_caffe/bundled/README.md tells.
         weights: others than the newest. score: the blob of scores, of a net of several heads.
         device: "cpu", "gpu" or "gpu:1"; precision: "fp32", "tf32" or "bf16": both are the whole process's, and stay as
         they are unless given. max_side: larger images are scaled down to this many pixels along their longer side, and
@@ -112,14 +114,26 @@ class Segmenter:
             caffe.set_precision(precision)
         if device is not None:
             use_device(argparse.Namespace(gpu=_gpu(device), precision=None))
-        self._found = _found(os.fspath(name), None if weights is None else os.fspath(weights), score)
+        named, given = (None if each is None else os.fspath(each) for each in (name, weights))
+        self._found = _found(named, given, score)
         self._net = deploy_net(self._found.net_file, self._found.weights, score)
         self._score, self.max_side = score, max_side
+        self.n_classes: int = self._net.blobs[score].shape[1]
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the classes are called, by number; () where nobody says."""
         return self._found.classes.names
+
+    @property
+    def legend(self) -> Legend:
+        """Names and colours of the classes."""
+        return self._found.classes
+
+    @property
+    def upright(self) -> bool:
+        """Whether photos are turned as their EXIF orientation says."""
+        return self._found.upright
 
     @property
     def net(self) -> Any:
@@ -147,8 +161,8 @@ class Segmenter:
         return scores
 
 
-def _found(name: str, weights: Optional[str], score: str) -> Found:
-    if not name.endswith(".prototxt"):
+def _found(name: Optional[str], weights: Optional[str], score: str) -> Found:
+    if name is None or not name.endswith(".prototxt"):
         return find(name, score, weights)
     if weights is None:
         raise ValueError(f"Segmenter('{name}'): a prototxt alone, expected its weights, too. Give weights=….")

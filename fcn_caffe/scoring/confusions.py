@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +21,34 @@ Refine = Callable[[np.ndarray, int], np.ndarray]
 """Makes the scores of an item of the batch, classes×height×width, those that are counted."""
 
 
+def _tell_nobody(*_: Any) -> None:
+    pass
+
+
 def confusions(
     net: Any,
     heads: dict[str, str],
     images: int | None = None,
     save_dir: Path | None = None,
-    after_forward: Callable[[int], None] | None = None,
+    after_forward: Callable[[int], None] = _tell_nobody,
     colours: dict[str, np.ndarray] | None = None,
     refine: Refine | None = None,
     share: Share = ALONE,
+    counted: Callable[[str, str, np.ndarray], None] = _tell_nobody,
 ) -> dict[str, np.ndarray]:
     """Run the images of the net's data layer through it, once each, and count pixels: true class × predicted class.
 
     heads: the blobs of labels, and for each the blob of scores; the result has the same keys.
-    images: how many to take, where the data layer cannot tell how many it has.
-    save_dir: where predicted labels go, NAME.png (of several heads LABEL_NAME.png). Raises ValueError, before anything
-        is computed, if there are files of that name that no tool has written.
-    colours: of the classes, 256×3, for each blob of labels (default: VOC's). after_forward: called with the number of
-    images that the net's blobs hold, each time. share: of several processes, this one's place: only its images count.
+    images: how many to take, where the layer cannot tell. save_dir: where predicted labels go, NAME.png or
+        LABEL_NAME.png. Raises ValueError, first of all, for a file of that name that no tool wrote.
+    colours: of the classes, 256×3, for each blob of labels (default: VOC's). share: of several processes, this one's.
+    after_forward: called with the number of images that the net's blobs hold, each time. counted: with the blob of
+        labels, the name and the matrix of each image.
     """
     names = _names(net, heads, images)
     files = {} if save_dir is None else _files(save_dir, names, heads)
-    names = _own(net.layers[0], names, share)
-    looked_at, left = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]], names
+    left = names = _own(net.layers[0], names, share)
+    looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
     hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
     if names:
         _rewind(net.layers[0])
@@ -51,12 +56,11 @@ def confusions(
         while left:
             net.forward(blobs=looked_at)
             batch, left = _taken(left, net.blobs[next(iter(heads))].shape[0])
-            if after_forward:
-                after_forward(len(batch))
+            after_forward(len(batch))
             for item, name in enumerate(batch):
-                for label, score in heads.items():
-                    predicted = _predicted(net, score, item, refine)
-                    hists[label] += _confusion(net.blobs[label].data[item], predicted, len(hists[label]))
+                for label, predicted, hist in _counted(net, heads, item, refine):
+                    hists[label] += hist
+                    counted(label, name, hist)
                     if files:
                         drawing.save_labels(predicted, files[label, name], (colours or {}).get(label))
                 advance()
@@ -66,6 +70,15 @@ def confusions(
 def _predicted(net: Any, score: str, item: int, refine: Refine | None) -> np.ndarray:
     scores = net.blobs[score].data[item]
     return (refine(scores, item) if refine else scores).argmax(0)
+
+
+def _counted(
+    net: Any, heads: dict[str, str], item: int, refine: Refine | None
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """For each blob of labels the predicted ones of an item of the batch, height×width, and their matrix."""
+    for label, score in heads.items():
+        predicted = _predicted(net, score, item, refine)
+        yield label, predicted, _confusion(net.blobs[label].data[item], predicted, net.blobs[score].shape[1])
 
 
 def _taken(names: list[str], count: int) -> tuple[list[str], list[str]]:

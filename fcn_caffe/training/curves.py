@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
+from fcn_caffe.training.losses import read_losses, smoothed
 from fcn_caffe.training.score_history import quality, read_scores
 from fcn_caffe.variants import stages
-
-
-def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Iterations and loss per labelled pixel of a training, two arrays of one shape. Raises FileNotFoundError."""
-    path = stages.SNAPSHOTS / name / "loss.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"'{path}' is missing, expected the losses of a training. Run `fcn solve {name}`.")
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        try:
-            missing = {"iteration", "loss_per_pixel"}.difference(reader.fieldnames or ())
-            rows = [] if missing else [(int(row["iteration"]), float(row["loss_per_pixel"])) for row in reader]
-        except (TypeError, ValueError, csv.Error) as error:
-            raise ValueError(
-                f"'{path}':{reader.line_num} holds no losses of a training ({error}), expected numbers below iteration "
-                "and loss_per_pixel. Remove the line."
-            ) from error
-    if missing:
-        raise ValueError(
-            f"'{path}':1 names no column {' and '.join(sorted(missing))}, expected iteration, loss and loss_per_pixel. "
-            "Write this line anew, or remove the file."
-        )
-    iterations, losses = np.array(rows, float).reshape(-1, 2).T
-    return iterations, losses
-
-
-def smoothed(values: np.ndarray, window: int) -> np.ndarray:
-    """Running means, of the shape of `values`: over the `window` values up to each one, fewer at the beginning."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - window, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
 
 
 def draw_curves(names: list[str], path: Path) -> None:

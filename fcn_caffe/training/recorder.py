@@ -9,14 +9,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.training.board import Board
 from fcn_caffe.training.forecast import span
 from fcn_caffe.training.score_history import read_scores, write_scores
 from fcn_caffe.whole_files import open_atomic
+
+LATER_COLUMNS = ("rate", "seconds")
+"""Of loss.csv, which files of older versions have not."""
 
 
 class Stopped(Exception):
@@ -24,8 +28,8 @@ class Stopped(Exception):
 
 
 class Recorder:
-    """Writes the loss of every iteration to loss.csv, prints a line each display interval, and stops the training
-    before the iteration after a signal.
+    """Writes loss, rate and seconds of every iteration to loss.csv, prints a line each display interval, and stops the
+    training before the iteration after a signal.
 
     begun: called at the first iteration. Nothing in the folder is touched before it has been computed. Then what is
     there of iterations to come (again) goes; `restart`: the snapshots, too. A second signal interrupts at once.
@@ -50,10 +54,11 @@ class Recorder:
         self.snapshot = _setting(solver, "snapshot", row.recipe.snapshot)
         self.after_iteration: Callable[..., None] = lambda text="": None
         self.after_snapshot: Callable[[], None] = lambda: None
+        self.board: Optional[Board] = None
         self.file: Any = None
         self.shown: list[list[float]] = []
         """Of the iterations since the last line: for each head, the loss per pixel."""
-        self.since = time.monotonic()
+        self.since = self.before = time.monotonic()
         solver.add_callback(self.on_start, self.on_gradients)
         self.handlers = {number: signal.signal(number, self.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -79,7 +84,11 @@ class Recorder:
         losses = [float(blobs[name].data.sum()) for name in self.losses]
         pixels = [1 if self.normalized else int(np.count_nonzero(blobs[name].data != 255)) for name in self.labels]
         total = 1 if self.normalized else sum(pixels)
-        csv.writer(self.file).writerow([self.solver.iter, *losses, sum(losses) / max(total, 1)])
+        loss, rate = sum(losses) / max(total, 1), getattr(self.solver, "lr", None)  # BVLC Caffe does not tell
+        row = [self.solver.iter, *losses, loss, "" if rate is None else rate, f"{self._seconds():.3f}"]
+        csv.writer(self.file).writerow(row)
+        if self.board:
+            self.board.iteration(self.solver.iter, loss, rate)
         if not self.allow_nan and not np.isfinite(losses).all():  # BVLC Caffe itself would go on
             raise RuntimeError(
                 f"{self.row.name}: iteration {self.solver.iter}: the loss is {sum(losses):g}. Go on from the last "
@@ -109,6 +118,12 @@ class Recorder:
     def new_interval(self) -> None:
         """Begin another mean and another measurement of time."""
         self.shown, self.since = [], time.monotonic()
+        self.before = self.since
+
+    def _seconds(self) -> float:
+        """Since the iteration before, or the scoring after it."""
+        before, self.before = self.before, time.monotonic()
+        return self.before - before
 
     def is_finite(self) -> bool:
         """Whether the last losses are numbers."""
@@ -119,9 +134,9 @@ class Recorder:
             for old in self.folder.glob("train_iter_*"):
                 old.unlink()
         self.begun()
-        path, header = self.folder / "loss.csv", ["iteration", *self.losses, "loss_per_pixel"]
+        path, header = self.folder / "loss.csv", ["iteration", *self.losses, "loss_per_pixel", *LATER_COLUMNS]
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if path.exists() else []
-        rows = [line.split(",") for line in lines]
+        rows = [row + [""] * (len(LATER_COLUMNS) * (len(row) < len(header))) for row in (x.split(",") for x in lines)]
         kept = [row for row in rows if len(row) == len(header) and row[0].isdigit() and int(row[0]) < self.solver.iter]
         scores = [entry for entry in read_scores(self.folder) if entry["iteration"] <= self.solver.iter]
         write_scores(self.folder, scores)

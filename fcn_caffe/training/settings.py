@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 
@@ -13,7 +14,8 @@ class TrainingSettings:
     iterations: the iteration to train up to; None: the recipe's. score_every: iterations between scorings; 0: only at
     the end. patience: end when so many scorings in a row were no better than the best; 0: never. resume: go on from the
     newest snapshot. restart: remove what is there. keep: snapshots that stay; 0: all. verbose: show all of Caffe's log.
-    gpu: the number of the GPU; None: the CPU. precision: None: the environment's.
+    gpu: the number of the GPU; None: the CPU. precision: None: the environment's. tensorboard: the folder for
+    TensorBoard's files; None: none.
     """
 
     iterations: Optional[int] = None
@@ -28,3 +30,4 @@ class TrainingSettings:
     allow_zero_init: bool = False
     gpu: Optional[int] = None
     precision: Optional[str] = None
+    tensorboard: Optional[Path] = None

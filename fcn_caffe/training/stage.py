@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
+
+from PIL import Image
 
 import caffe
 from fcn_caffe import engine
 from fcn_caffe.boxes import prepare
 from fcn_caffe.net_spec.boxed import Boxed
 from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.class_names import class_names
+from fcn_caffe.pictures.legend import legend_of
 from fcn_caffe.progress import progress
-from fcn_caffe.scoring import depth, metrics
+from fcn_caffe.scoring import depth, detail, metrics
 from fcn_caffe.scoring.confusions import ABSENT_EXCLUDED, confusions
+from fcn_caffe.scoring.looking import look
 from fcn_caffe.scoring.score_table import report
 from fcn_caffe.training import trained
+from fcn_caffe.training.board import PICTURES, Board
 from fcn_caffe.training.forecast import sentence
 from fcn_caffe.training.initial import initialise
 from fcn_caffe.training.keep import Keeper
@@ -73,9 +81,11 @@ def _train(
     more = f"; the {after} stage{'s' * (after > 1)} after it about as much each" if after else ""
     print(f"{row.name}: {forecast}{more}. Caffe's log: {folder / FILE}", flush=True)
     keeper = Keeper(folder, settings.keep)
-    _run(solver, row, folder, iterations, settings, log, keeper)
-    if not is_scored(folder, solver.iter):
-        score(solver, row, folder)
+    board = Board(settings.tensorboard / row.name, solver.iter) if settings.tensorboard else None
+    with contextlib.closing(board) if board else contextlib.nullcontext():
+        _run(solver, row, folder, iterations, settings, log, keeper, board)
+        if not is_scored(folder, solver.iter):
+            score(solver, row, folder, board)
     best = best_scored(folder, row.data.heads[0].label)
     if settings.patience and best is not None and best < solver.iter:
         keeper.drop_after(best)
@@ -90,12 +100,14 @@ def _run(
     settings: TrainingSettings,
     log: TrainingLog,
     keeper: Keeper,
+    board: Optional[Board],
 ) -> None:
     """Iterate, scoring now and then. What was trained until an error or the first signal is in a snapshot."""
     begin, label = solver.iter, row.data.heads[0].label
     every = settings.score_every or (max(1, iterations // PATIENT_SCORINGS) if settings.patience else iterations)
     begun = functools.partial(log.open, folder, anew=begin == 0)
     recorder = Recorder(solver, row, folder, iterations, settings.restart, settings.allow_nan, begun)
+    recorder.board = board
     recorder.after_snapshot = lambda: keeper.prune(best_scored(folder, label))
     try:
         while solver.iter < iterations:
@@ -104,10 +116,7 @@ def _run(
             if settings.patience and solver.iter and has_ended(folder, label, settings.patience, iterations):
                 print(f"{row.name}: mean IU has not risen in {settings.patience} scorings: ended", flush=True)
                 break
-            recorder.new_interval()
-            bar = progress(row.name, "iterations", iterations, solver.iter, lines=False)
-            with bar as recorder.after_iteration:
-                solver.step(min(iterations - solver.iter, every - solver.iter % every))
+            _step(solver, recorder, min(iterations - solver.iter, every - solver.iter % every))
     except Stopped:
         raise RuntimeError(f"{row.name}: stopped at iteration {solver.iter}; --resume goes on from there") from None
     except KeyboardInterrupt:
@@ -124,25 +133,56 @@ def _run(
             keeper.prune(best_scored(folder, label))
 
 
+def _step(solver: Any, recorder: Recorder, count: int) -> None:
+    """So many iterations, with a bar."""
+    recorder.new_interval()
+    bar = progress(recorder.row.name, "iterations", recorder.iterations, solver.iter, lines=False)
+    with bar as recorder.after_iteration:
+        solver.step(count)
+
+
 def _score_now(solver: Any, row: Variant, folder: Path, label: str, recorder: Recorder) -> None:
     """Score in the midst of a training, and make a snapshot of the best so far."""
-    score(solver, row, folder)
+    score(solver, row, folder, recorder.board)
     if best_scored(folder, label) == solver.iter:
         solver.snapshot()
     recorder.after_snapshot()
 
 
-def score(solver: Any, row: Variant, folder: Path) -> None:
-    """Score the net as it is on the validation images; scores.json keeps every scoring."""
+def score(solver: Any, row: Variant, folder: Path, board: Optional[Board] = None) -> None:
+    """Score the net as it is on the validation images; scores.json keeps every scoring, scored.json the newest one in
+    detail."""
     net = solver.test_nets[0]
     net.share_with(solver.net)
     entry: dict[str, Any] = {"iteration": solver.iter}
     heads = {head.label: "score" + head.suffix for head in row.data.heads}
-    found = _depth(net, heads) if depth.predicts_depth(net, heads) else _classes(net, row, heads)
+    details = detail.Details()
+    found = _depth(net, heads) if depth.predicts_depth(net, heads) else _classes(net, row, heads, details)
     for label, (values, table) in found:
         entry[label] = values
         print(f"{row.name} ({label}): iteration {solver.iter}\n{table}", flush=True)
+    if details.found:
+        detail.write(folder, solver.iter, details.found)
     write_scores(folder, [*read_scores(folder), entry])
+    if board:
+        board.scoring(solver.iter, entry, _pictures(net, row, heads) if details.found else [])
+
+
+def _pictures(net: Any, row: Variant, heads: dict[str, str]) -> list[tuple[str, Image.Image]]:
+    """Image, truth and prediction of the first validation images; none where images are no photos."""
+    (label, score), *_ = heads.items()
+    try:
+        positions = range(min(PICTURES, len(net.layers[0].indices)))
+        seen = look(net, positions, trained.of(row).mean, label, score)
+    except (ValueError, AttributeError) as error:
+        print(f"{row.name}: no pictures for TensorBoard: {error}", file=sys.stderr, flush=True)
+        return []
+    colours = legend_of(row, score).colours
+    found = []
+    for each in seen:
+        maps = [drawing.label_image(labels, colours).convert("RGB") for labels in (each.truth, each.predicted)]
+        found.append((each.name, drawing.grid([[each.image, *maps]], ["image", "truth", "prediction"], height=240)))
+    return found
 
 
 def _depth(net: Any, heads: dict[str, str]) -> Iterator[tuple[str, tuple[dict[str, Any], str]]]:
@@ -152,10 +192,12 @@ def _depth(net: Any, heads: dict[str, str]) -> Iterator[tuple[str, tuple[dict[st
         yield label, (found["net"], depth.table(found))
 
 
-def _classes(net: Any, row: Variant, heads: dict[str, str]) -> Iterator[tuple[str, tuple[dict[str, Any], str]]]:
-    """For each label the metrics of the classes that are predicted, and a table."""
+def _classes(
+    net: Any, row: Variant, heads: dict[str, str], details: detail.Details
+) -> Iterator[tuple[str, tuple[dict[str, Any], str]]]:
+    """For each label the metrics of the classes that are predicted, and a table. details: gets every image's."""
     exclude_absent = row.data.module in ABSENT_EXCLUDED
-    for label, hist in confusions(net, heads, row.data.val.images).items():
+    for label, hist in confusions(net, heads, row.data.val.images, counted=details).items():
         table = report(hist, exclude_absent, class_names(net.layers[0], len(hist)))
         yield label, (metrics.scores(hist, exclude_absent).as_dict(), table)
 

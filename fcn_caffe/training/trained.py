@@ -23,6 +23,7 @@ from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.net_spec.nets import DEPLOY, Variant
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.legend import Legend, legend_of, reader
+from fcn_caffe.training import runs
 from fcn_caffe.training.settings import TrainingSettings
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import Catalogue
@@ -197,6 +198,8 @@ def record(solver: Any, row: Variant, nets: Catalogue, weights: Sequence[Path], 
     def first() -> None:
         if waiting and not (settings.resume and is_there(folder)):
             write(row, folder, files, started)
+        if waiting:
+            runs.add(folder, solver.iter, settings.gpu)
         waiting.clear()
 
     solver.add_callback(lambda: None, first)

@@ -22,7 +22,7 @@ import caffe
 from caffe.formats import caffemodel
 from caffe.log import init_log
 from fcn_caffe.commands import infer, score, solve
-from fcn_caffe.training import forecast
+from fcn_caffe.training import forecast, losses
 from fcn_caffe.training import stage as stage_module
 from fcn_caffe.training.recorder import Recorder
 from fcn_caffe.variants import stages
@@ -153,7 +153,9 @@ def test_a_signal_stops_with_a_snapshot_and_resume_ends_in_the_same_weights(fold
     assert signal.getsignal(signal.SIGINT) is handler
     assert own("--iterations", "5", "--resume") == 0
     assert_equal("unbroken/train_iter_5.caffemodel", "snapshot/toy-fcn32s/train_iter_5.caffemodel")
-    assert Path("unbroken/loss.csv").read_text() == Path("snapshot/toy-fcn32s/loss.csv").read_text()
+    unbroken, resumed = (losses.read(str(Path(name).resolve())) for name in ("unbroken", "snapshot/toy-fcn32s"))
+    for before, after in zip(unbroken[:3], resumed[:3], strict=True):  # seconds are of the machine
+        assert before.tolist() == after.tolist()
 
 
 def test_sigterm_stops_a_process(folder):

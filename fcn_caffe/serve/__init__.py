@@ -1,0 +1,1 @@
+"""A trained net as a page in the browser, and the small service behind it."""

@@ -1,0 +1,8 @@
+"""`fcn serve`, from a checkout."""
+
+import _checkout  # noqa: F401
+
+from fcn_caffe.cli import run
+
+if __name__ == "__main__":
+    run("serve")
