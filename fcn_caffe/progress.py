@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 SECONDS_BETWEEN_LINES = 30.0
 BYTES = "B"
+UNKNOWN_SIZE = {"ncols": 80, "nrows": 24}
 
 
 @contextlib.contextmanager
@@ -47,7 +49,16 @@ def _bar(title: str, unit: str, total: int, done: int) -> Any:
     except ImportError:
         return None
     shown: dict[str, Any] = {"unit": BYTES, "unit_scale": True} if unit == BYTES else {"unit": f" {unit}"}
-    return tqdm(desc=title, **shown, total=total or None, initial=done, file=sys.stderr, dynamic_ncols=True)
+    return tqdm(desc=title, **shown, **_size(), total=total or None, initial=done, file=sys.stderr)
+
+
+def _size() -> dict[str, Any]:
+    """The terminal's, whatever becomes of it; some of containers and of `script` say that they have no columns."""
+    try:
+        unknown = os.get_terminal_size(sys.stderr.fileno()).columns == 0
+    except (OSError, ValueError):
+        unknown = False
+    return UNKNOWN_SIZE if unknown else {"dynamic_ncols": True}
 
 
 class _Lines:

@@ -8,8 +8,8 @@ OUTPUT_FILE is a binaryproto of 1 × channels × height × width; without one, o
 import argparse
 
 import numpy as np
-from tqdm import tqdm
 
+from caffe.cli.bars import bar
 from caffe.data import images
 from caffe.data.batch_sources import parse_datum
 from caffe.data.database import Database
@@ -46,7 +46,7 @@ def mean_image(database: Database) -> np.ndarray:
     log.info("Starting iteration")
     total: np.ndarray | None = None
     count = 0
-    for key, value in tqdm(database, unit="image", disable=None):
+    for key, value in bar(database, unit="image"):
         name = f"'{key.decode(errors='replace')}' of '{database.path}'"
         image = _image(value, name)
         total = np.zeros(image.shape) if total is None else total

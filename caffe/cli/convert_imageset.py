@@ -14,8 +14,8 @@ import shutil
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from caffe.cli.bars import bar
 from caffe.data import images
 from caffe.data.batch_sources import read_image_list
 from caffe.data.database import DatabaseWriter, new_database
@@ -91,7 +91,7 @@ def check_image_arguments(arguments: argparse.Namespace) -> None:
 def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, database: DatabaseWriter) -> int:
     """The number of images that are in the database now. Raises DataError if that is none."""
     count, first_size = 0, 0
-    for index, (path, label) in enumerate(tqdm(lines, unit="image", disable=None)):
+    for index, (path, label) in enumerate(bar(lines, unit="image")):
         try:
             datum = datum_of(path, label, arguments)
         except DataError as error:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from caffe.cli import bars
 from caffe.log import log
 from caffe.ranks import solver_rank
 from caffe.solver import Solver
@@ -32,7 +33,7 @@ def training_bar(solver: Solver) -> Iterator[None]:
         yield
         return
     handlers = list(log.logger.handlers)
-    with tqdm(total=solver.max_iter, initial=solver.iter, unit="it", file=sys.stderr, dynamic_ncols=True) as bar:
+    with bars.bar(total=solver.max_iter, initial=solver.iter, unit="it") as bar:
 
         def on_gradients_ready() -> None:
             if bar.update(solver.iter + 1 - bar.n):

@@ -1,12 +1,16 @@
 """fcn_caffe/pictures/drawing.py, fcn curves and fcn_caffe/progress.py: what people look at."""
 
+import contextlib
 import io
+import os
+import pty
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from caffe.cli import bars
 from fcn_caffe import progress as progress_module
 from fcn_caffe.commands import curves as curves_command
 from fcn_caffe.pictures import drawing
@@ -63,6 +67,19 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch):
     assert sys.stderr is terminal
     assert "between\n" in terminal.getvalue()
     assert "10/10" in terminal.getvalue()
+
+
+def test_a_terminal_that_does_not_say_how_wide_it_is_has_a_bar(monkeypatch):
+    for shown in (lambda: progress("net", "images", 2), lambda: contextlib.nullcontext(bars.bar(total=2).update)):
+        leader, follower = pty.openpty()
+        with open(follower, "w") as terminal:
+            monkeypatch.setattr(sys, "stderr", terminal)
+            assert os.get_terminal_size(terminal.fileno()).columns == 0
+            with shown() as advance:
+                advance()
+            monkeypatch.undo()
+            assert b"| 0/2 [" in os.read(leader, 65536)
+        os.close(leader)
 
 
 def test_progress_is_lines_elsewhere(monkeypatch, capsys):
