@@ -120,11 +120,14 @@ def _numbered(lines: list[Line], path: str) -> list[tuple[int, str]]:
 
 def _scalar(text: str, line: Line, path: str) -> str:
     """A name, without the quotes around it."""
+    name = text
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1].strip()
-    if text[0] in _MARKS or text[0] in "'\"":
+        name = text[1:-1].strip()
+    elif text[0] in _MARKS or text[0] in "'\"":
         raise _strange(path, line)
-    return text
+    if not name:
+        raise ValueError(f"'{path}':{line.number}: a class has an empty name. Give it one.")
+    return name
 
 
 def _strange(path: str, line: Line) -> ValueError:

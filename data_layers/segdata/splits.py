@@ -158,6 +158,7 @@ def _is_header(line: str) -> bool:
 
 def _what_exists(path: str) -> str:
     folder, filename = os.path.split(path)
+    folder = folder or os.curdir
     if not os.path.isdir(folder):
         return (
             f"not even its folder '{os.path.abspath(folder)}' exists. Correct the data set's folder, or "

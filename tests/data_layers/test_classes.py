@@ -129,6 +129,7 @@ def test_words_that_yaml_uses_may_be_names(tmp_path: Path) -> None:
         ("names:\n  0: sky\n  0: sea\n", ":3: the class 0 comes twice"),
         ("names: [sky, [sea]]\n", "is YAML of a form that is not read"),
         ("names: [sky,\n sea\n", ":1: 'names: .sky,' is YAML of a form that is not read"),
+        ("names: [sky, '']\n", ":1: a class has an empty name"),
         ("names:\nnc: 2\n", "has no class, expected one on each line"),
         ("- sky\n- &a sea\n", ":2: '- &a sea' is YAML of a form that is not read"),
         ("name,r,g,b\n", "has no class, expected one on each line"),

@@ -121,3 +121,18 @@ def test_a_list_of_anything_is_looked_for_in_bounds(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text("\n".join(lines))
     assert splits.read_images(str(tmp_path / "val.txt"), "who", known) == [line.strip() for line in lines]
     assert len(asked) < 50 * 10 * 40
+
+
+@pytest.mark.parametrize("folder", ["", "./", "lists/"])
+def test_a_list_that_is_not_there_is_told_with_those_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lists").mkdir()
+    Path(f"{folder}val.txt").write_text("a\n")
+    with pytest.raises(
+        FileNotFoundError, match=rf"^there is no split file '{folder}train.txt'; the splits there are: val\."
+    ):
+        splits.read_names(f"{folder}train.txt", "")
+    with pytest.raises(FileNotFoundError, match=rf"^who: there is .*; not even its folder '{tmp_path}/nowhere' exists"):
+        splits.read_names("nowhere/train.txt", "who")

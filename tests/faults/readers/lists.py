@@ -44,6 +44,27 @@ _CLASS_WORDS = (
     "r g b\tname",
     "-1 0 0",
 )
+_YAML = (
+    b"path: x\nnc: 3\nnames:\n  0: one\n  1: 'two'\n  2: three  # the last\nval: y\n",
+    b"names: [one, 'two', \"three\",\n  ]\n",
+    b"names:\n- one\n- two\n- three\n",
+    b"classes: {0: one, 1: two, 2: three}\n",
+)
+_YAML_WORDS = (
+    "names:",
+    "classes: [",
+    "- ",
+    "- a",
+    "0: a",
+    "2: three",
+    "{0: a}",
+    "[a, b]",
+    "a: b",
+    "&a",
+    "|",
+    "---",
+    "# a",
+)
 
 
 def _files(fill: Callable[[Path], object], kind: str) -> list[Input]:
@@ -65,6 +86,11 @@ def _trees(which: str) -> Callable[[], list[Input]]:
     return lambda: [{**folders.tree(), "net.prototxt": folders.net_of(which)}]
 
 
+def _yaml_trees() -> list[Input]:
+    tree = {**folders.tree(), "net.prototxt": folders.net_of("folder")}
+    return [{**tree, "classes.txt": content} for content in _YAML]
+
+
 def _read_classes(folder: Path) -> None:
     from fcn_caffe.data_layers.segdata import classes
 
@@ -82,4 +108,5 @@ READERS = (
     ),
     Reader("classes", _trees("colour"), texts.damage("coloured.txt", _CLASS_WORDS), _read_classes),
     Reader("class-names", _trees("folder"), texts.damage("classes.txt", _CLASS_WORDS), _read),
+    Reader("class-yaml", _yaml_trees, texts.damage("classes.txt", _YAML_WORDS), _read),
 )
