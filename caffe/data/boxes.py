@@ -17,6 +17,7 @@ def intersections(boxes: np.ndarray, others: np.ndarray, *, extra: int = 0) -> n
 
 def overlaps(boxes: np.ndarray, others: np.ndarray, *, extra: int = 0) -> np.ndarray:
     """The intersections as shares of the unions (Jaccard); boxes (…, 4) and others broadcast."""
-    shared = intersections(boxes, others, extra=extra)
-    union = areas(boxes, extra=extra) + areas(others, extra=extra) - shared
+    with np.errstate(invalid="ignore"):  # boxes without an end share nothing
+        shared = intersections(boxes, others, extra=extra)
+        union = areas(boxes, extra=extra) + areas(others, extra=extra) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=(shared > 0) & (union > 0))

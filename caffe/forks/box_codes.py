@@ -16,7 +16,8 @@ def decoded(codes: np.ndarray, priors: np.ndarray, variances: np.ndarray | float
     if code_type == CODES["CORNER_SIZE"]:
         return priors + codes * np.tile(sizes, 2)
     centres = codes[:, :2] * sizes + (priors[:, :2] + priors[:, 2:]) / 2
-    halves = np.exp(codes[:, 2:]) * sizes / 2
+    with np.errstate(over="ignore"):  # of a net that has learned nothing yet
+        halves = np.exp(codes[:, 2:]) * sizes / 2
     return np.concatenate([centres - halves, centres + halves], axis=1)
 
 

@@ -111,7 +111,12 @@ SOLVER_TYPES = {
     "ADAM": "Adam",
     "SAG": "SAG",
 }
-_DATA_PARAMS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
+_DATA_PARAMS = {
+    "DATA": "data_param",
+    "IMAGE_DATA": "image_data_param",
+    "VIDEO_DATA": "image_data_param",
+    "WINDOW_DATA": "window_data_param",
+}
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
 _ATTEMPT = "Attempting to upgrade input file specified using deprecated"
 _SUCCESS = "Successfully upgraded file specified using deprecated"

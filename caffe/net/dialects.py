@@ -31,6 +31,7 @@ READ_BY_TYPE = {
     "SoftmaxWithLossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLoss": ("weight_by_label_freqs", "class_weighting"),
     "ImageSegData": ("ignore_label", "label_type", "scale_factors", "crop_width", "crop_height", "crop_h", "crop_w"),
+    "VideoData": ("resize_param", "new_length", "use_image", "use_temporal_jitter", "show_data"),
     "Convolution3D": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
     "Pooling3D": ("kernel_depth", "temporal_stride", "temporal_pad"),
 }
