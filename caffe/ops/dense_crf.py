@@ -1,5 +1,6 @@
 """The dense CRF of images: kernels over position and colour, and the parameters of the papers that use it."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from caffe import device
-from caffe.ops.gaussian_filter import ExactSum, check_normalization
+from caffe.ops.gaussian_filter import ExactSum, GaussianFilter, check_normalization
 from caffe.ops.mean_field import mean_field, softmax
 from caffe.ops.permutohedral import Lattice
 
@@ -60,7 +61,10 @@ def dense_crf(scores: Tensor, images: Tensor | None, parameters: CrfParameters, 
     check(parameters)
     _check_shapes(scores, images)
     return torch.stack(
-        [_infer(one, None if images is None else images[index], parameters, exact) for index, one in enumerate(scores)]
+        [
+            _infer(one, _filters(*one.shape[1:], image, one, parameters, exact), parameters)
+            for one, image in zip(scores, [None] * len(scores) if images is None else images, strict=True)
+        ]
     )
 
 
@@ -73,6 +77,22 @@ def marginals(scores: np.ndarray, image: np.ndarray, parameters: CrfParameters) 
         given = torch.from_numpy(np.ascontiguousarray(scores, np.float32)).to(device.current())
         pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current())
         return dense_crf(given[None], pixels.permute(2, 0, 1)[None], parameters)[0].cpu().numpy()
+
+
+def inference(image: np.ndarray, parameters: CrfParameters) -> Callable[[np.ndarray], np.ndarray]:
+    """`marginals` of one image, as a function of the scores: its filters are made once for all calls."""
+    check(parameters)
+    height, width = image.shape[:2]
+    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current()).permute(2, 0, 1)
+    filters = _filters(height, width, pixels, pixels, parameters, False)
+
+    def of(scores: np.ndarray) -> np.ndarray:
+        given = torch.from_numpy(np.ascontiguousarray(scores, np.float32)).to(device.current())
+        _check_shapes(given[None], pixels[None])
+        with torch.no_grad():
+            return _infer(given, filters, parameters).cpu().numpy()
+
+    return of
 
 
 def check(parameters: CrfParameters) -> None:
@@ -109,13 +129,18 @@ def image_filter(
     return (ExactSum if exact else Lattice)(features, normalization)
 
 
-def _infer(scores: Tensor, image: Tensor | None, parameters: CrfParameters, exact: bool) -> Tensor:
-    """(classes, H, W) to (classes, H, W)."""
-    classes, height, width = scores.shape
-    filters = [
-        image_filter(height, width, kernel, parameters.normalization, image, scores, exact)
+def _filters(
+    height: int, width: int, image: Tensor | None, like: Tensor, parameters: CrfParameters, exact: bool
+) -> list[Lattice | ExactSum]:
+    return [
+        image_filter(height, width, kernel, parameters.normalization, image, like, exact)
         for kernel in parameters.kernels
     ]
+
+
+def _infer(scores: Tensor, filters: Sequence[GaussianFilter], parameters: CrfParameters) -> Tensor:
+    """(classes, H, W) to (classes, H, W)."""
+    classes, height, width = scores.shape
     unary = scores.reshape(classes, -1).t().contiguous()
     weights = [kernel.weight for kernel in parameters.kernels]
     q = softmax(mean_field(unary, filters, weights, parameters.iterations))

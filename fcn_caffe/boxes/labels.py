@@ -124,7 +124,7 @@ def _shares(
     image: np.ndarray, boxes: Sequence[ObjectBox], priors: Sequence[np.ndarray], settings: BoxSettings
 ) -> np.ndarray:
     """The probability of the background and of each box at every pixel: boxes + 1, height, width."""
-    chosen = _engine(settings)
+    chosen = _dense_crf(image, settings)
     found = np.stack([np.zeros(image.shape[:2]), *map(_within, boxes, priors)])
     for _ in range(settings.rounds):
         labels = found.argmax(0)
@@ -132,18 +132,17 @@ def _shares(
         for index, (box, prior) in enumerate(zip(boxes, priors), 1):
             colours = _colour_score(image, box, labels == index, _near(box, boxes, image.shape[:2]), settings)
             scores.append(_within(box, prior + settings.share * colours))
-        found = chosen(np.stack(scores).astype(np.float32), image)
+        found = chosen(np.stack(scores).astype(np.float32))
     return found
 
 
-def _engine(settings: BoxSettings) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The dense CRF of these settings."""
+def _dense_crf(image: np.ndarray, settings: BoxSettings) -> Callable[[np.ndarray], np.ndarray]:
+    """The dense CRF of these settings on an image: probabilities of scores."""
     kernels: list[dict[str, Any]] = [
         {"weight": settings.smoothness, "position": 3.0},
         {"weight": settings.weight, "position": settings.position, "colour": settings.colour},
     ]
-    parameters = crf.made(kernels, settings.iterations)
-    return lambda scores, image: crf.refined(scores, image, parameters)
+    return crf.refining(image, crf.made(kernels, settings.iterations))
 
 
 def _within(box: ObjectBox, score: np.ndarray) -> np.ndarray:

@@ -62,6 +62,11 @@ def refined(scores: np.ndarray, image: np.ndarray, crf: Any) -> np.ndarray:
     return _engine().marginals(scores, image, crf)
 
 
+def refining(image: np.ndarray, crf: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """`refined` of one image, as a function of the scores, for several of them."""
+    return _engine().inference(image, crf)
+
+
 def refinement(net: Any, given: str) -> Callable[[np.ndarray, int], np.ndarray]:
     """(scores, classes×height×width; number in the batch) → refined scores, by the colours that the net sees.
 

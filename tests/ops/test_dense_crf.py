@@ -75,6 +75,23 @@ def test_images_of_a_batch_do_not_touch():
         torch.testing.assert_close(both[index : index + 1], crf.dense_crf(*single, crf.PRESETS["deeplab"]))
 
 
+@pytest.mark.parametrize(("preset", "size"), [("deeplab", (20, 30)), ("krahenbuhl", (7, 33)), ("pydensecrf", (16, 9))])
+def test_filters_that_are_made_once_give_the_same_for_all_scores(preset, size):
+    parameters = crf.PRESETS[preset]
+    _, images = given(*size)
+    image = images[0].permute(1, 2, 0).numpy()
+    of = crf.inference(image, parameters)
+    for seed, classes in ((1, 2), (2, 5)):
+        scores, _ = given(*size, classes=classes, seed=seed)
+        np.testing.assert_array_equal(of(scores[0].numpy()), crf.marginals(scores[0].numpy(), image, parameters))
+
+
+def test_filters_that_are_made_once_are_of_one_size():
+    of = crf.inference(np.zeros((6, 8, 3)), crf.PRESETS["deeplab"])
+    with pytest.raises(ValueError, match="images have the shape"):
+        of(np.zeros((2, 8, 6)))
+
+
 def test_a_mean_that_was_subtracted_is_no_matter_to_the_exact_sum_and_little_to_the_lattice():
     scores, image = given(20, 25)
     free = image - torch.tensor([104.0, 117.0, 123.0])[:, None, None]
