@@ -21,6 +21,7 @@ NAMES = (
         "shift_and_stitch",
         "skips",
     ),
+    "times",
     "upper_bound",
 )
 

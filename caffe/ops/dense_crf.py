@@ -62,7 +62,7 @@ def dense_crf(scores: Tensor, images: Tensor | None, parameters: CrfParameters, 
     _check_shapes(scores, images)
     return torch.stack(
         [
-            _infer(one, _filters(*one.shape[1:], image, one, parameters, exact), parameters)
+            _infer(one, _filters(one.shape[1], one.shape[2], image, one, parameters, exact), parameters)
             for one, image in zip(scores, [None] * len(scores) if images is None else images, strict=True)
         ]
     )
