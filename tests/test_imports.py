@@ -52,7 +52,7 @@ ROOMS = """
     commands
     demo
     importers
-    reporting serve
+    bundled reporting serve
     inference
     training
     boxes

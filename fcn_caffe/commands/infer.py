@@ -1,5 +1,6 @@
 """Segments images: any list of files, with any deploy net.
 
+    fcn infer photo.jpg …                             by the net that comes with the package
     fcn infer voc-fcn8s photo.jpg …                   the variant's deploy net and its newest snapshot
     fcn infer my-task photos/ 'more/*.jpg'            of a task of your own, all images in and below a folder
     fcn infer my-task film.mp4 camera:0               videos and cameras: their frames, with the classes coloured
@@ -28,7 +29,7 @@ import caffe
 from fcn_caffe import home, program, sharing
 from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.inference import write
-from fcn_caffe.inference.find import Found, find
+from fcn_caffe.inference.find import Found, find, is_net
 from fcn_caffe.inference.inputs import inputs
 from fcn_caffe.inference.segment import deploy_net
 from fcn_caffe.net_spec.input_data import MEAN
@@ -44,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         "what",
         nargs="+",
         metavar="NET | IMAGE",
-        help="a net or task by its name, or a snapshot folder (unless --net); images, videos, folders of them, "
-        "patterns, cameras (camera:0)",
+        help="a net or task by its name, or a snapshot folder (unless --net; without one, the package's own); images, "
+        "videos, folders of them, patterns, cameras (camera:0)",
     )
     parser.add_argument("--net", type=home.text, help="a deploy prototxt, instead of a variant")
     parser.add_argument("--weights", type=home.text, help="a caffemodel (default: the net's newest snapshot)")
@@ -78,26 +79,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _net(options: argparse.Namespace) -> Found:
+def _net(options: argparse.Namespace) -> tuple[Found, list[str]]:
+    """The net that is named, or else the package's own; and what it is to segment."""
     if options.net:
-        found = Found(options.net, options.weights, Legend(), MEAN)
+        found, typed = Found(options.net, options.weights, Legend(), MEAN), options.what
     else:
-        found = find(options.what[0], options.score, options.weights)
+        name, typed = (options.what[0], options.what[1:]) if is_net(options.what[0]) else (None, options.what)
+        found = find(name, options.score, options.weights)
     mean = tuple(options.mean) if options.mean else found.mean
     classes = replace(found.classes, colours=palettes.colours(options.palette)) if options.palette else found.classes
-    return found._replace(mean=mean, upright=found.upright and not options.as_stored, classes=classes)
+    return found._replace(mean=mean, upright=found.upright and not options.as_stored, classes=classes), typed
 
 
 @program.command
 def main(arguments: list[str]) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
-    typed = options.what if options.net else options.what[1:]
-    if not typed or (options.net and not options.weights):
-        parser.error("give a net or a task and at least one image; with --net also --weights, and images alone")
+    if options.net and not options.weights:
+        parser.error("give --weights, too, those of --net")
     if min(each for each in (options.max_side, options.batch, options.frames, 1) if each is not None) < 1:
         parser.error("--max-side, --batch and --frames count pixels, images and frames: give 1 or more")
-    found = _net(options)
+    found, typed = _net(options)
+    if not typed:
+        parser.error("give at least one image, after the net if one is named")
     named, legend = inputs(typed), bool(found.classes.names)
     paths = [each.path for each in named]
     files = list(zip(paths, write.output_names(paths, legend, [each.folder for each in named])))

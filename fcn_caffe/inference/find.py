@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import fcn_caffe
-from fcn_caffe import home
+from fcn_caffe import engine, home
+from fcn_caffe.inference import video
 from fcn_caffe.pictures.legend import Legend, legend_of
 from fcn_caffe.training import trained
 from fcn_caffe.variants import stages
@@ -36,6 +38,7 @@ def find(name: str | None, score: str = "score", weights: str | None = None) -> 
     than colours, or if it was trained for other classes than its task has now, and FileNotFoundError for no weights.
     """
     if name is None:
+        engine.needs("the net that comes with the package", "Its weights are half floats. Name another net.")
         return _in_folder(BUNDLED, score, weights)
     if trained.is_there(home.path(name)):
         return _in_folder(home.path(name).resolve(), score, weights)
@@ -59,8 +62,10 @@ def find(name: str | None, score: str = "score", weights: str | None = None) -> 
 
 
 def is_net(name: str) -> bool:
-    """Whether a word where a net or an image may stand is to be taken for a net: it is, unless there is a file, or a
-    folder without a net, of that name."""
+    """Whether a word where a net or an image may stand is to be taken for a net: it is, unless it is a pattern or a
+    camera, or there is a file, or a folder without a net, of that name."""
+    if video.is_camera(name) or glob.has_magic(name):
+        return False
     nets, path = everything(), home.path(name)
     if name in {**nets.rows, **nets.own_names} or trained.is_there(stages.SNAPSHOTS / name):
         return True

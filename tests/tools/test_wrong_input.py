@@ -27,7 +27,6 @@ READING = [
     f"infer {DEPLOY} WRONG",
     "infer --net WRONG --weights net.caffemodel photo.png",
     "infer --net net.prototxt --weights WRONG photo.png",
-    "infer WRONG photo.png",
     "score WRONG",
     "score --net WRONG --weights net.caffemodel",
     "score --net val.prototxt --weights WRONG",
@@ -77,7 +76,8 @@ WRITING = [
     "data check --images mine/JPEGImages --labels mine/SegmentationClass --classes classes.txt --json WRONG",
 ]
 VALUES = [
-    ("infer photo.png", "give a net or a task and at least one image"),
+    ("infer --net deploy.prototxt photo.png", "give --weights, too"),
+    ("infer demo-fcn32s", "demo-fcn32s: no snapshot"),
     (f"infer {DEPLOY}", "the following arguments are required: NET | IMAGE"),
     (f"infer {DEPLOY} photo.png --mean 1 2", "--mean"),
     (f"infer {DEPLOY} photo.png --score data2", "data2: no such blob"),
