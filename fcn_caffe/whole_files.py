@@ -18,12 +18,18 @@ from typing import Any, BinaryIO
 @contextlib.contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """A file to write, that takes its name only once all is written; its folder is made."""
+    with unfinished(path) as part, open(part, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """The path of a file to write, that is renamed to this one once all is written; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "wb") as file:
-            yield file
+        yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Pictures that tools of this project have written: PNGs that say so, and that are no photos.
+"""Pictures that tools of this project have written: PNGs and TIFFs that say so, and that are no photos.
 
 Whoever looks for photos in a folder passes them over, so that results may lie beside what they were made of.
 """
@@ -6,6 +6,7 @@ Whoever looks for photos in a folder passes them over, so that results may lie b
 from __future__ import annotations
 
 import struct
+from typing import BinaryIO
 
 KEY, SOFTWARE = "Software", "fcn-caffe"
 """What stands in the pictures, so that they are known again."""
@@ -13,13 +14,15 @@ ENDING = ".png"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARK = f"{KEY}\0{SOFTWARE}".encode("latin-1")
 _PALETTE = 3
+TIFF_ENDINGS = (".tif", ".tiff")
+_SOFTWARE_TAG, _MOST_TAGS = 305, 1000
 _MOST_CHUNKS = 20
 """The mark stands among the first chunks, before the pixels."""
 
 
 def is_own(path: str) -> bool:
     """Whether a tool of this project wrote this file; False for what cannot be read."""
-    return _colour_type(path) is not None
+    return _colour_type(path) is not None or _software_of_tiff(path) == SOFTWARE
 
 
 def is_own_but_no_labels(path: str) -> bool:
@@ -52,3 +55,30 @@ def _colour_type(path: str) -> int | None:
     except (OSError, ValueError, IndexError, struct.error):
         pass
     return None
+
+
+def _software_of_tiff(path: str) -> str:
+    """What the tag Software of a TIFF says; "" where there is none, and for any other file. Reads little of it."""
+    if not path.lower().endswith(TIFF_ENDINGS):
+        return ""
+    try:
+        with open(path, "rb") as file:
+            order = {b"II": "<", b"MM": ">"}[file.read(2)]
+            big = {42: False, 43: True}[struct.unpack(f"{order}H", file.read(2))[0]]
+            offset, count, entry = ("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")
+            if big:
+                file.seek(8)
+            file.seek(_unpacked(file, order + offset)[0])
+            (entries,) = _unpacked(file, order + count)
+            for _ in range(min(entries, _MOST_TAGS)):
+                tag, _, length, where = _unpacked(file, order + entry)
+                if tag == _SOFTWARE_TAG:
+                    file.seek(where)  # a text that is longer than its entry stands elsewhere
+                    return file.read(min(length, 64)).rstrip(b"\0").decode("ascii", "replace")
+    except (OSError, ValueError, KeyError, OverflowError, struct.error):
+        pass
+    return ""
+
+
+def _unpacked(file: BinaryIO, form: str) -> tuple[int, ...]:
+    return struct.unpack(form, file.read(struct.calcsize(form)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import Any, Optional
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional, Protocol
 
 import numpy as np
 from PIL import Image
@@ -22,17 +22,26 @@ SIZED = ("Upsample", "Unpooling")
 """Types of layers that have a size as a setting."""
 
 
+class Pixels(Protocol):
+    """An RGB image, height×width×3 uint8, of which bands of rows can be read: pixels[first:last]."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+
 class Photo:
     """An RGB image as nets see it, of which bands of rows can be read: blue, green, red, without the mean."""
 
-    def __init__(self, image: Image.Image, mean: tuple[float, ...]):
-        self._pixels = np.asarray(image.convert("RGB"))
+    def __init__(self, pixels: Pixels, mean: tuple[float, ...]):
+        self._pixels = pixels
         self._mean = np.asarray(mean, np.float32)
-        self.shape = (3, image.height, image.width)
+        self.shape = (3, *pixels.shape[:2])
 
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         channels, rows = key
-        return (self._pixels[rows, :, ::-1] - self._mean).transpose(2, 0, 1)[channels]
+        return (self._pixels[rows][:, :, ::-1] - self._mean).transpose(2, 0, 1)[channels]
 
 
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
@@ -136,13 +145,36 @@ def labels(
     The scores of a large image never exist as a whole, where Caffe's nets can stream. Several threads take turns.
     """
     computed = reduced(image, max_side)
-    streams = hasattr(net, "stream") and image.width * image.height > LARGE and not has_one_size(net)
-    if computed is not image or not streams:
+    if computed is not image or image.width * image.height <= LARGE or not can_stream(net):
         return segment(net, image, mean, score, max_side).argmax(0)
-    with net.lock:
-        stream = net.stream(Photo(image, mean), blob=score)
-        classes, height, width = stream.shape
-        found = np.empty((height, width), np.uint8 if classes <= 256 else np.int32)
-        for row, scores in stream:
-            found[row : row + scores.shape[1]] = scores.argmax(0)
+    classes = net.blobs[score].shape[1]
+    found = np.empty((image.height, image.width), np.uint8 if classes <= 256 else np.int32)
+    for row, band in label_bands(net, np.asarray(image.convert("RGB")), mean, score):
+        found[row : row + len(band)] = band
     return found
+
+
+def can_stream(net: Any) -> bool:
+    """Whether a net computes an image in bands of rows: in this project's Caffe, if it takes images of any size."""
+    return hasattr(net, "stream") and not has_one_size(net)
+
+
+def label_bands(
+    net: Any, pixels: Pixels, mean: tuple[float, ...] = MEAN, score: str = "score"
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The class of the highest score at every pixel of an RGB image, in bands: the number of the first row, and the
+    band, rows×width. Raises ValueError for scores that have not the image's size. Several threads take turns."""
+    with net.lock:
+        stream = net.stream(Photo(pixels, mean), blob=score)
+        check_size(stream.shape[1:], pixels.shape, score)
+        for row, scores in stream:
+            yield row, scores.argmax(0)
+
+
+def check_size(found: Sequence[int], image: Sequence[int], score: str) -> None:
+    """Raises ValueError for labels that are not of the image's size; both height, width, …"""
+    if tuple(found[:2]) != tuple(image[:2]):
+        raise ValueError(
+            f"blob {score} is {found[0]}×{found[1]}, expected the image's {image[0]}×{image[1]}. Name the blob of "
+            "scores at full size with --score."
+        )

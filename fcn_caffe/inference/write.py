@@ -15,16 +15,18 @@ from fcn_caffe import program
 from fcn_caffe.data_layers.segdata import files as image_files
 from fcn_caffe.data_layers.segdata.files import read_image
 from fcn_caffe.inference import segment as scoring
-from fcn_caffe.inference import video
+from fcn_caffe.inference import tiff, video
 from fcn_caffe.inference.find import Found
+from fcn_caffe.inference.segment import check_size, segment, segment_all
 from fcn_caffe.inference.segment import labels as segment_labels
-from fcn_caffe.inference.segment import segment, segment_all
 from fcn_caffe.pictures import depth, drawing, outputs
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import crf
 
 LEGEND = "legend.png"
+REDUCED = 2000
+"""Pixels along the longer side of the overlay of an image that is segmented by bands."""
 File = tuple[str, str]
 """The path of an image or video, and what its files are called: a path below the folder that they go to."""
 
@@ -62,6 +64,8 @@ def write_all(net: Any, files: Sequence[File], found: Found, wanted: Wanted) -> 
             try:
                 if video.is_video(file):
                     done[file] = write_video(net, file, name, found, wanted)
+                elif _by_bands(net, file, wanted):
+                    done[file] = write_by_bands(net, file, name, found, wanted)
                 else:
                     done[file] = write_one(net, file, name, found, wanted, ready.get(file))
             except (ValueError, OSError, RuntimeError) as error:
@@ -87,7 +91,7 @@ def write_one(
         labels = segment_labels(net, image, found.mean, wanted.score, wanted.max_side)
     else:
         labels = scores.argmax(0)
-    _check_size(labels, image, wanted.score)
+    check_size(labels.shape, image.size[::-1], wanted.score)
     if wanted.crf and scores is not None:
         labels = crf.refined(scores, np.asarray(image.convert("RGB")), wanted.crf).argmax(0)
     drawing.save_labels(labels, wanted.out / f"{name}.png", classes.colours)
@@ -114,7 +118,7 @@ def write_video(net: Any, file: str, name: str, found: Found, wanted: Wanted) ->
         for pixels in source:
             image = Image.fromarray(pixels)
             labels = segment_labels(net, image, found.mean, wanted.score, wanted.max_side)
-            _check_size(labels, image, wanted.score)
+            check_size(labels.shape, image.size[::-1], wanted.score)
             picture = painted(image, labels, classes, wanted)
             if not frames:
                 outputs.save_picture(picture, target.with_suffix(".png"))
@@ -127,6 +131,40 @@ def write_video(net: Any, file: str, name: str, found: Found, wanted: Wanted) ->
     shares = classes.shares(counts)
     print(f"{file}: {frames} frames, {source.rate:g} a second: {_in_words(shares)}", flush=True)
     return {"width": size[0], "height": size[1], "frames": frames, "rate": source.rate, "share": shares}
+
+
+def _by_bands(net: Any, file: str, wanted: Wanted) -> bool:
+    """Whether an image is a TIFF so large that it is read, computed and written by bands of rows."""
+    whole = wanted.scores or wanted.crf or wanted.max_side or net.blobs[wanted.score].shape[1] == 1
+    if whole or not scoring.can_stream(net):
+        return False
+    height, width = tiff.size(file) or (0, 0)
+    return height * width > scoring.LARGE
+
+
+def write_by_bands(net: Any, file: str, name: str, found: Found, wanted: Wanted) -> dict[str, Any]:
+    """Segment a large TIFF by bands of rows: a TIFF of the labels, and the overlay of a reduced picture. Raises
+    ValueError for an image that cannot be read so."""
+    with tiff.TiffRows(file, found.upright) as pixels:
+        height, width, _ = pixels.shape
+        step = -(-max(height, width) // REDUCED)
+        counts, seen, shown = np.zeros(256, np.int64), [], []
+        with (
+            tiff.labels_file(wanted.out / f"{name}.tif", (height, width), found.classes.colours) as labels,
+            progress(Path(file).name, "rows", height) as advance,
+        ):
+            for row, band in scoring.label_bands(net, pixels, found.mean, wanted.score):
+                labels[row : row + len(band)] = band
+                counts += np.bincount(band.ravel(), minlength=len(counts))[: len(counts)]
+                every = slice(-row % step, None, step)
+                seen.append(pixels[row : row + len(band)][every, ::step])
+                shown.append(band[every, ::step])
+                advance(by=len(band))
+    picture = painted(Image.fromarray(np.concatenate(seen)), np.concatenate(shown), found.classes, wanted)
+    outputs.save_picture(picture, wanted.out / f"{name}_overlay.png")
+    shares = found.classes.shares(counts)
+    print(f"{file}: {_in_words(shares)}", flush=True)
+    return {"width": width, "height": height, "share": shares}
 
 
 def painted(image: Image.Image, labels: np.ndarray, classes: Legend, wanted: Wanted) -> Image.Image:
@@ -184,14 +222,6 @@ def _write_depth(logarithm: np.ndarray, file: str, name: str, wanted: Wanted) ->
     return {"width": metres.shape[1], "height": metres.shape[0], "median_depth": float(np.median(metres))}
 
 
-def _check_size(labels: np.ndarray, image: Image.Image, score: str) -> None:
-    if labels.shape != (image.height, image.width):
-        raise ValueError(
-            f"blob {score} is {labels.shape[0]}×{labels.shape[1]}, expected the image's {image.height}×"
-            f"{image.width}. Name the blob of scores at full size with --score."
-        )
-
-
 def _in_words(shares: dict[str, float]) -> str:
     """Which classes an image shows, the largest first, and of how many of its pixels each is."""
     return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
@@ -216,5 +246,7 @@ def output_files(files: Sequence[File], wanted: Wanted, legend: bool) -> list[Pa
     found = []
     for file, name in files:
         own = ("_overlay.mp4", "_overlay.png") if video.is_video(file) else endings
+        if tiff.is_tiff(file):
+            own = (*own, ".tif")
         found += [wanted.out / f"{name}{ending}" for ending in own]
     return [*found, wanted.out / LEGEND] if legend else found

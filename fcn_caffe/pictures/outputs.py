@@ -55,6 +55,8 @@ def _key(path: Path) -> str:
 
 
 def _is_ours(path: Path) -> bool:
+    if path.suffix == ".tif":
+        return own_pictures.is_own(str(path))
     try:
         with Image.open(path.with_suffix(".png"), formats=("PNG",)) as image:
             image.load()
