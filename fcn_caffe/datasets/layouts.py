@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import caffe
-from fcn_caffe.data_layers.segdata import classes, files, pairs
+from fcn_caffe.data_layers.segdata import classes, files, own_pictures, pairs
 from fcn_caffe.data_layers.segdata.labels import Colour
 from fcn_caffe.data_layers.segdata.splits import Entry, read_images
 from fcn_caffe.datasets import camvid, seg11valid
@@ -174,7 +174,11 @@ def _folders(images: Path, labels: Path) -> Layout:
 def _segnet(folder: Path) -> Layout:
     """train/, trainannot/ and so on; a name is that of the list, a slash, and the file's."""
     splits = {
-        split: [f"{split}/{path.stem}" for path in sorted((folder / split).glob("*.png"))]
+        split: [
+            f"{split}/{path.stem}"
+            for path in sorted((folder / split).glob("*.png"))
+            if not own_pictures.is_own(str(path))
+        ]
         for split in camvid.SPLITS
         if (folder / split).is_dir()
     }

@@ -9,7 +9,7 @@ import scipy.io
 from PIL import Image
 
 from fcn_caffe.commands import data
-from fcn_caffe.pictures import drawing
+from fcn_caffe.pictures import drawing, outputs
 from tests.tools.conftest import SIZE, write_voc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,6 +222,7 @@ def test_segnets_layout_is_known(tmp_path):
             (tmp_path / "set" / kind).mkdir(parents=True)
             shape = (5, 6, 3) if values == 256 else (5, 6)
             Image.fromarray(rng.integers(0, values, shape, dtype=np.uint8)).save(tmp_path / f"set/{kind}/a.png")
+    outputs.save_picture(Image.new("RGB", (6, 5)), tmp_path / "set/train/a_overlay.png")
     status, found = check(tmp_path / "set")
     assert status == 0
     assert found["lists"] == {"train": 1, "val": 1}
