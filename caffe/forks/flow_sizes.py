@@ -39,7 +39,7 @@ class Resample(TorchLayer):
     bottoms = (1, 2)
     tops = 1
     settings = "resample_param"
-    no_gradient = (1,)
+    constant = (1,)
     traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -102,7 +102,7 @@ class Downsample(TorchLayer):
     bottoms = (1, 2)
     tops = 1
     settings = "downsample_param"
-    no_gradient = (1,)
+    constant = (1,)
     traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
 
     def top_shapes(self, x: Shape, other: Shape | None = None) -> list[Shape]:

@@ -53,7 +53,7 @@ class PSROIPooling(TorchLayer):
     bottoms = 2
     tops = 1
     settings = "psroi_pooling_param"
-    no_gradient = (1,)
+    constant = (1,)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message
@@ -123,7 +123,7 @@ class ROIAlign(TorchLayer):
     bottoms = 2
     tops = 1
     settings = "roi_align_param"
-    no_gradient = (1,)
+    constant = (1,)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message

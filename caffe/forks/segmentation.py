@@ -31,7 +31,7 @@ class Interp(TorchLayer):
     bottoms = (1, 2)
     tops = 1
     settings = "interp_param"
-    no_gradient = (1,)
+    constant = (1,)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message
@@ -109,7 +109,7 @@ class Upsample(TorchLayer):
     bottoms = (1, 2)
     tops = 1
     settings = "upsample_param"
-    no_gradient = (1,)
+    constant = (1,)
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message

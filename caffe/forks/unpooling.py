@@ -21,7 +21,7 @@ MAX, AVE, TILE, FIXED, DIV, REP = (_METHODS.Value(name) for name in ("MAX", "AVE
 class _Unpools(TorchLayer):
     settings = "unpooling_param"
     tops = 1
-    no_gradient = (1,)
+    constant = (1,)
 
     def pair(self, name: str, default: int) -> Pair:
         """Height and width of a setting, given once or for both."""

@@ -27,7 +27,6 @@ READ = {
 }
 READ_BY_TYPE = {
     "AnnotatedData": ("resize_param", "distort_param", "expand_param", "emit_constraint", "noise_param"),
-    "SmoothL1Loss": ("pre_fixed_normalizer", "normalization"),
     "SmoothL1LossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLoss": ("weight_by_label_freqs", "class_weighting"),
@@ -52,7 +51,7 @@ HARMLESS = {
     "NetParameter": (
         *("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"),
         *("global_grad_scale", "global_grad_scale_adaptive", "default_cudnn_math_override"),
-        *("default_conv_algos_override", "reduce_buckets", "engine"),
+        *("default_conv_algos_override", "reduce_buckets", "engine", "mem_param", "eltwise_mem_sharing"),
     ),
     "SolverParameter": ("global_grad_scale",),
     "TransformationParameter": ("use_gpu_transform", "random_seed"),

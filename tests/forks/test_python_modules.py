@@ -39,6 +39,15 @@ def test_settings_may_be_written_as_a_dict_or_as_yaml(values, text):
     assert np.array_equal(rois(values, text)["y"], rois(values)["y"])
 
 
+def test_anchors_may_have_ratios_of_their_own_as_pvanets_have(values):
+    settings = "ratio: [0.5, 1, 2] scale: [2, 4, 9]"
+    wanted = net_of(f'layer {{ type: "Proposal" proposal_param {{ {settings} }} }}', values).forward()["y"]
+    found = rois(values, "{'feat_stride': 16, 'ratios': [0.5, 1, 2], 'scales': [2, 4, 9]}")["y"]
+    assert np.allclose(found, wanted)
+    few = [values[0][:, :8], values[1][:, :16], values[2]]
+    assert len(rois(few, "{'feat_stride': 16, 'ratios': [1, 3], 'scales': [8, 16]}")["y"]) > 1
+
+
 @pytest.mark.parametrize("text", ["", "'feat_stride': __import__('os')", "[1, 2"])
 def test_settings_of_another_form_are_refused_and_not_run(values, text):
     with pytest.raises(CaffeError, match="param_str"):

@@ -21,16 +21,18 @@ THRESHOLD, SMALLEST, RATIOS, BASE = 0.7, 16, [0.5, 1, 2], 16
 
 
 class ProposalLayer(Layer):
-    """Bottoms: scores (1, 2 A, H, W), deltas (1, 4 A, H, W), image (height, width, scale); tops: regions, their "
-    "scores."""
+    """Bottoms: scores (1, 2 A, H, W), deltas (1, 4 A, H, W), image (height, width, scale).
+
+    Tops: regions, and their scores.
+    """
 
     def setup(self, bottom: Any, top: Any) -> None:
-        """Read feat_stride, and scales (8, 16, 32) if given."""
+        """Read feat_stride, and scales (8, 16, 32) and ratios (0.5, 1, 2), PVANet's word, if given."""
         given = settings(self.param_str, str(self))
         if "feat_stride" not in given:
             raise NetError(f"{self}: param_str is {self.param_str!r}, expected 'feat_stride': 16, say. Add it.")
         self.stride = int(given["feat_stride"])
-        self.boxes = anchors(BASE, RATIOS, list(given.get("scales", (8, 16, 32))))
+        self.boxes = anchors(BASE, list(given.get("ratios", RATIOS)), list(given.get("scales", (8, 16, 32))))
         top[0].reshape(1, 5)
         if len(top) > 1:
             top[1].reshape(1, 1, 1, 1)

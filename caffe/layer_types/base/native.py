@@ -25,7 +25,9 @@ class NativeLayer(Layer):
     loss: ClassVar[bool] = False
     """Whether it is a loss layer: its first top has loss weight 1 unless the net says otherwise, and needs no name."""
     no_gradient: ClassVar[tuple[int, ...]] = ()
-    """Indices of the bottoms that have no gradient, such as labels."""
+    """Indices of the bottoms that have no gradient, such as labels: to ask for it is an error."""
+    constant: ClassVar[tuple[int, ...]] = ()
+    """Indices of the bottoms that are taken for constants, such as masks, regions and sizes: their gradient is zero."""
     settings: ClassVar[str | tuple[str, ...]] = ()
     """The field (or fields) of LayerParameter that hold the settings of this type."""
     defaults: ClassVar[dict[str, Any]] = {}
@@ -126,4 +128,4 @@ class NativeLayer(Layer):
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether `force_backward: true` makes backward compute the gradient of this bottom."""
-        return bottom_index not in self.no_gradient
+        return bottom_index not in (*self.no_gradient, *self.constant)

@@ -119,7 +119,8 @@ class TorchLayer(NativeLayer):
         self._record = None
         params = [blob.tensor for blob in self.blobs]
         if record:
-            inputs = [_leaf(x, wanted) for x, wanted in zip(inputs, self.propagate_down, strict=False)]
+            wanted_of = enumerate(zip(inputs, self.propagate_down, strict=False))
+            inputs = [_leaf(x, wanted and index not in self.constant) for index, (x, wanted) in wanted_of]
             params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
         with _recording(wanted=record):
