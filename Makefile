@@ -15,7 +15,7 @@ TASKS    := $(notdir $(patsubst %/task.json,%,$(wildcard tasks/*/task.json)))
 WORKERS  := -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all fast coverage faults test-oldest check docs nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
+.PHONY: help install demo test test-all fast coverage faults test-oldest check docs site nets parity parity-record analyses bench gpu clean $(VARIANTS) $(TASKS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ check: $(STAMP) ## Lint, types, and whether the generated files are up to date (
 
 docs: $(STAMP) ## Write docs/layers.md, fork-layers.md, cli.md, environment.md and api.md from the sources
 	$(PY) -m docs.generate
+
+site: $(STAMP) ## Make the site of README.md and docs/ in out/site/html, and check its links; no network, once mkdocs is installed
+	@$(PY) -c 'import material' 2> /dev/null || $(PY) -m pip install --quiet --constraint constraints.txt --group site
+	$(PY) -m docs.site
 
 nets: $(STAMP) ## Write nets/ and solvers/ from net_spec/
 	$(PY) -m net_spec
