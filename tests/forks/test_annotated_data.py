@@ -287,6 +287,18 @@ def test_images_are_interpolated_by_the_formula(mode, wanted):
         assert np.abs(found - interpolated(row.astype(float), wanted, mode)).max() <= 1
 
 
+@pytest.mark.parametrize(("size", "wanted"), [(4, 6), (5, 12), (3, 4)])
+def test_where_an_image_grows_area_gives_each_new_pixel_what_it_reaches_into(size, wanted):
+    row = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    found = resizing.interpolated(row[None, :, None], 1, wanted, resizing.Resize.AREA).ravel()
+    for place in range(wanted):
+        first = place * size // wanted
+        border = (first + 1) * wanted / size  # of the pixel, in new pixels
+        share = max(place + 1 - border, 0)
+        near, far = int(row[first]), int(row[min(first + 1, size - 1)])
+        assert abs(found[place] - (near + (far - near) * share)) <= 0.51
+
+
 @pytest.mark.parametrize(
     ("settings", "annotated", "batch", "words"),
     [

@@ -71,11 +71,10 @@ def interpolated(image: np.ndarray, height: int, width: int, mode: int) -> np.nd
     if image.shape[:2] == (height, width):
         return image
     shrinks = image.shape[0] >= height and image.shape[1] >= width
-    if mode == Resize.LINEAR or (mode == Resize.AREA and not shrinks):
+    if mode == Resize.LINEAR:
         return images.resize(image, height, width)
-    rows, columns = (
-        _weights(have, wanted, mode) for have, wanted in zip(image.shape[:2], (height, width), strict=True)
-    )
+    weights = _beside if mode == Resize.AREA and not shrinks else _weights
+    rows, columns = (weights(have, wanted, mode) for have, wanted in zip(image.shape[:2], (height, width), strict=True))
     values = np.einsum("hi,wj,ijc->hwc", rows, columns, image.astype(np.float32), optimize=True)
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
@@ -99,6 +98,17 @@ def _weights(size: int, wanted: int, mode: int) -> np.ndarray:
     found = np.zeros((wanted, size), np.float32)
     rows = np.broadcast_to(np.arange(wanted)[:, None], taps.shape)
     np.add.at(found, (rows, taps.clip(0, size - 1)), values / values.sum(axis=1, keepdims=True))
+    return found
+
+
+def _beside(size: int, wanted: int, mode: int) -> np.ndarray:
+    """(wanted, size): OpenCV's AREA where an axis grows; a new pixel that reaches into two has a share of each."""
+    first = np.floor(np.arange(wanted) * (size / wanted)).astype(np.int64)
+    share = np.arange(1, wanted + 1) - (first + 1) * (wanted / size)
+    share = np.where(share <= 0, 0, share - np.floor(share))
+    found = np.zeros((wanted, size), np.float32)
+    np.add.at(found, (np.arange(wanted), first), 1 - share)
+    np.add.at(found, (np.arange(wanted), (first + 1).clip(max=size - 1)), share)
     return found
 
 
