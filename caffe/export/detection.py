@@ -42,6 +42,8 @@ def prior_box(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onn
 
 @says("ROIPooling")
 def roi_pooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
+    if layer.message.pad_ratio:
+        raise Unsayable("pad_ratio makes regions wider, which ONNX's MaxRoiPool does not; cut the net before it")
     x, regions = bottoms
     rows = g.reshape(regions.name, [g.dim(regions, 0), 5])
     return [g.add("MaxRoiPool", [x.name, rows], pooled_shape=list(layer.bins), spatial_scale=float(layer.scale))]

@@ -46,15 +46,30 @@ class _SmoothL1(LossLayer):
 class SmoothL1Loss(_SmoothL1):
     """The absolute difference, rounded off at 0.
 
-    y = Σ w_out · f(w_in · (a − b)) / N, f(d) = σ² d² / 2 where |d| < 1 / σ², else |d| − 1 / (2 σ²)
+    y = Σ w_out · f(w_in · (a − b)) / normalizer, f(d) = σ² d² / 2 where |d| < 1 / σ², else |d| − 1 / (2 σ²)
     bottom: a, b (N, …), if given w_in (SSD), w_in and w_out (Fast R-CNN) of their shape
     top: the loss, one number
-    parameters: sigma (1)
+    parameters: sigma (1); loss_param: normalization PRE_FIXED (R-FCN's: the normalizer is pre_fixed_normalizer); with
+        any other, and without, it is N
     source: Fast R-CNN: src/caffe/layers/smooth_L1_loss_layer.cpp
     """
 
+    settings = ("smooth_l1_loss_param", "loss_param")
+
+    def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        super().setup(bottom, top)
+        self.fixed = fixed_normalizer(self)
+
     def compute(self, a: torch.Tensor, b: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
-        return self.losses(a, b, *weights).sum() / len(a)
+        return self.losses(a, b, *weights).sum() / (self.fixed or len(a))
+
+
+def fixed_normalizer(layer: TorchLayer) -> float | None:
+    """What PRE_FIXED divides by; None with another normalization. NetError for what is not above 0."""
+    param = layer.layer_param.loss_param
+    if param.pre_fixed_normalizer <= 0:
+        raise NetError(f"{layer}: pre_fixed_normalizer is {param.pre_fixed_normalizer:g}, expected a number above 0.")
+    return param.pre_fixed_normalizer if param.normalization == PRE_FIXED else None
 
 
 class _OfRegions:

@@ -209,7 +209,8 @@ class ROIPooling(TorchLayer):
     y[r, c, i, j] = max x[image, c] over bin (i, j) of region r; an empty bin gives 0
     bottom: (N, C, H, W); regions (R, 5): number of the image, x1, y1, x2, y2 in pixels of the image
     top: (R, C, pooled_h, pooled_w)
-    parameters: pooled_h, pooled_w (or pooled_size), spatial_scale (of the map to the image)
+    parameters: pooled_h, pooled_w (or pooled_size), spatial_scale (of the map to the image), pad_ratio (0, MSCNN's: a
+        region of w = x2 − x1 + 1 pixels is made wider by pad_ratio · w at each side, and higher alike)
     source: Fast R-CNN: src/caffe/layers/roi_pooling_layer.cpp
     """
 
@@ -240,7 +241,9 @@ class ROIPooling(TorchLayer):
             )
         if not len(images):
             return x.new_zeros(0, x.shape[1], *self.bins)
-        corners = np.float32(found[:, 1:]) * np.float32(self.scale)
+        boxes = found[:, 1:].astype(np.float32)
+        pads = (boxes[:, 2:] - boxes[:, :2] + 1) * np.float32(self.message.pad_ratio)
+        corners = (boxes + np.concatenate([-pads, pads], axis=1)) * np.float32(self.scale)
         corners = np.where(corners < 0, -np.floor(0.5 - corners), np.floor(corners + 0.5)).astype(np.int64)
         tops = [self._pooled(x[image], box) for image, box in zip(images, corners, strict=True)]
         return torch.stack(tops)

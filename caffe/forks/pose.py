@@ -1,5 +1,6 @@
 """Pose: OpenPose's resizing of heat maps, and the peaks in them."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -146,3 +147,56 @@ def _place(values: np.ndarray, row: int, column: int) -> tuple[float, float, flo
     weights = np.maximum(values[rows[:, None], columns], 0)
     total = weights.sum()
     return (weights.sum(0) * columns).sum() / total, (weights.sum(1) * rows).sum() / total, values[row, column]
+
+
+@register_layer
+class Maximum(TorchLayer):
+    """The largest value of each map, and where it is. It has no gradient.
+
+    y[n, c, 0] = column, row, value of the first largest of x[n, c]; (0, 0, the smallest number above 0) where none is
+        larger than that
+    bottom: (N, C, H, W)
+    top: (N, C, 1, 3)
+    source: OpenPose, first version: src/caffe/layers/maximum_layer.cpp
+    """
+
+    bottoms = 1
+    tops = 1
+    differentiable = False
+    traits = replace(TorchLayer.traits, replayable=True)
+
+    def top_shapes(self, x: Shape) -> list[Shape]:
+        check_image(self, x)
+        return [(*x[:2], 1, 3)]
+
+    def compute(self, x: torch.Tensor) -> torch.Tensor:
+        values, places = x.flatten(start_dim=2).max(2)
+        least = torch.finfo(torch.float32).tiny
+        found = values > least
+        column, row = places % x.shape[3], places // x.shape[3]
+        each = [column.where(found, 0).to(x), row.where(found, 0).to(x), values.where(found, least)]
+        return torch.stack(each, dim=-1)[:, :, None]
+
+
+@register_layer
+class Switch(TorchLayer):
+    """The last bottom; OpenPose's programs choose another.
+
+    y = x_k of the last bottom k
+    bottom: any number, of the same count
+    top: like the last bottom
+    restrictions: which bottom is taken is not changed by a program
+    source: OpenPose, first version: src/caffe/layers/switch_layer.cpp
+    """
+
+    bottoms = (1, None)
+    tops = 1
+    traits = replace(TorchLayer.traits, replayable=True)
+
+    def top_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if any(len(shape) != len(bottoms[0]) for shape in bottoms) or math.prod(bottoms[0]) != math.prod(bottoms[-1]):
+            raise ShapeError(f"{self}: bottoms are {bottoms}: All inputs must have the same #axes, and the same count.")
+        return [bottoms[0]]
+
+    def compute(self, *bottoms: torch.Tensor) -> torch.Tensor:
+        return bottoms[-1].reshape(bottoms[0].shape).clone()

@@ -27,6 +27,7 @@ READ = {
 }
 READ_BY_TYPE = {
     "AnnotatedData": ("resize_param", "distort_param", "expand_param", "emit_constraint", "noise_param"),
+    "SmoothL1Loss": ("pre_fixed_normalizer", "normalization"),
     "SmoothL1LossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLossOHEM": ("pre_fixed_normalizer", "normalization"),
     "SoftmaxWithLoss": ("weight_by_label_freqs", "class_weighting"),

@@ -16,7 +16,8 @@ _BY_FORK = {
     "DisparityData Downsample FLOWriter FloatReader FloatWriter FlowAugmentation FlowWarp "
     "GenerateAugmentationParameters ImgReader ImgWriter L1Loss LpqLoss Mean NegReLU PFMWriter Resample",
     "OpenPose": "CPMData EuclideanmaskLoss ImResize Maximum Nms Switch",
-    "MSCNN": "BBoxReg BoxOutput DetectionAccuracy DetectionGroupAccuracy DetectionLoss ImageGtData ProposalTarget",
+    "MSCNN and Cascade R-CNN": "BBoxReg BoxOutput DecodeBBox DetectionAccuracy DetectionGroupAccuracy DetectionLoss "
+    "ImageGtData ProposalTarget",
     "YOLO's ports": "AssistedExcitation EvalDetection GaussianYolov3 LaneData RegionLoss Reorg "
     "SegmentationEvaluate YoloDetectionOutput YoloSeg Yolov3 Yolov3DetectionOutput",
     "SENet": "Axpy",

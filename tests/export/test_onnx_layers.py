@@ -119,6 +119,13 @@ def test_a_forks_layer_in_onnx_computes_what_the_engine_computes(text, values, p
     assert each.relative <= check.LIMIT
 
 
+def test_regions_that_are_made_wider_are_refused():
+    text = forks.layer("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 2 pad_ratio: 0.25 }")
+    net = forks.net_of(text, [np.zeros((1, 2, 5, 6)), np.zeros((1, 5))])
+    with pytest.raises(NetError, match=r"layer 'layer' \(ROIPooling\).*pad_ratio.*Nothing was written"):
+        model.exported(net)
+
+
 @pytest.mark.parametrize("more", ["share_location: false", "nms_param { eta: 0.9 }"])
 def test_detections_that_no_operator_makes_are_refused(more):
     text = forks.layer("DetectionOutput", f"detection_output_param {{ num_classes: 3 {more} }}")

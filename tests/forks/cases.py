@@ -1,8 +1,15 @@
 """All cases of the forks' types: what each table of this folder has."""
 
-from tests.forks import test_losses, test_multibox_loss, test_regions, test_types, test_video_flow_pose
+from tests.forks import (
+    test_losses,
+    test_maximum_and_switch,
+    test_multibox_loss,
+    test_regions,
+    test_types,
+    test_video_flow_pose,
+)
 
-TABLES = (test_types, test_regions, test_video_flow_pose, test_losses, test_multibox_loss)
+TABLES = (test_types, test_regions, test_video_flow_pose, test_losses, test_multibox_loss, test_maximum_and_switch)
 
 
 def every():

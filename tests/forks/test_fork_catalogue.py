@@ -15,7 +15,7 @@ HAVE_TESTS_OF_THEIR_OWN = {
     *("MultiStageMeanfield", "DenseCRF"),
     *("BoxAnnotatorOHEM", "CenterLoss"),
     *("PriorBox", "DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
-    *("AnnotatedData", "DetectionEvaluate", "VideoData"),
+    *("AnnotatedData", "BoxOutput", "DecodeBBox", "DetectionEvaluate", "VideoData"),
     *("ImageSegData", "DenseImageData", "ImageLabelmapData", "SegAccuracy", "MatRead", "MatWrite"),
 }
 

@@ -80,6 +80,11 @@ CASES = {
         [(3, 4)] * 4,
         {"values": FOUR, "expected": boxes(3)},
     ),
+    "SmoothL1Loss over a number": (
+        layer("SmoothL1Loss", "loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 5 }"),
+        [(3, 4)] * 2,
+        {"values": FOUR[:2], "expected": boxes(1, divisor=5)},
+    ),
     "SmoothL1Loss with one weight": (layer("SmoothL1Loss"), [(3, 4)] * 3, {"values": FOUR[:3], "expected": boxes(1)}),
     "SmoothL1LossOHEM": (
         layer("SmoothL1LossOHEM", "loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 5 }"),
