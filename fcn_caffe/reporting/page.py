@@ -24,7 +24,7 @@ from fcn_caffe.scoring.detail import Detail
 from fcn_caffe.scoring.looking import Seen
 from fcn_caffe.training.forecast import span
 from fcn_caffe.training.losses import smoothed
-from fcn_caffe.training.score_history import quality
+from fcn_caffe.training.score_history import quality, quality_name
 
 GENERATOR = "fcn-caffe report"
 STYLE = Path(__file__).with_name("style.css")
@@ -109,9 +109,11 @@ def _curves(stage: TrainedStage) -> str:
         points = [(entry["iteration"], quality(entry[label])) for entry in stage.scores if label in entry]
         at, values = np.array(points, float).reshape(-1, 2).T
         marks.append(ChartLine(at, values, f"head{number % 3}", marks=True))
-    ious = chart(f"Scores of {stage.name}", "iteration", "mean IU (depth: δ &lt; 1.25)", marks)
+    qualities = chart(f"Scores of {stage.name}", "iteration", html.escape(quality_name(stage.scores)), marks)
     told = f"Loss: every iteration, and the mean of {window:,}. Rate: {_rates(stage)}."
-    return _section(f"Training of {stage.name}", f'<div class="pair">{losses}{ious}</div><p class="muted">{told}</p>')
+    return _section(
+        f"Training of {stage.name}", f'<div class="pair">{losses}{qualities}</div><p class="muted">{told}</p>'
+    )
 
 
 def _rates(stage: TrainedStage) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from fcn_caffe.training.score_history import quality
+from fcn_caffe.training.score_history import quality, quality_name
 
 PICTURES = 4
 
@@ -43,8 +43,9 @@ class Board:
 
     def scoring(self, number: int, entry: dict[str, Any], pictures: Sequence[tuple[str, Image.Image]]) -> None:
         """entry: of scores.json. pictures: each with the name of its image."""
+        measure = quality_name([entry])
         values = [
-            self._scalar(f"{_measure(scores)}/{label}" if len(entry) > 2 else _measure(scores), quality(scores))
+            self._scalar(f"{measure}/{label}" if len(entry) > 2 else measure, quality(scores))
             for label, scores in entry.items()
             if label != "iteration"
         ]
@@ -68,7 +69,3 @@ class Board:
             height=picture.height, width=picture.width, colorspace=3, encoded_image_string=content.getvalue()
         )
         return self._summary.Value(tag=f"image, truth, prediction/{name}", image=image)
-
-
-def _measure(scores: dict[str, Any]) -> str:
-    return "mean IU" if "mean_iu" in scores else "δ < 1.25"

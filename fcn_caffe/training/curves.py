@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from fcn_caffe.training.losses import read_losses, smoothed
-from fcn_caffe.training.score_history import quality, read_scores
+from fcn_caffe.training.score_history import quality, quality_name, read_scores
 from fcn_caffe.variants import stages
 
 
@@ -22,17 +23,20 @@ def draw_curves(names: list[str], path: Path) -> None:
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     begin = 0
+    scores = {name: read_scores(stages.SNAPSHOTS / name) for name in names}
     for name in names:
         iterations, losses = read_losses(name)
         left.plot(begin + iterations, smoothed(losses, max(1, len(losses) // 50)), label=name)
         points = [
             (begin + entry["iteration"], quality(next(v for k, v in entry.items() if k != "iteration")))
-            for entry in read_scores(stages.SNAPSHOTS / name)
+            for entry in scores[name]
         ]
         right.plot(*np.array(points, float).reshape(-1, 2).T, marker="o", label=name)
         begin += int(iterations[-1]) + 1 if len(iterations) else 0
     left.set(xlabel="iteration (stages one after another)", ylabel="loss per labelled pixel", yscale="log")
-    right.set(xlabel="iteration (stages one after another)", ylabel="mean IU (depth: δ < 1.25), validation")
+    right.set(
+        xlabel="iteration (stages one after another)", ylabel=f"{quality_name(chain(*scores.values()))}, validation"
+    )
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def read_scores(folder: Path) -> list[dict[str, Any]]:
 def quality(values: dict[str, Any]) -> float:
     """The measure by which scorings are compared, a share of 1: mean IU; of depth, δ < 1.25."""
     return float(values["mean_iu"] if "mean_iu" in values else values["delta1"])
+
+
+def quality_name(scores: Iterable[dict[str, Any]]) -> str:
+    """What `quality` measures in scorings of one training, as the axis of a chart says it."""
+    measured = (values for entry in scores for key, values in entry.items() if key != "iteration")
+    return "mean IU" if all("mean_iu" in values for values in measured) else "δ < 1.25"
 
 
 def _is_scoring(entry: Any) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fcn_caffe.training import score_history
 from fcn_caffe.training.curves import read_losses
 
 
@@ -29,3 +30,9 @@ def test_a_damaged_line_is_named(losses, line):
     losses.write_text(f"iteration,loss,loss_per_pixel\r\n0,9,0.5\r\n{line}\r\n", encoding="latin-1")
     with pytest.raises(ValueError, match=r"loss\.csv':\d holds no losses of a training"):
         read_losses("mine")
+
+
+def test_an_axis_names_what_its_scores_measure():
+    assert score_history.quality_name([]) == "mean IU"
+    assert score_history.quality_name([{"iteration": 5, "label": {"mean_iu": 0.5}}]) == "mean IU"
+    assert score_history.quality_name([{"iteration": 5, "label": {"delta1": 0.5}}]) == "δ < 1.25"
