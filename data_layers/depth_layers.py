@@ -70,5 +70,5 @@ def loss(predicted: np.ndarray, depth: np.ndarray, share: float) -> tuple[float,
 
 
 def known_depth(depth: np.ndarray) -> np.ndarray:
-    """Where there is a depth: a number above 0."""
+    """Where there is a depth, a number above 0; of the shape of `depth`."""
     return np.isfinite(depth) & (np.nan_to_num(depth) > 0)

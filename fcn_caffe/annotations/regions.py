@@ -18,7 +18,7 @@ class Region(NamedTuple):
     mask: np.ndarray
 
     def fill(self, label: np.ndarray, value: int) -> None:
-        """Give these pixels of a label a value."""
+        """Give the region's pixels of a label, height×width, a value."""
         height, width = self.mask.shape
         label[self.top : self.top + height, self.left : self.left + width][self.mask] = value
 
@@ -45,7 +45,7 @@ def rectangle(corners: np.ndarray, width: int, height: int) -> Region:
 
 
 def circle(centre: np.ndarray, edge: np.ndarray, width: int, height: int) -> Region:
-    """The inside of a circle by its centre and a point on it, (x, y) both."""
+    """The inside of a circle in an image by its centre and a point on it, arrays (x, y) both."""
     radius = float(np.hypot(*(edge - centre)))
     left, top = np.clip(np.floor(centre - radius), 0, (width, height)).astype(int)
     right, bottom = np.clip(np.ceil(centre + radius), 0, (width, height)).astype(int)

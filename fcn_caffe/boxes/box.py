@@ -62,7 +62,7 @@ def of_mask(label: np.ndarray) -> list[ObjectBox]:
 
 
 def round_of(mask: np.ndarray) -> ObjectBox | None:
-    """The box round all that is true, of class 0; None where nothing is."""
+    """The box round all that is true in a mask, height×width, of class 0; None where nothing is."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not rows.size:
         return None

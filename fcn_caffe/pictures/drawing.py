@@ -79,7 +79,7 @@ def hatched(image: Image.Image, where: np.ndarray) -> Image.Image:
 
 
 def class_colours(colours: Mapping[tuple[int, int, int], int]) -> np.ndarray:
-    """The colours of 256 labels: those of a list of classes, of several for one class the first, else VOC's."""
+    """The colours of 256 labels, 256×3 uint8: those of a list of classes (of several, the first), else VOC's."""
     found = palette()
     for colour, cls in reversed(list(colours.items())):
         found[cls] = colour

@@ -39,7 +39,7 @@ class Legend:
     def shares(self, counts: np.ndarray) -> dict[str, float]:
         """The share of the pixels that each class has, 0 to 1, the largest first; without those that have none.
 
-        counts: the pixels of each class, from 0 on.
+        counts: the pixels of each class, of shape (classes,).
         """
         order = [int(cls) for cls in np.argsort(-counts, kind="stable") if counts[cls]]
         return {self.name(cls): float(counts[cls] / counts.sum()) for cls in order}
@@ -59,7 +59,7 @@ class Legend:
     def beside(self, picture: Image.Image, counts: np.ndarray) -> Image.Image:
         """A picture with the classes that it shows on its right, and the share of each.
 
-        counts: the pixels of each class, from 0 on.
+        counts: the pixels of each class, of shape (classes,).
         """
         order = [int(cls) for cls in np.argsort(-counts, kind="stable") if counts[cls]]
         legend = self.picture([(cls, f"{self.name(cls)}  {counts[cls] / counts.sum():.1%}") for cls in order])

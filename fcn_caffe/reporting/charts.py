@@ -126,7 +126,7 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def matrix(confusion: np.ndarray, names: Sequence[str]) -> str:
-    """A confusion matrix, each row divided by its sum: row the true class, column the predicted one."""
+    """A confusion matrix, classes×classes, as SVG, each row (true class) divided by its sum."""
     sums = confusion.sum(1, keepdims=True)
     shares = np.divide(confusion, sums, out=np.zeros(confusion.shape), where=sums > 0)
     count = len(names)

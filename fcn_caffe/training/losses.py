@@ -52,13 +52,13 @@ def _numbers(row: dict[str, str]) -> tuple[float, ...]:
 
 
 def read_losses(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Iterations and loss per labelled pixel of a training; raises as `read`."""
+    """Iterations and loss per labelled pixel of a training, two arrays of one shape; raises as `read`."""
     found = read(name)
     return found.iterations, found.per_pixel
 
 
 def smoothed(values: np.ndarray, window: int) -> np.ndarray:
-    """Means over a window that ends at each value; shorter at the beginning."""
+    """Running means, of the shape of `values`: over the `window` values up to each one, fewer at the beginning."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)

@@ -18,8 +18,8 @@ def of(words: Sequence[str], pixels: np.ndarray) -> np.ndarray:
     """A weight for each class: the numbers in the words, one for each class, or, for "auto", the median of the classes'
     frequencies over that of the class, at most 10.
 
-    pixels: how many each class has in the labels. Raises ValueError for other words, and for weights that are not
-    positive numbers.
+    pixels: how many each class has in the labels; of shape (classes,), as the result. Raises ValueError for other
+    words, and for weights that are not positive numbers.
     """
     if list(words) == [AUTO]:
         shown = pixels[pixels > 0]

@@ -43,7 +43,7 @@ def view(rng: np.random.Generator, height: int, width: int, count: int) -> tuple
 
 
 def ground_depth(y: np.ndarray | float, above: float, pitch: float) -> np.ndarray:
-    """The depth at which rays meet the ground, of y = (row − middle) / focal length, for a camera `above` it."""
+    """The depth at which a camera's rays meet the ground, of the shape of y = (row − middle) / focal length."""
     return np.asarray(above / (np.asarray(y) * np.cos(pitch) + np.sin(pitch)))
 
 
