@@ -41,6 +41,11 @@ def setter(node: ast.AST) -> bool:
     return any(isinstance(each, ast.Attribute) for each in getattr(node, "decorator_list", []))
 
 
+def declared(node: ast.AST) -> bool:
+    """Whether it is a method of a Protocol without a body."""
+    return isinstance(node, ast.FunctionDef) and ast.unparse(node.body[0]) == "..."
+
+
 @cache
 def described(package: str) -> frozenset[str]:
     """The names of the methods that some class of a package describes: those that override them need not."""
@@ -51,12 +56,12 @@ def described(package: str) -> frozenset[str]:
 
 
 def silent(path: Path, lacks: Callable[[ast.AST], bool]) -> list[str]:
-    """The public names of a module whose docstring lacks something; but for setters and overriding methods."""
+    """The public names of a module whose docstring lacks something; but for setters, Protocols, overriding methods."""
     of_others = described(path.relative_to(ROOT).parts[0])
     found = []
     for name, node in public(ast.parse(path.read_text(encoding="utf-8"))):
         overrides = "." in name and name.rpartition(".")[2] in of_others and not ast.get_docstring(node)
-        if lacks(node) and not setter(node) and not overrides:
+        if lacks(node) and not setter(node) and not declared(node) and not overrides:
             found.append(name)
     return found
 

@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from caffe.errors import FormatError, UsageError
 from caffe.formats import blobproto, wire
 from caffe.formats.atomic import open_atomic
 from caffe.formats.identify import Kind, identify, wrong_kind
 from caffe.formats.mapped import PathLike, map_file
+from caffe.formats.parsing import parsed
 from caffe.formats.upgrade import upgrade_net
 from caffe.proto import caffe_pb2
 
@@ -147,24 +147,8 @@ def _layer_pieces(
 def parse(message: bytes, source: str) -> caffe_pb2.NetParameter:
     """The message in these bytes; `source` names them. Raises FormatError."""
     try:
-        net = caffe_pb2.NetParameter.FromString(message)
+        return parsed(caffe_pb2.NetParameter, message, source)
     except DecodeError as error:
         raise FormatError(
             f"{source}: Failed to parse NetParameter file: {error}. Copy or download it again."
         ) from error
-    _make_readable(net)
-    return net
-
-
-def _make_readable(message: Message) -> None:
-    r"""Write what is not UTF-8 in names as \xff: protobuf gives such names as bytes, and takes none."""
-    for entry, value in message.ListFields():
-        if isinstance(value, bytes) and entry.type == FieldDescriptor.TYPE_STRING:
-            setattr(message, entry.name, value.decode(errors="backslashreplace"))
-        elif isinstance(value, Message):
-            _make_readable(value)
-        elif entry.type == FieldDescriptor.TYPE_MESSAGE:
-            for each in value:
-                _make_readable(each)
-        elif entry.type == FieldDescriptor.TYPE_STRING and not isinstance(value, str):
-            value[:] = [each.decode(errors="backslashreplace") if isinstance(each, bytes) else each for each in value]

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, EncodeError
 from caffe.errors import FormatError
 from caffe.formats import caffemodel, wire
 from caffe.formats.mapped import PathLike
+from caffe.formats.parsing import parsed
 from caffe.formats.upgrade import needs_upgrade, old_transform_fields, upgrade_net
 from caffe.log import log
 from caffe.proto import bvlc_fields, bvlc_values, caffe_pb2
@@ -175,7 +176,7 @@ def _old_transforms(fields: list[wire.Field]) -> tuple[int, ...]:
     """The settings that the upgrade translates: those of a data layer whose transformations stand in its message."""
     for places in _DATA_SETTINGS:
         kept = [each for each in fields if each.number in (_V1_TYPE, *places) and _parses(each)]
-        layer = caffe_pb2.V1LayerParameter.FromString(b"".join(each.raw for each in kept))
+        layer = parsed(caffe_pb2.V1LayerParameter, b"".join(each.raw for each in kept), "a layer")
         if old_transform_fields(layer):
             return places
     return ()
@@ -204,6 +205,6 @@ def _joined(layer: caffe_pb2.LayerParameter, carried: _Carried, source: str) -> 
 
 def _parses(field: wire.Field) -> bool:
     try:
-        return bool(caffe_pb2.V1LayerParameter.FromString(bytes(field.raw)).IsInitialized())
-    except DecodeError:
+        return bool(parsed(caffe_pb2.V1LayerParameter, bytes(field.raw), "a layer").IsInitialized())
+    except (DecodeError, FormatError):
         return False

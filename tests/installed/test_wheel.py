@@ -99,7 +99,7 @@ def test_every_file_of_the_project_is_in_the_wheel_and_no_test_is(wheel):
     for part in PARTS:
         below = "" if part in ("caffe", "fcn_caffe") else "fcn_caffe/"
         for path in (ROOT / part).rglob("*"):
-            if path.suffix in (".py", ".pyi", ".txt", ".proto", ".typed", ".npy") or path.name == "py.typed":
+            if path.is_file() and "__pycache__" not in path.parts:
                 expected.add(f"{below}{path.relative_to(ROOT).as_posix()}")
     assert names == expected
 
