@@ -21,7 +21,7 @@ import caffe
 from fcn_caffe import program
 from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.device_options import add_device_options, use_device
-from fcn_caffe.pictures import drawing
+from fcn_caffe.pictures import drawing, legend
 from fcn_caffe.scoring.trimap import distances
 from fcn_caffe.variants import stages
 from fcn_caffe.variants.build import build
@@ -52,6 +52,16 @@ def heat(losses: np.ndarray, most: float) -> Image.Image:
     return Image.fromarray(colours.round().astype(np.uint8))
 
 
+def scale(variant: str) -> list[tuple[str, tuple[int, ...] | None]]:
+    """What the colours of a variant's losses mean: a line for each, and the colour."""
+    classes = everything().find(variant).data.heads[0].classes
+    most = math.log(classes)
+    steps = [(f"loss {most * part:.2f}", part) for part in (0, 1 / 3, 2 / 3)]
+    levels = [*steps, (f"ln {classes} = {most:.2f} or more", 1)]
+    colours = [heat(np.array([[level * most]]), most).getpixel((0, 0)) for _, level in levels]
+    return [*((text, colour) for (text, _), colour in zip(levels, colours)), ("void", GRAY)]
+
+
 class Regions:
     """Sums of losses and numbers of pixels, near boundaries and elsewhere."""
 
@@ -64,11 +74,15 @@ class Regions:
             self.losses[index] += np.nansum(losses[region])
             self.pixels[index] += np.count_nonzero(~np.isnan(losses[region]))
 
+    def mean(self) -> float:
+        """The mean loss of all labelled pixels."""
+        return float(self.losses.sum() / max(self.pixels.sum(), 1))
+
     def line(self, name: str) -> str:
         """The mean loss of all, near and elsewhere, and what share of pixels and loss is near."""
         near, elsewhere = self.losses / np.maximum(self.pixels, 1)
         return (
-            f"{name:28} {self.losses.sum() / max(self.pixels.sum(), 1):9.4f} {near:9.4f} {elsewhere:9.4f} "
+            f"{name:28} {self.mean():9.4f} {near:9.4f} {elsewhere:9.4f} "
             f"{self.pixels[0] / max(self.pixels.sum(), 1):12.1%} {self.losses[0] / max(self.losses.sum(), 1e-30):10.1%}"
         )
 
@@ -92,7 +106,7 @@ def maps(
             continue
         labels = nets[0].blobs["label"].data[0, 0]
         far = distances(labels, boundary)
-        pictured = [photo(nets[0].blobs["data"].data[0], mean), drawing.label_image(labels).convert("RGB")]
+        pictured = [photo(nets[0].blobs["data"].data[0], mean), drawing.label_picture(labels)]
         for net, region in zip(nets, sums.values()):
             scores = net.blobs["score"].data[0]
             losses = pixel_losses(scores, labels)
@@ -127,7 +141,9 @@ def main(arguments: list[str] | None = None) -> int:
     use_device(options)
     rows, sums = maps(options.variants, options.images, options.skip, options.width, options.boundary)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    drawing.grid(rows, ["image", "truth", *sums]).save(options.out)
+    titles = [f"{name}: {region.mean():.3f} a pixel" for name, region in sums.items()]
+    found = legend.below(drawing.grid(rows, ["image", "truth", *titles]), scale(options.variants[0]))
+    found.save(options.out, optimize=True)
     print(f"{'loss per pixel':28} {'all':>9} {'near':>9} {'elsewhere':>9} {'pixels near':>12} {'loss near':>10}")
     for name, region in sums.items():
         print(region.line(name))

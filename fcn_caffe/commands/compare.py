@@ -2,7 +2,9 @@
 
     fcn compare voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
 
-The nets must be scored on one data set, and the first must see colours. Classes have the data set's own colours.
+Above each net stands its mean IU when it was scored last, below each of its pictures the share of the pixels that it
+has right. The nets must be scored on one data set, and the first must see colours. Classes have the data set's own
+colours.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from pathlib import Path
 import caffe
 from fcn_caffe import home, program
 from fcn_caffe.device_options import add_device_options, use_device
-from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.outputs import save_picture
 from fcn_caffe.training import comparison
 
@@ -32,7 +33,6 @@ def main(arguments: list[str]) -> int:
         parser.error(f"--out {options.out}: the picture is a PNG, give a name that ends in .png")
     program.quiet(caffe)
     use_device(options)
-    seen = comparison.rows(options.variants, options.images, options.skip)
-    save_picture(drawing.grid(seen, ["image", "truth", *options.variants]), options.out)
+    save_picture(comparison.picture(options.variants, options.images, options.skip), options.out)
     print(options.out)
     return 0

@@ -13,7 +13,6 @@ from typing import Any
 from fcn_caffe import program
 from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.net_spec.generate import write
-from fcn_caffe.pictures import drawing
 from fcn_caffe.reporting import write as report
 from fcn_caffe.training import comparison
 from fcn_caffe.training.curves import draw_curves
@@ -126,8 +125,7 @@ def run(seed: int) -> None:
         *(str(data / "VOC/JPEGImages" / f"{name}.jpg") for name in names),
         log="infer.log",
     )
-    seen = comparison.rows([f"demo-fcn{stage}" for stage in STAGES], len(names))
-    drawing.grid(seen, ["image", "truth", *STAGES]).save(OUT / "grid.png")
+    comparison.picture([f"demo-fcn{stage}" for stage in STAGES], len(names)).save(OUT / "grid.png")
     draw_curves([f"demo-fcn{stage}" for stage in STAGES], OUT / "curves.png")
     report.write([f"demo-fcn{stage}" for stage in STAGES], everything(), OUT / "report.html")
     results = {"stages": scores, "seed": seed, "seconds": round(time.time() - begin, 1)}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fcn_caffe.pictures import lettering
 from fcn_caffe.pictures.outputs import save_picture
 
 RESAMPLING: Any = getattr(Image, "Resampling", Image)
 """Where Pillow has the names of its filters: an enumeration since 9.1."""
 
 
+CELL_HEIGHT = 240
+"""Pixels that each picture of a grid has at least."""
 HATCH = 6
 _BEFORE_AFTER = (slice(None, -1), slice(1, None))
 
@@ -86,25 +89,39 @@ def class_colours(colours: Mapping[tuple[int, int, int], int]) -> np.ndarray:
     return found
 
 
-def grid(rows: list[list[Image.Image]], titles: list[str], height: int = 120) -> Image.Image:
-    """Pictures in rows under column titles, all of one height."""
-    margin, top = 6, 20
+def grid(
+    rows: list[list[Image.Image]],
+    titles: list[str],
+    height: int = CELL_HEIGHT,
+    captions: Optional[list[list[str]]] = None,
+) -> Image.Image:
+    """Pictures in rows under column titles, all of one height; each with a caption below it, if there are some."""
+    margin, line = 8, lettering.SIZE + 6
+    step = height + margin + (line if captions else 0)
     scaled = [[_to_height(picture, height) for picture in row] for row in rows]
     widths = [max(row[column].width for row in scaled) for column in range(len(titles))]
-    canvas = Image.new(
-        "RGB", (sum(widths) + margin * (len(widths) + 1), top + (height + margin) * len(rows) + margin), "white"
-    )
+    canvas = Image.new("RGB", (sum(widths) + margin * (len(widths) + 1), line + margin + step * len(rows)), "white")
     draw = ImageDraw.Draw(canvas)
     left = margin
     for column, title in enumerate(titles):
-        draw.text((left, 4), title, fill="black")
+        lettering.write(draw, (left, 2), lettering.shortened(title, widths[column]))
         for index, row in enumerate(scaled):
-            canvas.paste(row[column], (left, top + index * (height + margin)))
+            top = line + margin // 2 + index * step
+            canvas.paste(row[column], (left, top))
+            if captions:
+                caption = lettering.shortened(captions[index][column], widths[column])
+                lettering.write(draw, (left, top + height), caption)
         left += widths[column] + margin
     return canvas
 
 
+def label_picture(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.Image:
+    """A map of class numbers to look at: in colours, with a line between classes, and void, 255, hatched."""
+    picture = label_image(labels, colours).convert("RGB")
+    return outlined(hatched(picture, np.asarray(labels) == len(palette()) - 1), np.asarray(labels))
+
+
 def _to_height(picture: Image.Image, height: int) -> Image.Image:
     width = max(1, round(picture.width * height / picture.height))
-    resample = RESAMPLING.NEAREST if picture.mode == "P" else RESAMPLING.BILINEAR
+    resample = RESAMPLING.NEAREST if picture.mode == "P" else RESAMPLING.BICUBIC
     return picture.resize((width, height), resample).convert("RGB")

@@ -15,7 +15,7 @@ from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.pictures import drawing, lettering
 from fcn_caffe.pictures.class_names import class_names
 
-LINE, LEAST = 20, 220
+LINE, LEAST, MARGIN = 20, 220, 8
 BACKGROUNDS = ("background", "_background_", "bg", "other", "unlabeled", "unlabelled", "void", "none")
 """What class 0 is called where it is none of the things that are looked for."""
 
@@ -67,6 +67,32 @@ class Legend:
         canvas.paste(picture, (0, 0))
         canvas.paste(legend, (picture.width, 0))
         return canvas
+
+
+def strip(lines: Sequence[tuple[str, Optional[tuple[int, ...]]]], width: int) -> Image.Image:
+    """Texts beside each other in as many rows as they need, each with a square of its colour (None: hatched)."""
+    widest = 2 * LINE + max(lettering.width(text) for text, _ in lines)
+    across = max(1, width // widest)
+    canvas = Image.new("RGB", (max(width, widest), -(-len(lines) // across) * LINE + 8), "white")
+    draw = ImageDraw.Draw(canvas)
+    for index, (text, colour) in enumerate(lines):
+        left, top = index % across * widest, index // across * LINE + 4
+        swatch = Image.new("RGB", (LINE, LINE - 4), colour or "white")
+        if colour is None:
+            swatch = drawing.hatched(swatch, np.full((swatch.height, swatch.width), True))
+        canvas.paste(swatch, (left, top))
+        draw.rectangle((left, top, left + LINE - 1, top + LINE - 5), outline="black")
+        lettering.write(draw, (left + LINE + 6, top - 2), text)
+    return canvas
+
+
+def below(picture: Image.Image, lines: Sequence[tuple[str, Optional[tuple[int, ...]]]]) -> Image.Image:
+    """A picture with such a strip below it."""
+    legend = strip(lines, picture.width - 2 * MARGIN)
+    canvas = Image.new("RGB", (max(picture.width, legend.width + MARGIN), picture.height + legend.height), "white")
+    canvas.paste(picture, (0, 0))
+    canvas.paste(legend, (MARGIN, picture.height))
+    return canvas
 
 
 def legend_of(row: Variant, score: str = "score") -> Legend:

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image
 
+from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.net_spec.nets import Variant
-from fcn_caffe.pictures import drawing
+from fcn_caffe.pictures import drawing, legend
 from fcn_caffe.pictures.legend import legend_of
 from fcn_caffe.training import trained
+from fcn_caffe.training.score_history import read_scores
+from fcn_caffe.variants import stages
 from fcn_caffe.variants.customise import everything
 from fcn_caffe.variants.loading import load
 
 
-def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Image]]:
+def picture(variants: list[str], images: int, skip: int = 0) -> Image.Image:
+    """The rows as one picture, with each net's mean IU above, and the classes' colours below."""
+    pictures, captions = rows(variants, images, skip)
+    titles = ["image", "truth", *map(_title, variants)]
+    return legend.below(drawing.grid(pictures, titles, captions=captions), _lines(everything().find(variants[0])))
+
+
+def _title(variant: str) -> str:
+    """The name of a variant, and its mean IU when it was scored last."""
+    scored = read_scores(stages.SNAPSHOTS / variant)
+    last = next((value for key, value in scored[-1].items() if key != "iteration"), {}) if scored else {}
+    return f"{variant}: mean IU {last['mean_iu']:.3f}" if "mean_iu" in last else variant
+
+
+def _lines(row: Variant) -> list[tuple[str, Optional[tuple[int, ...]]]]:
+    known = legend_of(row)
+    classes = range(row.data.heads[0].classes)
+    return [*((known.name(cls), tuple(known.colours[cls].tolist())) for cls in classes), ("void", None)]
+
+
+def rows(variants: list[str], images: int, skip: int = 0) -> tuple[list[list[Image.Image]], list[list[str]]]:
     """Image, truth and each variant's labels, for `images` validation images of the first variant's data set.
 
-    After each image `skip` others are left out. The weights are those of each variant's newest snapshot.
+    And a caption for each: which share of the pixels that count a net has right. After each image `skip` others are
+    left out. The weights are those of each variant's newest snapshot.
     """
     nets, known = [], everything()
     for name in variants:
@@ -29,7 +53,7 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
         nets.append(load(known.net_file(row, row.data.val.file), str(trained.weights(row))))
     first_row = known.find(variants[0])
     mean, colours = np.asarray(trained.of(first_row).mean), legend_of(first_row).colours
-    found = []
+    found, captions = [], []
     for number in range(images * (skip + 1)):
         if number % (skip + 1):
             for net in nets:
@@ -41,8 +65,11 @@ def rows(variants: list[str], images: int, skip: int = 0) -> list[list[Image.Ima
         bgr = first["data"].data[0].transpose(1, 2, 0) + mean
         image = Image.fromarray(bgr[:, :, ::-1].round().clip(0, 255).astype(np.uint8))
         maps = [first["label"].data[0, 0], *(net.blobs["score"].data[0].argmax(0) for net in nets)]
-        found.append([image, *(drawing.label_image(labels, colours).convert("RGB") for labels in maps)])
-    return found
+        found.append([image, *(drawing.label_picture(labels, colours) for labels in maps)])
+        counted = maps[0] != VOID
+        right = [np.mean(labels[counted] == maps[0][counted]) if counted.any() else 0.0 for labels in maps[1:]]
+        captions.append(["", "", *(f"{share:.1%} of pixels right" for share in right)])
+    return found, captions
 
 
 def _last_data_layer(net: Any) -> int:

@@ -11,7 +11,7 @@ from fcn_caffe.data_layers.segdata.labels import VOID, ColourMap
 from fcn_caffe.data_layers.segdata.pairs import by_stem
 from fcn_caffe.data_layers.segdata.splits import Entry
 from fcn_caffe.datasets.findings import Findings
-from fcn_caffe.pictures import drawing, lettering
+from fcn_caffe.pictures import drawing, legend, lettering
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.variants.tasks import Task
 
@@ -29,7 +29,7 @@ def draw(task: Task, labels: str, lists: dict[str, list[Entry]], listed: ClassLi
     image_files, label_files = by_stem(task.images, "images"), by_stem(labels, "labels")
     entries = [entry for entries in lists.values() for entry in entries]
     chosen = [entries[index * len(entries) // min(CELLS, len(entries))] for index in range(min(CELLS, len(entries)))]
-    legend = Legend(listed.names, drawing.class_colours(listed.colours))
+    known = Legend(listed.names, drawing.class_colours(listed.colours))
     colour_map = ColourMap(listed.colours) if listed.colours else None
     cells = []
     for entry in chosen:
@@ -39,28 +39,28 @@ def draw(task: Task, labels: str, lists: dict[str, list[Entry]], listed: ClassLi
         else:
             label = files.read_label(path, task.upright)
         picture = Image.fromarray(files.read_image(image_files[entry.image], task.upright))
-        cells.append((entry.image, _painted(picture, label, legend)))
-    return _sheet(cells, _lines(legend, found))
+        cells.append((entry.image, _painted(picture, label, known)))
+    return _sheet(cells, _lines(known, found))
 
 
-def _painted(picture: Image.Image, label: np.ndarray, legend: Legend) -> Image.Image:
+def _painted(picture: Image.Image, label: np.ndarray, known: Legend) -> Image.Image:
     """An image, of a size that fits into a cell, with its classes coloured and outlined, and void hatched."""
     scale = max(CELL[0] / picture.width, CELL[1] / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     label = np.asarray(Image.fromarray(label.astype(np.uint8)).resize(size, drawing.RESAMPLING.NEAREST))
     picture = picture.resize(size, drawing.RESAMPLING.BILINEAR)
-    painted = drawing.overlay(picture, label, legend.colours, 0.55, legend.background)
+    painted = drawing.overlay(picture, label, known.colours, 0.55, known.background)
     painted = drawing.outlined(drawing.hatched(painted, label == VOID), label)
     left, top = (size[0] - CELL[0]) // 2, (size[1] - CELL[1]) // 2
     return painted.crop((left, top, left + CELL[0], top + CELL[1]))
 
 
-def _lines(legend: Legend, found: Findings) -> list[tuple[str, tuple[int, ...] | None]]:
+def _lines(known: Legend, found: Findings) -> list[tuple[str, tuple[int, ...] | None]]:
     """The legend's lines, each with the colour before it; None is void's hatching."""
     total = max(int(found.pixels.sum()), 1)
     shares = found.pixels / total
     lines: list[tuple[str, tuple[int, ...] | None]] = [
-        (f"{name}  {shares[cls]:.1%}", tuple(legend.colours[cls].tolist())) for cls, name in enumerate(legend.names)
+        (f"{name}  {shares[cls]:.1%}", tuple(known.colours[cls].tolist())) for cls, name in enumerate(known.names)
     ]
     return [*lines, (f"void  {shares[VOID]:.1%}", None)] if found.pixels[VOID] else lines
 
@@ -68,22 +68,10 @@ def _lines(legend: Legend, found: Findings) -> list[tuple[str, tuple[int, ...] |
 def _sheet(cells: list[tuple[str, Image.Image]], lines: list[tuple[str, tuple[int, ...] | None]]) -> Image.Image:
     columns = min(COLUMNS, len(cells))
     step = CELL[0] + MARGIN, CELL[1] + MARGIN + LINE
-    width = max(columns, 2) * step[0] + MARGIN
-    below = MARGIN + -(-len(cells) // columns) * step[1]
-    widest = LINE * 2 + max(lettering.width(text) for text, _ in lines)
-    across = max(1, (width - MARGIN) // widest)
-    canvas = Image.new("RGB", (width, below + -(-len(lines) // across) * LINE + MARGIN), "white")
+    canvas = Image.new("RGB", (columns * step[0] + MARGIN, -(-len(cells) // columns) * step[1] + MARGIN), "white")
     draw = ImageDraw.Draw(canvas)
     for index, (name, cell) in enumerate(cells):
         left, top = MARGIN + index % columns * step[0], MARGIN + index // columns * step[1]
         canvas.paste(cell, (left, top))
         lettering.write(draw, (left, top + CELL[1] + 1), lettering.shortened(name, CELL[0]))
-    for index, (text, colour) in enumerate(lines):
-        left, top = MARGIN + index % across * widest, below + index // across * LINE
-        swatch = Image.new("RGB", (LINE, LINE - 4), colour or "white")
-        if colour is None:
-            swatch = drawing.hatched(swatch, np.full((swatch.height, swatch.width), True))
-        canvas.paste(swatch, (left, top))
-        draw.rectangle((left, top, left + LINE - 1, top + LINE - 5), outline="black")
-        lettering.write(draw, (left + LINE + 6, top - 1), text)
-    return canvas
+    return legend.below(canvas, lines)
