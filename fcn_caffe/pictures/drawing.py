@@ -116,7 +116,7 @@ def grid(
 
 
 def label_picture(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.Image:
-    """A map of class numbers to look at: in colours, with a line between classes, and void, 255, hatched."""
+    """Class numbers, height×width, as a picture to look at: lines between classes, void (255) hatched."""
     picture = label_image(labels, colours).convert("RGB")
     return outlined(hatched(picture, np.asarray(labels) == len(palette()) - 1), np.asarray(labels))
 
