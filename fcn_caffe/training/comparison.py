@@ -28,9 +28,7 @@ def picture(variants: list[str], images: int, skip: int = 0) -> Image.Image:
 def _title(variant: str) -> str:
     """The name of a variant, and its mean IU when it was scored last."""
     scored = read_scores(stages.SNAPSHOTS / variant)
-    last: dict[str, Any] = (
-        next((value for key, value in scored[-1].items() if key != "iteration"), {}) if scored else {}
-    )
+    last: dict[str, Any] = next((each for key, each in scored[-1].items() if key != "iteration"), {}) if scored else {}
     return f"{variant}: mean IU {last['mean_iu']:.3f}" if "mean_iu" in last else variant
 
 
