@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib.util
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Optional
@@ -98,6 +99,21 @@ def quiet(caffe: Any) -> None:
     """Leave out Caffe's account of how it builds nets; warnings stay. (BVLC Caffe 1.0 has no switch for it.)"""
     if hasattr(caffe, "init_log"):
         caffe.init_log(1)
+
+
+@contextlib.contextmanager
+def quietly(caffe: Any) -> Iterator[None]:
+    """The same as long as this lasts, for a program that is not the tools' own."""
+    if not hasattr(caffe, "init_log"):
+        yield
+        return
+    logger = caffe.log.logger
+    level = logger.level
+    quiet(caffe)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import caffe
+from fcn_caffe import program
 from fcn_caffe.data_layers.segdata.files import read_image
 from fcn_caffe.device_options import use_device
 from fcn_caffe.inference.find import Found, find
@@ -116,7 +117,8 @@ class Segmenter:
             use_device(argparse.Namespace(gpu=_gpu(device), precision=None))
         named, given = (None if each is None else os.fspath(each) for each in (name, weights))
         self._found = _found(named, given, score)
-        self._net = deploy_net(self._found.net_file, self._found.weights, score)
+        with program.quietly(caffe):
+            self._net = deploy_net(self._found.net_file, self._found.weights, score)
         self._score, self.max_side = score, max_side
         self.n_classes: int = self._net.blobs[score].shape[1]
 

@@ -145,3 +145,12 @@ def test_precision_is_set_as_asked(photo):
 def test_the_package_is_imported_without_torch():
     program = "import sys, fcn_caffe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_loading_a_net_says_nothing_and_leaves_the_log_as_it_was(photo, capfd):
+    caffe.init_log(0)
+    capfd.readouterr()
+    segmenter()
+    assert capfd.readouterr().err == ""
+    caffe.Net("net.prototxt", caffe.TEST)
+    assert "Creating Layer score" in capfd.readouterr().err
