@@ -110,7 +110,8 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> np.ndarr
     """
     try:
         with Image.open(filename, formats=FORMATS) as image:
-            pixels = _unit_range(ImageOps.exif_transpose(image))
+            turned = image.format == "TIFF"  # Pillow turns TIFF as it loads it
+            pixels = _unit_range(image if turned else ImageOps.exif_transpose(image))
     except UNREADABLE as error:
         raise DataError(
             f"load_image: cannot read '{os.fspath(filename)}' ({error or type(error).__name__}). Name an image file "

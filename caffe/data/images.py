@@ -59,7 +59,7 @@ def decode(content: bytes, color: bool | None, name: str) -> np.ndarray:
 def _decoded(image: Image.Image, color: bool) -> np.ndarray:
     if not color:
         image.draft("L", image.size)
-    upright = ImageOps.exif_transpose(image)
+    upright = image if image.format == "TIFF" else ImageOps.exif_transpose(image)  # Pillow turns TIFF as it loads it
     if upright.mode in _SIXTEEN_BITS:
         grey = (np.asarray(upright) >> 8).astype(np.uint8)[..., None]
         return np.repeat(grey, 3, axis=2) if color else grey

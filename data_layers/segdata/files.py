@@ -150,17 +150,16 @@ def look(path: str) -> Looks:
 def open_image(path: str, upright: bool = True) -> Image.Image:
     """The decoded image in a file, upright or as it is stored."""
     image = _opened(path)
-    before = _orientation(image)
+    orientation = _orientation(image)
     try:
         image.load()
     except DAMAGED as error:
         image.close()
         raise ValueError(f"image '{path}' is damaged ({error}). Replace it by a whole one.") from error
-    after = _orientation(image)
-    if upright:
-        turn = _UPRIGHT.get(after)
+    if image.format == "TIFF":  # Pillow has turned it as it loaded it; until Pillow 10 its EXIF data do not say so
+        turn = None if upright else _BACK.get(orientation)
     else:
-        turn = _BACK.get(before) if after != before else None  # newer versions of Pillow turn TIFF as they load it
+        turn = _UPRIGHT.get(orientation) if upright else None
     return image if turn is None else image.transpose(turn)
 
 

@@ -184,7 +184,7 @@ def _pixels(image: AnImage, upright: bool) -> np.ndarray:
     if isinstance(image, (str, Path)):
         return read_image(os.fspath(image), upright)
     if isinstance(image, Image.Image):
-        turned = ImageOps.exif_transpose(image) if upright else image
+        turned = ImageOps.exif_transpose(image) if upright and image.format != "TIFF" else image
         return np.asarray((turned or image).convert("RGB"))
     pixels = np.asarray(image)
     if pixels.ndim == 2:

@@ -53,7 +53,7 @@ def picture(content: bytes, limits: Limits, upright: bool) -> Image.Image:
         )
     try:
         image.draft("RGB", (2 * limits.side, 2 * limits.side))
-        turned = ImageOps.exif_transpose(image) if upright else image
+        turned = ImageOps.exif_transpose(image) if upright and image.format != "TIFF" else image
         found = (turned or image).convert("RGB")
     except files.DAMAGED as error:
         words = f"The image is damaged ({error}). Send it again."

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import caffe
+from caffe.data import images
 from fcn_caffe.data_layers.folder_layers import FolderSegDataLayer
 from fcn_caffe.data_layers.segdata import files
 from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
@@ -30,8 +32,6 @@ def test_pictures_are_read_upright_or_as_stored(tmp_path: Path, orientation: int
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 def test_photos_are_upright_as_the_engine_reads_them(tmp_path: Path, orientation: int) -> None:
-    from caffe.data import images
-
     path = tmp_path / "x.jpg"
     save(STORED_AS[orientation](SEEN), orientation, path)
     ours = files.read_image(str(path))
@@ -41,6 +41,14 @@ def test_photos_are_upright_as_the_engine_reads_them(tmp_path: Path, orientation
     assert looks.orientation == orientation
     assert looks.upright_size == (40, 24)
     assert looks.size_tells == (orientation not in (2, 3, 4))
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_tiffs_are_turned_once_by_every_reader(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "x.tif"
+    save(STORED_AS[orientation](SEEN), orientation, path)
+    assert (images.read(path)[:, :, ::-1] == SEEN).all()
+    assert (caffe.io.load_image(str(path)) == SEEN / np.float32(255)).all()
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
