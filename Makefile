@@ -55,11 +55,11 @@ coverage: $(STAMP) ## Run the fast tests, and list in out/coverage.txt which lin
 faults: $(STAMP) ## Read 10,000 damaged files and kill 20 trainings, with a fresh seed (Linux; ARGS='--inputs 500 --only hdf5-data')
 	$(PY) -m tests.faults $(ARGS)
 
-test-oldest: ## Run the tests with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11)
+test-oldest: ## Run the tests with the oldest packages that are supported, in .venv-oldest (Python 3.10 or 3.11; ARGS=tests/formats)
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1' setuptools
 	$(VENV)-oldest/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . --group test
-	$(VENV)-oldest/bin/python -m pytest $(WORKERS)
+	$(VENV)-oldest/bin/python -m pytest $(WORKERS) $(ARGS)
 
 check: $(STAMP) ## Lint, types, and whether the generated files are up to date (writes nothing)
 	$(VENV)/bin/ruff check
