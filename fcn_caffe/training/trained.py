@@ -193,13 +193,13 @@ def record(solver: Any, row: Variant, nets: Catalogue, weights: Sequence[Path], 
         "seed": settings.seed,
         "precision": settings.precision,
     }
-    waiting = [True]
+    waiting, begin = [True], solver.iter
 
-    def first() -> None:
+    def first() -> None:  # which must not hold the solver: the lock of its snapshots goes with it
         if waiting and not (settings.resume and is_there(folder)):
             write(row, folder, files, started)
         if waiting:
-            runs.add(folder, solver.iter, settings.gpu)
+            runs.add(folder, begin, settings.gpu)
         waiting.clear()
 
     solver.add_callback(lambda: None, first)
