@@ -109,7 +109,7 @@ def _own(layer: Any, names: list[str], share: Share) -> list[str]:
         return names
     if not hasattr(layer, "indices"):
         raise ValueError(
-            f"score: a data layer of type {getattr(layer, 'type', type(layer).__name__)} has no list of images to "
+            f"a data layer of type {getattr(layer, 'type', type(layer).__name__)} has no list of images to "
             "share out among processes. Score in one process, without torchrun."
         )
     own = list(share.own(names))
