@@ -15,7 +15,7 @@ from caffe.plan.streaming.stages import Stage
 
 def in_bands_of(patch: pytest.MonkeyPatch, rows: int) -> None:
     """Stages compute at most so many rows at once."""
-    patch.setattr(Stage, "_chunk", lambda stage: rows)
+    patch.setattr(Stage, "_chunk", lambda stage, layer_rows: rows)
 
 
 def computed(net: caffe.Net, wanted: Sequence[str], rows: int = 2) -> dict[str, np.ndarray]:
