@@ -111,7 +111,7 @@ def test_most_drawn_graphs_are_nets():
     assert sum(drawn_net(seed) is not None for seed in range(40)) >= 25
 
 
-OF_ONE_SIZE = {"camvid-segnet"}
+OF_ONE_SIZE = {"camvid-segnet", "camvid-deconvnet", "voc-deconvnet"}
 """Its upsampling layers say how large their tops are."""
 
 
