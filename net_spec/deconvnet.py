@@ -7,16 +7,14 @@ authors' files. Unpooling and BN are of their fork: BVLC Caffe does not have the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from caffe.net_spec import NetSpec, Top
 from caffe.net_spec import layers as L
-from caffe.net_spec import params as P
-from caffe.proto import caffe_pb2
 from fcn_caffe.net_spec.blocks import BIAS_TWICE
-from fcn_caffe.net_spec.input_data import DEPLOY
-from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.net_spec.fcn import Head
 from fcn_caffe.net_spec.trunks import VGG16_BLOCKS
+from fcn_caffe.net_spec.unpooling import Pooled, UnpoolingNet
 
 BN = {"scale_filler": {"type": "constant", "value": 1}, "shift_filler": {"type": "constant", "value": 0.001}}
 GAUSSIAN = {"weight_filler": {"type": "gaussian", "std": 0.01}, "bias_filler": {"type": "constant", "value": 0}}
@@ -27,7 +25,7 @@ UNPOOL_MAX = 0
 
 
 @dataclass(frozen=True)
-class DeconvNet(Variant):
+class DeconvNet(UnpoolingNet):
     """A net for images of one size, that of the data set's examples: the sizes of its unpoolings stand in its layers.
 
     Every map is normalised by its own statistics, so that fc6 must have more than one pixel: images of 256 pixels and
@@ -35,32 +33,14 @@ class DeconvNet(Variant):
     """
 
     foreign: ClassVar[tuple[str, ...]] = ("Unpooling", "BN")
+    fork: ClassVar[str] = "DeconvNet"
+    message: ClassVar[str] = "unpooling_param"
 
-    def can_be_made(self) -> bool:
-        return "unpooling_param" in caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
+    def convolved(self, n: NetSpec, name: str, bottom: Top, width: int) -> Top:
+        conv = L.Convolution(bottom, num_output=width, kernel_size=3, pad=1, param=BIAS_TWICE)
+        return _normal(n, f"conv{name}", conv, f"bn{name}", f"relu{name}")
 
-    def net(self, phase: str) -> Any:
-        """The NetParameter of one of `phases`. Raises ValueError in a Caffe that has no such layers."""
-        if not self.can_be_made():
-            raise ValueError(
-                f"{self.name} has layers of DeconvNet's fork, {', '.join(self.foreign)}, which this Caffe does not "
-                "have. Make it with this project's."
-            )
-        n, data, deploy = NetSpec(), self.data, phase == DEPLOY
-        data.feed(n, phase)
-        (head,) = data.heads
-        top, size, poolings = n.data, data.size, []
-        for block, (width, depth) in enumerate(VGG16_BLOCKS, 1):
-            for number in range(1, depth + 1):
-                name = f"{block}_{number}"
-                conv = L.Convolution(top, num_output=width, kernel_size=3, pad=1, param=BIAS_TWICE)
-                top = _normal(n, f"conv{name}", conv, f"bn{name}", f"relu{name}")
-            n[f"pool{block}"], n[f"pool{block}_mask"] = L.Pooling(
-                top, pool=P.Pooling.MAX, kernel_size=2, stride=2, ntop=2
-            )
-            top = n[f"pool{block}"]
-            poolings.append((n[f"pool{block}_mask"], size))
-            size = (-(-size[0] // 2), -(-size[1] // 2))
+    def decoded(self, n: NetSpec, top: Top, poolings: list[Pooled], head: Head) -> Top:
         top = self._wide(n, top)
         for block in range(len(VGG16_BLOCKS), 0, -1):
             mask, (height, wide) = poolings[block - 1]
@@ -75,10 +55,7 @@ class DeconvNet(Variant):
                 top = _normal(n, f"deconv{name}", deconv, f"debn{name}", f"derelu{name}")
         name = f"seg-score{head.ending}" if head.renamed else "seg-score-voc"
         n[name] = scores = L.Convolution(top, num_output=head.classes, kernel_size=1, param=BIAS_TWICE, **GAUSSIAN)
-        n.score = score = L.Power(scores)
-        if not deploy:
-            self.put_loss(n, score, head)
-        return self.fixed(n)
+        return scores
 
     def _wide(self, n: NetSpec, top: Top) -> Top:
         """fc6, fc7, and the deconvolution that brings back what fc6's kernel took from the sides."""

@@ -68,14 +68,3 @@ def test_images_come_whole_and_in_one_size(row):
     params = (row.data.train.params, row.data.val.params)
     assert [each.get("crop") for each in params] == [None, None]
     assert {each.get("square") for each in params} == {row.data.size[0] if row is ROW else None}
-
-
-def test_a_caffe_without_the_layers_is_told_of_them(monkeypatch):
-    class Without:
-        class LayerParameter:
-            class DESCRIPTOR:
-                fields_by_name: dict = {}
-
-    monkeypatch.setattr(deconvnet, "caffe_pb2", Without)
-    with pytest.raises(ValueError, match="voc-deconvnet has layers of DeconvNet's fork, Unpooling, BN"):
-        ROW.net("train")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fcn_caffe.net_spec import geometry, segnet
+from fcn_caffe.net_spec import geometry
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.variants.build import build
 
@@ -47,14 +47,3 @@ def test_conv1_of_the_encoder_does_not_learn_and_the_decoder_does():
     rates = {layer.name: layer.param[0].lr_mult for layer in ROW.net("train").layer if layer.type == "Convolution"}
     assert rates["conv1_1"] == rates["conv1_2"] == 0
     assert rates["conv2_1"] == rates["conv1_2_D"] == rates["conv1_1_D_11cls"] == rates["conv5_3_D"] == 1
-
-
-def test_a_caffe_without_the_layers_is_told_of_them(monkeypatch):
-    class Without:
-        class LayerParameter:
-            class DESCRIPTOR:
-                fields_by_name: dict = {}
-
-    monkeypatch.setattr(segnet, "caffe_pb2", Without)
-    with pytest.raises(ValueError, match="camvid-segnet has layers of SegNet's fork, Upsample, BN"):
-        ROW.net("train")
