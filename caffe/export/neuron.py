@@ -47,10 +47,29 @@ def _exp(g: OnnxGraph, layer: Any, x: str) -> str:
     return g.add("Mul", [g.add("Exp", [g.add("Mul", [x, g.number(layer.inner)])]), g.number(layer.outer)])
 
 
+@_element("HardSwish")
+def _hard_swish(g: OnnxGraph, layer: Any, x: str) -> str:
+    factor = g.add("Min", [g.add("Max", [g.add("Add", [x, g.number(3)]), g.number(0)]), g.number(6)])
+    return g.add("Div", [g.add("Mul", [x, factor]), g.number(6)])
+
+
 @_element("Log")
 def _log(g: OnnxGraph, layer: Any, x: str) -> str:
     linear = g.add("Add", [g.add("Mul", [x, g.number(layer.scale)]), g.number(layer.shift)])
     return g.add("Mul", [g.add("Log", [linear]), g.number(layer.factor)])
+
+
+@_element("Mish")
+def _mish(g: OnnxGraph, layer: Any, x: str) -> str:
+    return g.add("Mul", [x, g.add("Tanh", [g.add("Softplus", [x])])])
+
+
+@_element("NegReLU")
+def _negative_relu(g: OnnxGraph, layer: Any, x: str) -> str:
+    below = g.add("Min", [x, g.number(0)])
+    if not layer.slope:
+        return below
+    return g.add("Add", [below, g.add("Mul", [g.add("Relu", [x]), g.number(layer.slope)])])
 
 
 @_element("Power")
@@ -81,6 +100,18 @@ def _relu(g: OnnxGraph, layer: Any, x: str) -> str:
 def _relu6(g: OnnxGraph, layer: Any, x: str) -> str:
     y = g.add("LeakyRelu", [x], alpha=float(layer.slope)) if layer.slope else g.add("Relu", [x])
     return g.add("Min", [y, g.number(layer.limit)])
+
+
+@_element("Round")
+def _round(g: OnnxGraph, layer: Any, x: str) -> str:
+    """Halves go away from zero, where ONNX's Round goes to the even number."""
+    size = g.add("Floor", [g.add("Add", [g.add("Abs", [x]), g.number(0.5)])])
+    return g.add("Mul", [g.add("Sign", [x]), size])
+
+
+@_element("SpatialDropout")
+def _spatial_dropout(g: OnnxGraph, layer: Any, x: str) -> str:
+    return x
 
 
 @_element("Swish")

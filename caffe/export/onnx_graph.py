@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceL1": 18, "ReduceSumSquare": 18, "ReduceMax": 18}
+AXES_AS_INPUT = {
+    "ReduceSum": 13,
+    "ReduceMean": 18,
+    "ReduceL1": 18,
+    "ReduceL2": 18,
+    "ReduceSumSquare": 18,
+    "ReduceMax": 18,
+}
 """The opset from which a reduction takes its axes as an input, not as an attribute."""
 
 

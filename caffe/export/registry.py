@@ -11,13 +11,17 @@ Convert = Callable[[OnnxGraph, Any, list[OnnxValue], list[OnnxValue]], Sequence[
 """(graph, layer, bottoms, tops with the shapes that they get) → the names of the tops."""
 
 FAMILIES = (
-    "convolution pooling neuron normalization linear shapes reduction recurrent classification segmentation detection"
+    "convolution pooling neuron normalization linear shapes reduction recurrent classification segmentation detection "
+    "flow"
 )
 TRAINING = "it is for training; name the blobs that you want with --outputs, or give the deploy net"
+SCORES = "it scores a net; name the blobs that you want with --outputs, or give the deploy net"
+WRITES = "it writes files, which a model cannot; read the blobs that it writes as outputs"
 READS = "it reads data; give the net an Input layer in its place (a deploy net)"
+UNWRITTEN = "nobody has written it in ONNX's operators here; cut the net before it with --outputs"
 CRF = "it filters in a lattice, for which ONNX has no operators; name the scores before it with --outputs"
 CANNOT = {
-    "Accuracy": "it scores a net; name the blobs that you want with --outputs, or give the deploy net",
+    "Accuracy": SCORES,
     "ContrastiveLoss": TRAINING,
     "EuclideanLoss": TRAINING,
     "HingeLoss": TRAINING,
@@ -31,8 +35,44 @@ CANNOT = {
     "ImageData": READS,
     "MemoryData": READS,
     "WindowData": READS,
-    "HDF5Output": "it writes files, which a model cannot; read the blobs that it writes as outputs",
+    "HDF5Output": WRITES,
     "Python": "its function is a program of the user's; compute it outside of the model",
+    **dict.fromkeys(
+        ("BoxAnnotatorOHEM", "CenterLoss", "FocalLoss", "LabelSpecificAdd", "MultiBoxLoss", "SmoothL1Loss")
+        + ("SmoothL1LossOHEM", "SoftmaxWithLossOHEM"),
+        TRAINING,
+    ),
+    **dict.fromkeys(("DetectionEvaluate", "SegAccuracy"), SCORES),
+    **dict.fromkeys(
+        ("AnnotatedData", "DenseImageData", "ImageLabelmapData", "ImageSegData", "MatRead", "VideoData"), READS
+    ),
+    "MatWrite": WRITES,
+    **dict.fromkeys(
+        [
+            "Accum",
+            "BoxOutput",
+            "Convolution3D",
+            "Correlation",
+            "DataAugmentation",
+            "DecodeBBox",
+            "Downsample",
+            "FlowWarp",
+            "ImResize",
+            "MarginInnerProduct",
+            "Maximum",
+            "Nms",
+            "PSROIPooling",
+            "Pooling3D",
+            "Proposal",
+            "ROIAlign",
+            "Resample",
+            "Switch",
+            "UnPooling",
+            "YoloDetectionOutput",
+            "Yolov3DetectionOutput",
+        ],
+        UNWRITTEN,
+    ),
     "DenseCRF": CRF,
     "MultiStageMeanfield": CRF,
 }

@@ -57,6 +57,16 @@ def upsample(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onnx
     return [_placed(g, bottoms, height, width)]
 
 
+@says("Padding")
+def padding(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
+    (x,) = bottoms
+    sides = (layer.begin, layer.end)
+    if min(sides) >= 0:
+        return [g.pad(x, 4, {2: sides, 3: sides}, 0)]
+    starts, ends = (g.constant([number] * 2, "sides") for number in (-layer.begin, layer.end or 2**31 - 1))
+    return [g.add("Slice", [x.name, starts, ends, g.constant([2, 3], "axes")])]
+
+
 @says("Unpooling", fixes="size")
 def unpooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     if layer.method != MAX or len(bottoms) != 2:
