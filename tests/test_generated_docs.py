@@ -20,6 +20,7 @@ def test_a_page_is_up_to_date(page):
     assert PAGES[page].text() == written, f"run `{generate.COMMAND}`"
 
 
+@pytest.mark.slow(reason="all pages twice; make check compares them")
 def test_an_outdated_page_gives_a_diff_and_the_command_to_run_and_is_left_alone(tmp_path, capsys):
     (tmp_path / "docs").mkdir()
     assert generate.main([], tmp_path) == 0

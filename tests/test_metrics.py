@@ -104,7 +104,10 @@ def test_all_background_signature() -> None:
 @pytest.mark.parametrize(
     ("split", "images", "accuracy", "mean_iu", "fw_iu"),
     [
-        ("val", 1449, 0.7331802130973, 0.034913343, 0.537553225),
+        pytest.param(
+            *("val", 1449, 0.7331802130973, 0.034913343, 0.537553225),
+            marks=pytest.mark.slow(reason="1,449 labels; half as many are not slow"),
+        ),
         ("seg11valid", 736, 0.728528704731, 0.728528704731 / 21, 0.728528704731**2),
     ],
 )

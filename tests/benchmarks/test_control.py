@@ -40,6 +40,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("start.caffemodel")
 
 
+@pytest.mark.slow(reason="trainings of a peer and of the engine")
 def test_losses_equal_the_engines(start: Path) -> None:
     nets = everything()
     assert control.compare(nets.find(VARIANT), nets, [start], 3, "cpu")

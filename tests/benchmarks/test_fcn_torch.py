@@ -33,6 +33,7 @@ def test_squeezenet_equals_the_net(stride: int) -> None:
     np.testing.assert_allclose(theirs, ours, atol=1e-4 * np.abs(ours).max())
 
 
+@pytest.mark.slow(reason="a whole VGG16, of a peer")
 def test_vgg16_at_once_equals_the_net() -> None:
     """It has every part of 32s, 16s and 8s, and the scales."""
     ours, theirs = scores_of_both("voc7-fcn8s-atonce", FcnVgg16(7, at_once=True, ending="_7cls"), (33, 47))

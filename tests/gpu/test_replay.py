@@ -159,7 +159,15 @@ def test_training_there_as_here(type, gpu):
 
 @on_each_gpu
 @pytest.mark.parametrize(
-    "settings", [{}, {"iter_size": 2}, {"keep_diffs": False}, {"precision": "bf16"}, {"type": "Adam"}]
+    "settings",
+    [
+        {},
+        *(
+            pytest.param(each, marks=pytest.mark.slow(reason="seconds each; the first is not slow"))
+            for each in ({"iter_size": 2}, {"keep_diffs": False}, {"precision": "bf16"}, {"type": "Adam"})
+        ),
+    ],
+    ids=str,
 )
 def test_training_on_images_of_several_sizes(settings, gpu):
     driver, found = trained(partial(gpu, graphs=True), **settings)

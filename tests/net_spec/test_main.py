@@ -6,6 +6,7 @@ import pytest
 from google.protobuf import text_format
 
 from caffe.proto import caffe_pb2
+from fcn_caffe.net_spec import __main__ as command
 from fcn_caffe.net_spec.__main__ import main
 from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.net_spec.generate import differences, write
@@ -32,6 +33,14 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new))
 
 
+@pytest.fixture
+def small(checkout, monkeypatch):
+    """A checkout whose catalogue has two rows."""
+    monkeypatch.setattr(command, "EVERY", (ROWS["demo-fcn32s"], ROWS["voc-fcn8s"]))
+    return checkout
+
+
+@pytest.mark.slow(reason="every net is made twice; test_catalogue makes them once")
 def test_everything_is_written_and_then_found_up_to_date(checkout, capsys):
     main([])
     main(["--check"])
@@ -39,11 +48,11 @@ def test_everything_is_written_and_then_found_up_to_date(checkout, capsys):
     assert (checkout / "nets/voc-fcn8s/deploy.prototxt").read_text().startswith("# Written by `python -m net_spec`")
 
 
-def test_a_change_is_shown_and_nothing_is_written(checkout, capsys):
+def test_a_change_is_shown_and_nothing_is_written(small, capsys):
     main([])
-    path = checkout / "nets/voc-fcn8s/train.prototxt"
+    path = small / "nets/voc-fcn8s/train.prototxt"
     edit(path, "pad: 100", "pad: 99")
-    shutil.rmtree(checkout / "solvers")
+    shutil.rmtree(small / "solvers")
     with pytest.raises(SystemExit, match=r"out of date: run `python -m net_spec`$"):
         main(["--check"])
     diff = capsys.readouterr().out
@@ -52,7 +61,7 @@ def test_a_change_is_shown_and_nothing_is_written(checkout, capsys):
     assert "+    pad: 100\n" in diff
     assert "--- solvers/voc-fcn8s.prototxt" in diff
     assert "pad: 99" in path.read_text()
-    assert not (checkout / "solvers").exists()
+    assert not (small / "solvers").exists()
 
 
 def test_form_and_order_of_settings_are_free(demo):

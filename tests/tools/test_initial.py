@@ -42,7 +42,7 @@ def deeplab_nets(tmp_path, drawn):
     return source, net
 
 
-@pytest.mark.thorough(reason="a whole VGG16")
+@pytest.mark.slow(reason="a whole VGG16")
 @pytest.mark.parametrize("drawn", [False, True])
 def test_deeplab_takes_the_convolutions_of_vgg16_and_a_sample_of_its_wide_layers(tmp_path, drawn):
     source, net = deeplab_nets(tmp_path, drawn)
