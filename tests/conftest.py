@@ -14,6 +14,7 @@ from caffe.log import log
 HERE = Path(__file__).parent
 THOROUGH = {
     "analyses": "trainings and scorings in small",
+    "annotations": "exports of other programs read whole",
     "benchmarks": "measuring programs run in small",
     "cli": "whole commands, many in processes of their own",
     "data_layers/test_published_nets.py": "whole nets",
@@ -22,7 +23,10 @@ THOROUGH = {
     "data_layers/test_picture_formats.py": "pictures of every format, and every source parsed",
     "export": "whole nets exported, and computed by ONNX Runtime",
     "faults": "a process for each way to fail",
+    "forks/test_binary_files.py": "sixty numbers of layers in every wire form",
     "forks/test_fork_traits.py": "what types promise the plan, case by case",
+    "forks/test_like_every_layer.py": "all forks' types in one net, through every command",
+    "forks/test_multibox_loss.py": "formulas in Python loops",
     "forks/test_regions.py": "formulas in Python loops",
     "forks/test_video_flow_pose.py": "formulas in Python loops",
     "formats/test_schema.py": "every field of the schema by itself",
@@ -43,6 +47,7 @@ THOROUGH = {
     "test_process.py": "processes of their own",
     "test_traits.py": "what types promise the plan, case by case",
     "tools": "whole commands, many in processes of their own",
+    "test_docstrings.py": "every public name of the project",
 }
 """The folders and files of tests that `make fast` leaves out, and why."""
 
