@@ -9,6 +9,7 @@ import numpy as np
 
 import caffe
 from fcn_caffe.data_layers.segdata import params
+from fcn_caffe.data_layers.segdata.bottoms import check_one_shape
 
 LAMBDA = 0.5
 """The authors': the mean of the loss of logarithms and of that which no scale changes."""
@@ -38,12 +39,7 @@ class ScaleInvariantLossLayer(caffe.Layer):
         self.share = float(share)
 
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
-        shapes = [bottom[index].data.shape for index in (0, 1)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"{type(self).__name__}: predictions are {shapes[0]} and depth {shapes[1]}, expected one shape. Crop "
-                "the predictions to the depth."
-            )
+        check_one_shape(type(self).__name__, bottom, "predictions", "depth")
         top[0].reshape(1)
 
     def forward(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import caffe
+from fcn_caffe.data_layers.segdata.bottoms import check_one_shape
 from fcn_caffe.data_layers.segdata.labels import VOID
 
 
@@ -44,12 +45,7 @@ class BalancedSigmoidLossLayer(caffe.Layer):
         _check(type(self).__name__, bottom, top, 2)
 
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
-        shapes = [bottom[index].data.shape for index in (0, 1)]  # BVLC Caffe's pycaffe cannot iterate over them
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"{type(self).__name__}: scores are {shapes[0]} and edges {shapes[1]}, expected one shape. Crop the "
-                "scores to the edges."
-            )
+        check_one_shape(type(self).__name__, bottom, "scores", "edges")
         top[0].reshape(1)
 
     def forward(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:

@@ -18,8 +18,6 @@ THOROUGH = {
     "benchmarks": "measuring programs run in small",
     "cli": "whole commands, many in processes of their own",
     "data_layers/test_published_nets.py": "whole nets",
-    "export/test_onnx_layers.py": "every type; test_sample.py has some",
-    "export/test_onnx_nets.py": "whole nets and commands",
     "data_layers/test_picture_formats.py": "pictures of every format, and every source parsed",
     "export": "whole nets exported, and computed by ONNX Runtime",
     "faults": "a process for each way to fail",
@@ -35,6 +33,7 @@ THOROUGH = {
     "test_adding_a_layer.py": "processes of their own",
     "test_axes_of_bottoms.py": "every type on bottoms of any number of axes",
     "test_database.py": "damage at every byte",
+    "test_docstrings.py": "every public name of the project",
     "test_forks.py": "processes of their own",
     "test_generated_docs.py": "every page made anew",
     "test_metrics.py": "the official labels of a whole data set, where they are",
@@ -42,7 +41,6 @@ THOROUGH = {
     "test_process.py": "processes of their own",
     "test_traits.py": "what types promise the plan, case by case",
     "tools": "whole commands, many in processes of their own",
-    "test_docstrings.py": "every public name of the project",
 }
 """The folders and files of tests that `make fast` leaves out, and why."""
 

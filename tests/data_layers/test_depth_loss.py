@@ -6,23 +6,13 @@ import numpy as np
 import pytest
 
 from fcn_caffe.data_layers.depth_layers import ScaleInvariantLossLayer
-from tests.data_layers.driver import FakeBlob
+from tests.data_layers.driver import loss_and_gradient
 
 RNG = np.random.default_rng(4)
 
 
 def run(predicted, depth, param_str=""):
-    layer = ScaleInvariantLossLayer.__new__(ScaleInvariantLossLayer)
-    layer.param_str = param_str
-    bottom, top = [FakeBlob(), FakeBlob()], [FakeBlob()]
-    for blob, values in zip(bottom, (predicted, depth), strict=True):
-        blob.data, blob.diff = values, np.full(values.shape, np.nan)
-    layer.setup(bottom, top)
-    layer.reshape(bottom, top)
-    layer.forward(bottom, top)
-    top[0].diff = np.full(1, 2.0)
-    layer.backward(top, [True, False], bottom)
-    return float(top[0].data[0]), bottom[0].diff / 2
+    return loss_and_gradient(ScaleInvariantLossLayer, predicted, depth, param_str)
 
 
 def pairs_loss(predicted, depth, share):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fcn_caffe.data_layers import edge_layers
-from tests.data_layers.driver import FakeBlob
+from tests.data_layers.driver import loss_and_gradient
 
 RNG = np.random.default_rng(9)
 
@@ -29,16 +29,7 @@ def test_no_edge_lies_along_void():
 
 
 def run(scores, truth):
-    layer = edge_layers.BalancedSigmoidLossLayer.__new__(edge_layers.BalancedSigmoidLossLayer)
-    bottom, top = [FakeBlob(), FakeBlob()], [FakeBlob()]
-    for blob, values in zip(bottom, (scores, truth), strict=True):
-        blob.data, blob.diff = values, np.full(values.shape, np.nan)
-    layer.setup(bottom, top)
-    layer.reshape(bottom, top)
-    layer.forward(bottom, top)
-    top[0].diff = np.full(1, 2.0)
-    layer.backward(top, [True, False], bottom)
-    return float(top[0].data[0]), bottom[0].diff / 2
+    return loss_and_gradient(edge_layers.BalancedSigmoidLossLayer, scores, truth)
 
 
 def loss_of(scores, truth):

@@ -11,7 +11,7 @@ from fcn_caffe.data_layers import tag_layers
 from fcn_caffe.data_layers.segdata import tags
 from fcn_caffe.data_layers.segdata.constraints import Constraints, ConstraintSettings
 from fcn_caffe.data_layers.voc_layers import VOCSegDataLayer
-from tests.data_layers.driver import MEAN, Driver, FakeBlob
+from tests.data_layers.driver import MEAN, Driver, loss_and_gradient
 
 RNG = np.random.default_rng(3)
 
@@ -53,21 +53,6 @@ def test_what_tags_cannot_be_of_is_told(voc, extra, words):
         Driver(VOCSegDataLayer, voc_dir=str(voc), split="train", mean=MEAN, **{"tags": "present", **extra})
 
 
-def run(cls, scores, given, param_str=""):
-    """The loss, and the gradient of the scores."""
-    layer = cls.__new__(cls)
-    layer.param_str = param_str
-    bottom, top = [FakeBlob(), FakeBlob()], [FakeBlob()]
-    for blob, values in zip(bottom, (scores, given), strict=True):
-        blob.data, blob.diff = values, np.full(values.shape, np.nan)
-    layer.setup(bottom, top)
-    layer.reshape(bottom, top)
-    layer.forward(bottom, top)
-    top[0].diff = np.full(1, 0.5)
-    layer.backward(top, [True, False], bottom)
-    return float(top[0].data[0]), bottom[0].diff / 0.5
-
-
 CASES = [
     ((1, 4, 3, 5), [1, 0, 1, 1]),
     ((1, 3, 1, 7), [0, 1, 0]),
@@ -91,7 +76,7 @@ def test_mil_is_the_mean_log_of_each_tags_likeliest_pixel(shape, given):
             total -= math.log(best) / len(wanted)
         return total
 
-    found, gradient = run(tag_layers.MILLossLayer, scores, np.array(given, float).reshape(1, -1, 1, 1))
+    found, gradient = loss_and_gradient(tag_layers.MILLossLayer, scores, np.array(given, float).reshape(1, -1, 1, 1))
     assert found == pytest.approx(loss(scores), rel=1e-6)
     np.testing.assert_allclose(gradient, numeric(loss, scores), atol=1e-7)
 
@@ -164,7 +149,7 @@ def test_the_gradient_of_ccnn_is_what_is_left_between_the_distributions(shape, g
         p = Constraints.of(given, settings).nearest(logs)
         return float(np.where(p > 0, p * (np.log(np.maximum(p, 1e-300)) - logs), 0).sum()) / flat.shape[1]
 
-    found, gradient = run(tag_layers.CCNNLossLayer, scores, given.reshape(1, -1, 1, 1), repr(HARD))
+    found, gradient = loss_and_gradient(tag_layers.CCNNLossLayer, scores, given.reshape(1, -1, 1, 1), repr(HARD))
     assert found == pytest.approx(loss(scores), rel=1e-5, abs=1e-9)
     np.testing.assert_allclose(gradient, numeric(loss, scores, 1e-4), atol=1e-4)
 
@@ -191,9 +176,9 @@ def test_what_is_fulfilled_already_is_left_alone():
 )
 def test_wrong_settings_are_told(param_str, words):
     with pytest.raises(ValueError, match=words):
-        run(tag_layers.CCNNLossLayer, np.zeros((1, 2, 2, 2)), np.ones((1, 2, 1, 1)), param_str)
+        loss_and_gradient(tag_layers.CCNNLossLayer, np.zeros((1, 2, 2, 2)), np.ones((1, 2, 1, 1)), param_str)
 
 
 def test_masks_in_place_of_tags_are_refused():
     with pytest.raises(ValueError, match="as many tags as classes: give the data layer the setting tags"):
-        run(tag_layers.MILLossLayer, np.zeros((1, 3, 4, 4)), np.zeros((1, 1, 4, 4)))
+        loss_and_gradient(tag_layers.MILLossLayer, np.zeros((1, 3, 4, 4)), np.zeros((1, 1, 4, 4)))

@@ -9,7 +9,7 @@ import caffe
 from caffe.errors import CaffeError
 from caffe.testing import check_layer
 from tests.forks.forms import layer, net_of
-from tests.forks.test_types import overlap
+from tests.forks.test_types import decode, overlap
 
 DEFAULTS = {
     "num_classes": 3, "match_type": "PER_PREDICTION", "overlap_threshold": 0.5, "use_prior_for_matching": True,
@@ -31,18 +31,6 @@ def encode(code, box, prior, variance):
     middle = [(box[i] + box[i + 2] - prior[i] - prior[i + 2]) / 2 for i in (0, 1)]
     sizes = (math.log((box[2] - box[0]) / wide), math.log((box[3] - box[1]) / high))
     return np.array((middle[0] / wide, middle[1] / high, *sizes)) / variance
-
-
-def decode(code, where, prior, variance):
-    wide, high = prior[2] - prior[0], prior[3] - prior[1]
-    shift = where * variance
-    if code == "CORNER":
-        return prior + shift
-    if code == "CORNER_SIZE":
-        return prior + shift * (wide, high, wide, high)
-    x, y = shift[0] * wide + (prior[0] + prior[2]) / 2, shift[1] * high + (prior[1] + prior[3]) / 2
-    wide, high = math.exp(shift[2]) * wide, math.exp(shift[3]) * high
-    return np.array((x - wide / 2, y - high / 2, x + wide / 2, y + high / 2))
 
 
 def pairs(boxes, rows, given):

@@ -40,7 +40,7 @@ def test_it_is_trained_scored_listed_and_used(scenes, capsys):
     assert Image.open(f"out/infer/{photo.stem}_overlay.png").size == Image.open(photo).size
     assert list_command.main([]) == 0
     assert f"{100 * entry['depth']['delta1']:.1f}" in capsys.readouterr().out
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'fcn-caffe[plots]'")
     assert curves.main([NAME, "--out", "curves.png"]) == 0
 
 

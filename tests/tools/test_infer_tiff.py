@@ -12,8 +12,9 @@ from fcn_caffe.data_layers.segdata import own_pictures
 from fcn_caffe.data_layers.segdata.files import read_image
 from fcn_caffe.inference import inputs, segment, tiff
 
-tifffile = pytest.importorskip("tifffile")
-pytest.importorskip("imagecodecs")
+WITHOUT = "needs tifffile and imagecodecs: pip install 'fcn-caffe[tiff]'"
+tifffile = pytest.importorskip("tifffile", reason=WITHOUT)
+pytest.importorskip("imagecodecs", reason=WITHOUT)
 
 NET = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [1, 3, 4, 4] } } }

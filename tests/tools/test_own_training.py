@@ -12,7 +12,7 @@ from caffe.proto import caffe_pb2
 from fcn_caffe.commands import solve
 from fcn_caffe.net_spec import recipes
 from fcn_caffe.variants import class_weights, tasks
-from tests.tools.test_new_task import SQUEEZENET, make, photos, random_squeezenet  # noqa: F401
+from tests.tools.test_new_task import SQUEEZENET, make, photos, random_squeezenet  # noqa: F401 - fixtures
 
 
 def net(phase="train"):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fcn_caffe.commands import infer
 from fcn_caffe.inference import video
-from tests.tools.test_infer_many import LINE, folder  # noqa: F401
+from tests.tools.test_infer_many import LINE, folder  # noqa: F401 - a fixture
 
 pytest.importorskip("imageio_ffmpeg", reason="needs imageio-ffmpeg: pip install 'fcn-caffe[video]'")
 FRAMES, RATE = 7, 12.5
