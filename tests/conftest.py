@@ -43,6 +43,8 @@ THOROUGH = {
     "tools": "whole commands, many in processes of their own",
 }
 """The folders and files of tests that `make fast` leaves out, and why."""
+FAST = "not thorough"
+"""What `make fast` asks for, among other things."""
 
 os.environ.pop("FCN_CAFFE_ROOT", None)
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -61,6 +63,12 @@ def log_level():
     level = log.logger.level
     yield
     log.setLevel(level)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make fast` does not even read what it leaves out: that alone takes each worker ten seconds."""
+    whole = collection_path.is_relative_to(HERE) and collection_path.relative_to(HERE).as_posix() in THOROUGH
+    return True if whole and FAST in config.getoption("markexpr") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

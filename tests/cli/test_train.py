@@ -191,6 +191,7 @@ def test_sigint_stops_with_a_snapshot(slow, folder):
     assert f"Snapshotting solver state to binary proto file {state.name}" in err
 
 
+@pytest.mark.slow(reason="two processes that load torch; the lock itself has tests of its own")
 def test_a_second_training_of_the_same_snapshots_is_refused(slow, run, folder):
     first = slow()
     status, _, err = run("train -solver solver.prototxt")
@@ -218,6 +219,7 @@ def test_sighup_saves_and_goes_on(slow, folder):
         pytest.fail("training did not go on")
 
 
+@pytest.mark.slow(reason="a process that loads torch, for what the tests of signals before it do, too")
 def test_the_effects_can_be_changed(slow, folder):
     process = slow("-sigint_effect=none", "-sighup_effect=stop")
     process.send_signal(signal.SIGINT)

@@ -25,8 +25,11 @@ def node_of(name, values=None):
     return net.nodes[-1]
 
 
+TRAITS = {name: node_of(name).layer.traits for name in CASES}
+
+
 def saying(trait):
-    return pytest.mark.parametrize("name", [name for name in CASES if getattr(node_of(name).layer.traits, trait)])
+    return pytest.mark.parametrize("name", [name for name in CASES if getattr(TRAITS[name], trait)])
 
 
 @saying("replayable")

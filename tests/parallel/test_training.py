@@ -82,6 +82,7 @@ def test_pycaffe(folder, finish, alone):
     np.testing.assert_allclose(first, alone(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow(reason="three processes that load torch, for one message")
 def test_an_error_of_one_ends_all(folder, finish):
     with lmdb.open(str(folder / "lmdb")) as environment, environment.begin(write=True) as transaction:
         transaction.put(b"00000003", b"no Datum")

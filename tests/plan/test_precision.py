@@ -46,6 +46,7 @@ def python(code: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow(reason="three processes that load torch, for one variable")
 def test_the_environment_chooses():
     assert python("import caffe; print(caffe.precision())").stdout == "fp32\n"
     assert python("import caffe; print(caffe.precision())", CAFFE_PRECISION="bf16").stdout == "bf16\n"

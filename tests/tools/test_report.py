@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,23 @@ PAGE = Path("snapshot/toy-fcn16s/report.html")
 WORSE_THAN_NOTHING = re.compile(r"""(?:src|href|url\()\s*=?\s*["']?(?!data:|#)(\w+:)?//|<link|<script|@import""")
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """What the first test has trained, for those after it."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def trained(folder):
+def trained(folder, kept):
     """toy-fcn32s and toy-fcn16s from it, on three classes with names."""
+    if any(kept.iterdir()):
+        for name in ("mine", "out", "snapshot"):
+            shutil.copytree(kept / name, name, dirs_exist_ok=True)
+        return PAGE.read_text(encoding="utf-8")
     Path("mine/classes.txt").write_text("background\nsea & sky\nrock\n")
     assert own("--chain", "--iterations", "4", "--score-every", "2", variant="demo-fcn16s") == 0
+    for name in ("mine", "out", "snapshot"):
+        shutil.copytree(name, kept / name)
     return PAGE.read_text(encoding="utf-8")
 
 
@@ -156,6 +169,7 @@ def test_the_difference_shows_what_is_wrong_and_what_does_not_count():
     assert len(set(picture[0, 0].tolist())) == 1
 
 
+@pytest.mark.slow(reason="starts a browser")
 def test_a_browser_shows_the_page_light_and_dark(trained):
     address = PAGE.resolve().as_uri()
     with browser() as window:

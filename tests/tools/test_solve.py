@@ -158,6 +158,7 @@ def test_a_signal_stops_with_a_snapshot_and_resume_ends_in_the_same_weights(fold
         assert before.tolist() == after.tolist()
 
 
+@pytest.mark.slow(reason="a process that loads torch; SIGINT, which is not slow, goes the same way")
 def test_sigterm_stops_a_process(folder):
     command = [sys.executable, str(ROOT / "tools/solve.py"), *OWN, "--iterations", "100000"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
