@@ -3,6 +3,7 @@
 What tells most in a minute (`make fast`) is all but the slow tests and the thorough ones, most of them in THOROUGH.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -63,6 +64,14 @@ def log_level():
     level = log.logger.level
     yield
     log.setLevel(level)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loggers_of_torch():
+    """pytest attaches itself to every logger that does not propagate, three times a test: torch has forty of them."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch"):
+            logging.getLogger(name).propagate = True
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

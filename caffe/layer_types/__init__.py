@@ -1,13 +1,15 @@
 """The catalogue of layer types by BVLC's families, a folder each. Importing a module registers its classes."""
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 
 from caffe.layer_types.base import REGISTRY, known_types
 
 
+@cache
 def load() -> None:
-    """Import every module below this folder, so that the registry is complete."""
+    """Import every module below this folder, so that the registry is complete. A second call does nothing."""
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         import_module(module.name)
 
