@@ -20,7 +20,7 @@ from fcn_caffe import names, program
 from fcn_caffe.data_layers.segdata.layer import planes
 from fcn_caffe.demo.tidepool.scene import scene
 from fcn_caffe.device_options import add_device_options, use_device
-from fcn_caffe.inference.segment import has_one_size
+from fcn_caffe.large.bands import has_one_size
 from fcn_caffe.net_spec.catalogue import ROWS, VARIANTS
 from fcn_caffe.net_spec.input_data import DEPLOY, MEAN
 from fcn_caffe.variants.build import build

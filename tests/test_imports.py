@@ -61,6 +61,7 @@ ROOMS = """
     annotations
     datasets
     pictures
+    large
     program
     progress device_options sharing
     home names whole_files engine shadowed

@@ -119,3 +119,37 @@ def test_a_source_that_gives_other_rows_is_refused():
     source.shape = (3, 31, 12)
     with pytest.raises(ShapeError, match="of the source are 3×30×12.*expected 3×31×12"):
         joined(build(TEXT).stream(source))
+
+
+def test_a_source_takes_the_place_of_any_blob():
+    net, values = build(TEXT), image()
+    scores(net, values)
+    conv1 = net.blobs["conv1"].data[0].copy()
+    found = joined(net.stream(conv1, into="conv1"))
+    assert np.abs(found - net.blobs["up"].data[0]).max() <= 1e-5 * np.abs(found).max()
+
+
+def test_a_layer_in_place_of_the_input_is_computed():
+    values = image() - 128
+    text = input_layer("data", (1, 3, 8, 8)) + relu("data") + conv("conv1", "data", 4, 3, pad=1)
+    net = build(text)
+    found = joined(net.stream(values))
+    assert np.abs(found - scores(net, values)).max() <= 1e-5 * np.abs(found).max()
+
+
+TWO_TOPS = (
+    layer("both", "DummyData", [], ["data", "other"], "dummy_data_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } }")
+    + conv("conv1", "data", 3, 1)
+    + layer("sum", "Eltwise", ["conv1", "other"], ["sum"])
+)
+
+
+def test_scores_of_other_tops_of_a_data_layer_are_refused():
+    net = build(TWO_TOPS)
+    assert joined(net.stream(image(), blob="conv1", into="data")).shape == (3, 30, 12)
+    with pytest.raises(UsageError, match="sum is computed from other tops of layer 'both'"):
+        net.stream(image(), into="data")
+    with pytest.raises(UsageError, match="Name the blob with into="):
+        net.stream(image())
+    with pytest.raises(UsageError, match="no blob 'nothing'"):
+        net.stream(image(), into="nothing")

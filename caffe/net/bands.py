@@ -32,7 +32,7 @@ class Bands:
         self._current: dict[int, StreamedValue] = {}
         """The value of each blob after the layers so far, by the blob's number."""
         self._producers: dict[int, tuple[Stage, int]] = {}
-        unknown = [name for name in wanted if name not in graph.blob_names]
+        unknown = [name for name in (*wanted, *given) if name not in graph.blob_names]
         if unknown:
             raise UsageError(f"net '{net}': no blob '{unknown[0]}'. Its blobs are: {', '.join(graph.blob_names)}.")
         self._numbers = {name: number for number, name in enumerate(graph.blob_names)}
@@ -40,6 +40,11 @@ class Bands:
             self._current[self._numbers[name]] = _source(shape, given[name])
         needed = _needed(graph.nodes, {self._numbers[name] for name in wanted}, set(self._current))
         for node in needed:
+            if set(node.top_ids) & set(self._current) and not node.layer.in_place:
+                raise UsageError(
+                    f"net '{net}': {', '.join(wanted)} is computed from other tops of {node.layer} than "
+                    f"{', '.join(given)}, too, which cannot be streamed. Run net.forward."
+                )
             with limits.named(str(node.layer), node.layer.name):
                 self._add(node)
         self.values = {name: self._current[self._numbers[name]] for name in wanted}
@@ -73,7 +78,8 @@ def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[No
     """The layers that lead from the given blobs to the wanted ones, in the order of computation."""
     found, missing = [], set(wanted)
     for node in reversed(nodes):
-        if missing & set(node.top_ids) and not set(node.top_ids) <= given:
+        used = missing & set(node.top_ids)
+        if used and (node.layer.in_place or not used <= given):
             found.append(node)
             missing |= set(node.bottom_ids)
     return found[::-1]

@@ -257,17 +257,20 @@ class Net(NotCopied):
         return {name: self.blobs[name].data for name in dict.fromkeys(wanted)}
 
     @guarded
-    def stream(self, source: Source, rows: int | None = None, blob: str | None = None) -> Stream:
+    def stream(
+        self, source: Source, rows: int | None = None, blob: str | None = None, into: str | None = None
+    ) -> Stream:
         """Compute an image of any size in bands of rows: `for row, scores in net.stream(image)`.
 
-        source: the net's only input, C × H × W: an array, a memory map, or whatever has that `shape` and gives
+        source: an image C × H × W: an array, a memory map, or whatever has that `shape` and gives
         source[:, first:last]. rows: so many a band (default: what is computed at once). blob: the map that is wanted
-        (default: the only output). Gives the number of each band's first row, and its values, C × rows × W; they are
-        those of `forward` up to rounding. Memory grows with the image's width, not with its height; the net's blobs
-        stay as they are. A layer that needs its bottoms as a whole gets them so; the log names it. Raises UsageError
-        in phase TRAIN, ShapeError for a source that does not fit.
+        (default: the only output). into: the blob that the source takes the place of (default: the only input); the
+        layer that makes it, such as a data layer, does not run. Gives the number of each band's first row, and its
+        values, C × rows × W; they are those of `forward` up to rounding. Memory grows with the image's width, not with
+        its height; the net's blobs stay as they are. A layer that needs its bottoms as a whole gets them so; the log
+        names it. Raises UsageError in phase TRAIN, ShapeError for a source that does not fit.
         """
-        return Stream(self, source, rows, blob)
+        return Stream(self, source, rows, blob, into)
 
     @guarded
     def backward(

@@ -50,13 +50,20 @@ class Streamed(Protocol):
 class Stream(Iterator[tuple[int, np.ndarray]]):
     """An iterator over the bands of one blob, from the top row down: (first row, array C × rows × W)."""
 
-    def __init__(self, net: Streamed, source: Source, rows: int | None = None, blob: str | None = None):
+    def __init__(
+        self,
+        net: Streamed,
+        source: Source,
+        rows: int | None = None,
+        blob: str | None = None,
+        into: str | None = None,
+    ):
         self.net, self._source, self._pool, self._row = net, source, Pool(), 0
-        shape = _check(net, source)
+        shape, begin = _check(net, source), into or _only_input(net)
         if rows is not None and rows < 1:
             raise UsageError(f"net '{net.name}': stream in bands of {rows} rows, expected at least 1.")
         name = blob or _only_output(net)
-        bands = Bands(net.name, net.graph, {net.inputs[0]: shape}, [name], {net.inputs[0]: self._read})
+        bands = Bands(net.name, net.graph, {begin: shape}, [name], {begin: self._read})
         self._read_at_once = max(1, READ_AT_ONCE // (4 * shape[1] * shape[3]))
         self._value = bands.values[name]
         self.shape: tuple[int, ...] = self._value.shape[1:]
@@ -111,13 +118,20 @@ def _only_output(net: Streamed) -> str:
     return net.outputs[0]
 
 
-def _check(net: Streamed, source: Source) -> tuple[int, ...]:
-    """The shape of the net's input for this source, 1 × C × H × W. Raises UsageError, ShapeError."""
-    if net.phase != caffe_pb2.TEST:
-        raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")
+def _only_input(net: Streamed) -> str:
     if len(net.inputs) != 1:
         found = ", ".join(net.inputs) or "none"
-        raise UsageError(f"net '{net.name}': its inputs are {found}, expected one, which the source is streamed into.")
+        raise UsageError(
+            f"net '{net.name}': its inputs are {found}, expected one, which the source is streamed into. Name the blob "
+            "with into=."
+        )
+    return net.inputs[0]
+
+
+def _check(net: Streamed, source: Source) -> tuple[int, ...]:
+    """The shape of the blob that this source stands for, 1 × C × H × W. Raises UsageError, ShapeError."""
+    if net.phase != caffe_pb2.TEST:
+        raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")
     shape = tuple(int(size) for size in source.shape)
     if len(shape) != 3 or min(shape) < 1:
         raise ShapeError(f"net '{net.name}': the source is {shape_text(shape)}, expected an image, C × H × W.")

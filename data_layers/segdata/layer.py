@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
@@ -247,6 +248,27 @@ class SegDataLayer(caffe.Layer):
         path = self.label_file(name)
         return self.label_map(self.read_label(path), path)[np.newaxis]
 
+    @property
+    def top_names(self) -> list[str]:
+        """The tops in their order, by the layer's own names for them."""
+        return list(self._loaders)
+
+    @property
+    def top_of_images(self) -> str | None:
+        """The top that gives the images of the files, changed by nothing but the mean; None if there is none."""
+        if self.random or self.square or self.tags or type(self).load_image is not SegDataLayer.load_image:
+            return None
+        return next((top for top, load in self._loaders.items() if load == self.load_image), None)
+
+    def load_beside(self, name: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """The tops of an image but for the image itself, which has this shape (channels, height, width): arrays,
+        channels×height×width. Raises as the layer does for files that cannot be used."""
+        image = self.top_of_images
+        with self._naming(name):
+            tops = {top: load(name) for top, load in self._loaders.items() if top != image}
+            self._check_sizes(name, {str(image): np.broadcast_to(np.float32(0), shape), **tops})
+        return tops
+
     def folder(self, key: str, *below: str) -> str:
         """The folder, or what is below it, that is set under `key`."""
         return os.path.join(str(self.settings[key]), *below)
@@ -316,6 +338,15 @@ class SegDataLayer(caffe.Layer):
                 )
         return f"Is it the {top} of another version of the image?"
 
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """While this lasts, errors say which image of which split they are about."""
+        try:
+            yield
+        except (ValueError, FileNotFoundError) as error:
+            kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+            raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
+
     def _load(self, keys: tuple[ComingImage, ...]) -> list[np.ndarray]:
         """The tops, each images×channels×height×width."""
         return [augment.stacked(values) for values in zip(*map(self._load_one, keys))]
@@ -323,14 +354,11 @@ class SegDataLayer(caffe.Layer):
     def _load_one(self, key: ComingImage) -> list[np.ndarray]:
         """The tops of one image, each channels×height×width."""
         name = self.indices[key.number]
-        try:
+        with self._naming(name):
             tops = {top: load(name) for top, load in self._loaders.items()}
             self._check_sizes(name, tops)
             if self.square:
                 tops = {top: crops.on_square(values, self.square) for top, values in tops.items()}
-        except (ValueError, FileNotFoundError) as error:
-            kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-            raise kind(f"{self.who}: image '{name}' of split '{self.split_file()}': {error}") from error
         if self.scale is not None:
             by = augment.factor(self.scale, key.changes[0])
             tops = {top: augment.scaled(values, by) for top, values in tops.items()}

@@ -4,7 +4,8 @@
     fcn score models/street-fcn8s                          a snapshot folder, wherever it was moved
     fcn score --net nets/voc-fcn8s/val.prototxt --weights fcn8s-heavy-pascal.caffemodel
 
-Images are scored at their own size, each once. A net of several heads gets a table for each. Prints tables; --json
+Images are scored at their own size, each once; those of more than 1500×1500 pixels in bands of rows, unless --crf or
+--loss want them whole. A net of several heads gets a table for each. Prints tables; --json
 writes the numbers with the confusion matrix (row: true class, column: predicted class), --save-dir the predicted
 labels as palette PNGs, which fcn trimap and fcn submission take. A net that predicts depth is scored by its errors
 (rel, rms, log10, δ), beside the best constant.
@@ -98,7 +99,8 @@ def main(arguments: list[str]) -> int:
         names = {label: what.names(net, score, options.names) for label, score in what.heads.items()}
         colours = {label: what.colours(net, score, options.names) for label, score in what.heads.items()}
         refine = crf.refinement(net, options.crf) if options.crf else None
-        own = confusions(net, what.heads, options.images, options.save_dir, mean_loss, colours, refine, share)
+        every_image = mean_loss if options.loss else None
+        own = confusions(net, what.heads, options.images, options.save_dir, every_image, colours, refine, share)
         hists = {label: share.summed(hist) for label, hist in own.items()}
         mean_loss.add_up(share)
     if share.is_first:

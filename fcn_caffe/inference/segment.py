@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image
 
 from fcn_caffe import names
+from fcn_caffe.large import bands
 from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.pictures import drawing
 from fcn_caffe.variants.loading import keep_no_blobs, load
-
-LARGE = 1500 * 1500
-"""Pixels; of larger images, the labels are computed in bands of rows, if nobody wants the scores."""
-
-
-SIZED = ("Upsample", "Unpooling")
-"""Types of layers that have a size as a setting."""
-
-
-class Pixels(Protocol):
-    """An RGB image, height×width×3 uint8, of which bands of rows can be read: pixels[first:last]."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, rows: slice) -> np.ndarray: ...
 
 
 class Photo:
     """An RGB image as nets see it, of which bands of rows can be read: blue, green, red, without the mean."""
 
-    def __init__(self, pixels: Pixels, mean: tuple[float, ...]):
+    def __init__(self, pixels: bands.Pixels, mean: tuple[float, ...]):
         self._pixels = pixels
         self._mean = np.asarray(mean, np.float32)
         self.shape = (3, *pixels.shape[:2])
@@ -88,7 +73,7 @@ def segment_all(
     height, width = pixels.shape[2:]
     with getattr(net, "lock", contextlib.nullcontext()):  # BVLC Caffe's nets have none
         data = net.blobs[net.inputs[0]]
-        if has_one_size(net):
+        if bands.has_one_size(net):
             _place(pixels, data)
         else:
             data.reshape(*pixels.shape)
@@ -98,11 +83,6 @@ def segment_all(
     if seen[0].size == images[0].size or scores.shape[2:] != (height, width):
         return scores
     return np.stack([[_enlarged(each, images[0].size) for each in classes] for classes in scores])
-
-
-def has_one_size(net: Any) -> bool:
-    """Whether the sizes of maps stand in a net's layers, so that it takes images of one size alone."""
-    return any(layer.type in SIZED and any(getattr(layer, "wanted", None) or ()) for layer in net.layers)
 
 
 def _place(pixels: np.ndarray, data: Any) -> None:
@@ -145,7 +125,7 @@ def labels(
     The scores of a large image never exist as a whole, where Caffe's nets can stream. Several threads take turns.
     """
     computed = reduced(image, max_side)
-    if computed is not image or image.width * image.height <= LARGE or not can_stream(net):
+    if computed is not image or image.width * image.height <= bands.LARGE or not bands.can_stream(net):
         return segment(net, image, mean, score, max_side).argmax(0)
     classes = net.blobs[score].shape[1]
     found = np.empty((image.height, image.width), np.uint8 if classes <= 256 else np.int32)
@@ -154,27 +134,9 @@ def labels(
     return found
 
 
-def can_stream(net: Any) -> bool:
-    """Whether a net computes an image in bands of rows: in this project's Caffe, if it takes images of any size."""
-    return hasattr(net, "stream") and not has_one_size(net)
-
-
 def label_bands(
-    net: Any, pixels: Pixels, mean: tuple[float, ...] = MEAN, score: str = "score"
+    net: Any, pixels: bands.Pixels, mean: tuple[float, ...] = MEAN, score: str = "score"
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The class of the highest score at every pixel of an RGB image, in bands: the number of the first row, and the
     band, rows×width. Raises ValueError for scores that have not the image's size. Several threads take turns."""
-    with net.lock:
-        stream = net.stream(Photo(pixels, mean), blob=score)
-        check_size(stream.shape[1:], pixels.shape, score)
-        for row, scores in stream:
-            yield row, scores.argmax(0)
-
-
-def check_size(found: Sequence[int], image: Sequence[int], score: str) -> None:
-    """Raises ValueError for labels that are not of the image's size; both height, width, …"""
-    if tuple(found[:2]) != tuple(image[:2]):
-        raise ValueError(
-            f"blob {score} is {found[0]}×{found[1]}, expected the image's {image[0]}×{image[1]}. Name the blob of "
-            "scores at full size with --score."
-        )
+    return bands.stream_labels(net, Photo(pixels, mean), score)

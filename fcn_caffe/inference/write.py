@@ -14,11 +14,12 @@ from PIL import Image
 from fcn_caffe import program
 from fcn_caffe.data_layers.segdata import files as image_files
 from fcn_caffe.data_layers.segdata.files import read_image
-from fcn_caffe.inference import segment as scoring
-from fcn_caffe.inference import tiff, video
+from fcn_caffe.inference import video
 from fcn_caffe.inference.find import Found
-from fcn_caffe.inference.segment import check_size, segment, segment_all
+from fcn_caffe.inference.segment import label_bands, segment, segment_all
 from fcn_caffe.inference.segment import labels as segment_labels
+from fcn_caffe.large import bands, tiff
+from fcn_caffe.large.bands import check_size
 from fcn_caffe.pictures import depth, drawing, outputs
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.progress import progress
@@ -136,10 +137,10 @@ def write_video(net: Any, file: str, name: str, found: Found, wanted: Wanted) ->
 def _by_bands(net: Any, file: str, wanted: Wanted) -> bool:
     """Whether an image is a TIFF so large that it is read, computed and written by bands of rows."""
     whole = wanted.scores or wanted.crf or wanted.max_side or net.blobs[wanted.score].shape[1] == 1
-    if whole or not scoring.can_stream(net):
+    if whole or not bands.can_stream(net):
         return False
     height, width = tiff.size(file) or (0, 0)
-    return height * width > scoring.LARGE
+    return height * width > bands.LARGE
 
 
 def write_by_bands(net: Any, file: str, name: str, found: Found, wanted: Wanted) -> dict[str, Any]:
@@ -153,7 +154,7 @@ def write_by_bands(net: Any, file: str, name: str, found: Found, wanted: Wanted)
             tiff.labels_file(wanted.out / f"{name}.tif", (height, width), found.classes.colours) as labels,
             progress(Path(file).name, "rows", height) as advance,
         ):
-            for row, band in scoring.label_bands(net, pixels, found.mean, wanted.score):
+            for row, band in label_bands(net, pixels, found.mean, wanted.score):
                 labels[row : row + len(band)] = band
                 counts += np.bincount(band.ravel(), minlength=len(counts))[: len(counts)]
                 every = slice(-row % step, None, step)
@@ -196,7 +197,7 @@ def _size(file: str, upright: bool) -> Optional[tuple[int, int]]:
     except (ValueError, OSError):
         return None
     size = looks.upright_size if upright else looks.size
-    return size if size[0] * size[1] <= scoring.LARGE else None
+    return size if size[0] * size[1] <= bands.LARGE else None
 
 
 def _at_once(net: Any, group: Sequence[File], found: Found, wanted: Wanted) -> dict[str, np.ndarray]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.progress import progress
-from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring import by_bands, metrics
 from fcn_caffe.sharing import ALONE, Share
 
 ABSENT_EXCLUDED = ("siftflow_layers",)
@@ -30,7 +30,7 @@ def confusions(
     heads: dict[str, str],
     images: int | None = None,
     save_dir: Path | None = None,
-    after_forward: Callable[[int], None] = _tell_nobody,
+    after_forward: Optional[Callable[[int], None]] = None,
     colours: dict[str, np.ndarray] | None = None,
     refine: Refine | None = None,
     share: Share = ALONE,
@@ -44,24 +44,34 @@ def confusions(
     colours: of the classes, 256×3, for each blob of labels (default: VOC's). share: of several processes, this one's.
     after_forward: called with the number of images that the net's blobs hold, each time. counted: with the blob of
         labels, the name and the matrix of each image.
+
+    Large images are counted in bands of rows (by_bands.py), unless `refine` or `after_forward` want them as a whole.
     """
     names = _names(net, heads, images)
     files = {} if save_dir is None else _files(save_dir, names, heads)
     left = names = _own(net.layers[0], names, share)
     looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
     hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
-    if names:
-        _rewind(net.layers[0])
-    with progress("scoring", "images", len(names)) as advance:
+    whole = refine is not None or after_forward is not None
+    large = set() if whole else by_bands.large(net, heads, names)
+    with by_bands.without(net.layers[0], large), progress("scoring", "images", len(names)) as advance:
+        if set(names) > large:
+            _rewind(net.layers[0])
         while left:
-            net.forward(blobs=looked_at)
-            batch, left = _taken(left, net.blobs[next(iter(heads))].shape[0])
-            after_forward(len(batch))
-            for item, name in enumerate(batch):
-                for label, predicted, hist in _counted(net, heads, item, refine):
+            if left[0] in large:
+                batch, left = _taken(left, 1)
+                items = [by_bands.counted(net, heads, batch[0], keep=bool(files))]
+            else:
+                net.forward(blobs=looked_at)
+                batch, left = _taken(left, net.blobs[next(iter(heads))].shape[0])
+                if after_forward is not None:
+                    after_forward(len(batch))
+                items = [_counted(net, heads, item, refine) for item in range(len(batch))]
+            for name, found in zip(batch, items):
+                for label, predicted, hist in found:
                     hists[label] += hist
                     counted(label, name, hist)
-                    if files:
+                    if files and predicted is not None:
                         drawing.save_labels(predicted, files[label, name], (colours or {}).get(label))
                 advance()
     return hists

@@ -11,6 +11,7 @@ from fcn_caffe.commands import infer
 from fcn_caffe.inference import segment
 from fcn_caffe.inference.find import find
 from fcn_caffe.inference.write import output_names
+from fcn_caffe.large import bands
 from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.pictures import drawing
 from fcn_caffe.pictures.legend import Legend
@@ -223,7 +224,7 @@ def test_class_0_is_painted_unless_it_is_the_background():
 def test_a_large_image_has_the_labels_of_its_scores(images, monkeypatch):
     write("net.prototxt", INPUT.format("data", 3) + SCORE.replace("SIZE", "kernel_size: 3 pad: 1"))
     assert infer.main([*LINE, "rgb.png", "--out", "whole"]) == 0
-    monkeypatch.setattr(segment, "LARGE", 0)
+    monkeypatch.setattr(bands, "LARGE", 0)
     monkeypatch.setattr(segment, "segment", None)  # which computes scores as a whole
     assert infer.main([*LINE, "rgb.png", "--out", "bands"]) == 0
     assert (np.asarray(Image.open("bands/rgb.png")) == np.asarray(Image.open("whole/rgb.png"))).all()
@@ -232,7 +233,7 @@ def test_a_large_image_has_the_labels_of_its_scores(images, monkeypatch):
 
 def test_a_large_image_of_scores_of_another_size_is_named(images, monkeypatch, capsys):
     write("net.prototxt", INPUT.format("data", 3) + SCORE.replace("SIZE", "kernel_size: 3"))
-    monkeypatch.setattr(segment, "LARGE", 0)
+    monkeypatch.setattr(bands, "LARGE", 0)
     assert infer.main([*LINE, "rgb.png"]) == 1
     assert "blob score is 5×3, expected the image's 7×5" in capsys.readouterr().err
 
@@ -266,5 +267,5 @@ def test_a_net_of_one_size_sees_smaller_images_on_its_own(empty, kind, settings)
 def test_a_net_that_upsamples_by_a_factor_has_no_size_of_its_own(empty):
     Path("net.prototxt").write_text(SIZED % ("Upsample", "upsample_param { scale: 2 }"))
     net = caffe.Net("net.prototxt", caffe.TEST)
-    assert not segment.has_one_size(net)
+    assert not bands.has_one_size(net)
     assert segment.segment(net, Image.new("RGB", (16, 20))).shape == (3, 20, 16)

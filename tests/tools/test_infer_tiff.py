@@ -10,7 +10,8 @@ import caffe
 from fcn_caffe.commands import infer
 from fcn_caffe.data_layers.segdata import own_pictures
 from fcn_caffe.data_layers.segdata.files import read_image
-from fcn_caffe.inference import inputs, segment, tiff
+from fcn_caffe.inference import inputs
+from fcn_caffe.large import bands, tiff
 
 WITHOUT = "needs tifffile and imagecodecs: pip install 'fcn-caffe[tiff]'"
 tifffile = pytest.importorskip("tifffile", reason=WITHOUT)
@@ -36,7 +37,7 @@ def pixels(empty, monkeypatch):
     Path("net.prototxt").write_text(NET)
     caffe.set_random_seed(3)
     caffe.Net("net.prototxt", caffe.TEST).save("net.caffemodel")
-    monkeypatch.setattr(segment, "LARGE", 0)
+    monkeypatch.setattr(bands, "LARGE", 0)
     return np.random.default_rng(0).integers(0, 256, (67, 45, 3), dtype=np.uint8)
 
 
