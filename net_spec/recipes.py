@@ -12,12 +12,13 @@ NEVER = 999999999
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum.
+    """SGD with momentum, unless `rule` says other.
 
     base_lr: of a loss summed over the pixels of an image, or of their mean if `normalize`.
     iter_size: images in an update, each a forward and backward pass of its own.
     iterations: updates that the published training runs; max_iter is where `caffe train` stops.
     policy: fields of SolverParameter that make the rate fall; without them it is fixed.
+    rule: fields of SolverParameter that choose another rule of updates: `type`, and what that type reads.
     """
 
     base_lr: float
@@ -30,6 +31,7 @@ class Recipe:
     snapshot: int = 4000
     test_interval: int = NEVER
     policy: dict[str, Any] = field(default_factory=lambda: {"lr_policy": "fixed"})
+    rule: dict[str, Any] = field(default_factory=dict)
 
     def solver(self, name: str, train_net: str, test_net: str, test_iter: int) -> Any:
         """The SolverParameter that trains net `name`, with the paths of its nets as the solver's file has them."""
@@ -49,6 +51,7 @@ class Recipe:
             snapshot=self.snapshot,
             snapshot_prefix=f"snapshot/{name}/train",
             **self.policy,
+            **self.rule,
         )
 
 
@@ -99,6 +102,19 @@ def online(base_lr: float, iterations: int, *falls: int) -> Recipe:
 SQUEEZENET = {16: online(5e-9, 20000, 10000, 17000), 8: online(5e-10, 2500, 1500), 4: online(5e-10, 2500, 1500)}
 SQUEEZENET_ACCUMULATED = replace(accumulated(5e-3, 1000, 1000), snapshot=50, policy=falling(500, 850))
 """As many images as SQUEEZENET[16] sees."""
+SQUEEZENET_HALF = Recipe(
+    3e-4,
+    2000,
+    2000,
+    momentum=0.9,
+    iter_size=8,
+    normalize=True,
+    weight_decay=1e-4,
+    snapshot=200,
+    policy={"lr_policy": "poly", "power": 1},
+    rule={"type": "Adam", "momentum2": 0.999, "delta": 1e-8},
+)
+"""Adam, eight images an update, the rate falling linearly to zero."""
 SQUEEZENET_ANY = {16: online(5e-9, 12000, 5000, 10000), 8: online(1.5e-9, 2500, 1500), 4: online(1.5e-9, 2500, 1500)}
 """For data of one's own."""
 ENOUGH, FEWEST = 400, 50

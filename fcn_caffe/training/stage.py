@@ -77,7 +77,7 @@ def _train(
     if settings.allow_zero_init:
         solver.allow_zero_init = True
     trained.record(solver, row, nets, weights, settings)
-    forecast = sentence(solver, row.recipe, iterations, settings, folder)
+    forecast = sentence(solver, row, iterations, settings, folder)
     more = f"; the {after} stage{'s' * (after > 1)} after it about as much each" if after else ""
     print(f"{row.name}: {forecast}{more}. Caffe's log: {folder / FILE}", flush=True)
     keeper = Keeper(folder, settings.keep)

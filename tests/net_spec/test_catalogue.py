@@ -15,7 +15,16 @@ from fcn_caffe.net_spec.fcn import Head
 from fcn_caffe.net_spec.generate import differences
 from fcn_caffe.net_spec.input_data import data_set
 from fcn_caffe.net_spec.nets import TrainedClassifier, Variant
-from fcn_caffe.net_spec.trunks import ALEXNET_OWT, CAFFENET, GOOGLENET, SMALL_VGG, SQUEEZENET, VGG16, VGG16_POOLS
+from fcn_caffe.net_spec.trunks import (
+    ALEXNET_OWT,
+    CAFFENET,
+    GOOGLENET,
+    SMALL_VGG,
+    SQUEEZENET,
+    SQUEEZENET_HALF,
+    VGG16,
+    VGG16_POOLS,
+)
 
 ROOT = Path(__file__).parents[2]
 SIZE = (1, 3, 76, 100)
@@ -153,6 +162,7 @@ TRUNKS = [
     *((GOOGLENET, stride) for stride in (32, 16, 8)),
     *((VGG16_POOLS[number], 2**number) for number in (5, 4, 3)),
     *((SQUEEZENET, stride) for stride in (16, 8, 4)),
+    *((SQUEEZENET_HALF, stride) for stride in (32, 16, 8)),
 ]
 
 
@@ -205,6 +215,30 @@ def test_a_net_of_fixed_features_learns_its_scores_alone(name):
     found = rates(name)
     assert {layer for layer, values in found.items() if any(values)} == {"score_fr" + "_7cls" * ("7" in name)}
     assert {len(found[layer.name]) for layer in net(name, "train").layer if layer.type == "Convolution"} == {2}
+
+
+def test_on_an_image_at_half_its_size_a_net_sees_twice_as_far_and_its_lower_layers_keep_their_weights():
+    nets = (net(f"voc7-fcn16s-squeezenet{end}", "deploy") for end in ("-half", ""))
+    half, whole = (geometry.receptive_field(each, "score_fr_7cls") for each in nets)
+    assert half.stride == 2 * whole.stride
+    assert half.size == 2 * (whole.size - 1) + 3
+    learning = {layer for layer, values in rates("voc7-fcn16s-squeezenet-half").items() if any(values)}
+    unnamed = {layer.name for layer in net("voc7-fcn16s-squeezenet-half", "train").layer if not layer.param}
+    convolutions = {layer for layer in own_counts("voc7-fcn16s-squeezenet-half") if "upscore" not in layer}
+    assert {layer.split("/")[0] for layer in convolutions & (learning | unnamed)} == {
+        "fire6",
+        "fire7",
+        "fire8",
+        "fire9",
+        "score_fr_7cls",
+        "score_fire5_7cls",
+    }
+
+
+def test_a_recipe_may_have_another_rule_than_sgd():
+    solver = ROWS["voc7-fcn16s-squeezenet-half"].solver()
+    assert (solver.type, solver.iter_size, solver.lr_policy) == ("Adam", 8, "poly")
+    assert not ROWS["voc7-fcn16s-squeezenet"].solver().HasField("type")
 
 
 @pytest.mark.parametrize("number", [5, 4, 3])

@@ -22,6 +22,7 @@ import caffe
 from caffe.formats import caffemodel
 from caffe.log import init_log
 from fcn_caffe.commands import infer, score, solve
+from fcn_caffe.net_spec.recipes import Recipe
 from fcn_caffe.training import forecast, losses
 from fcn_caffe.training import stage as stage_module
 from fcn_caffe.training.recorder import Recorder
@@ -402,18 +403,38 @@ def test_spans(seconds, words):
     assert forecast.span(seconds) == words
 
 
-def test_multiplications_are_those_of_the_layers(tmp_path):
-    path = tmp_path / "net.prototxt"
-    path.write_text("""
+WORK = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 6 } } }
 layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 6 kernel_size: 3 group: 2 } }
 layer { name: "d" type: "Deconvolution" bottom: "c" top: "d"
   convolution_param { num_output: 1 kernel_size: 4 bias_term: false } }
 layer { name: "i" type: "InnerProduct" bottom: "c" top: "i" inner_product_param { num_output: 7 } }
-""")
-    net = caffe.Net(str(path), caffe.TEST)
+"""
+
+
+@pytest.mark.parametrize(("learns", "passes"), [((), (2, 3, 3)), (("d",), (1, 2, 1)), (("c",), (2, 2, 2))])
+def test_a_step_multiplies_for_the_weights_that_learn_and_for_gradients_above_them(tmp_path, learns, passes):
+    path = tmp_path / "net.prototxt"
+    path.write_text(WORK)
     position = 2 * 3 * 4
-    assert forecast.multiplications(net) == 6 * 2 * 9 * position + 6 * 1 * 16 * position + 7 * 6 * 3 * 4 * 2
+    forward = (6 * 2 * 9 * position, 6 * 1 * 16 * position, 7 * 6 * 3 * 4 * 2)
+    expected = sum(products * times for products, times in zip(forward, passes, strict=True))
+    assert forecast.step_multiplications(caffe.Net(str(path), caffe.TRAIN), learns) == expected
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"])
+def test_a_rule_of_updates_keeps_as_much_of_each_weight_as_forecast(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    Path("net.prototxt").write_text(WORK.replace("num_output: 7", "num_output: 1000"))
+    momentum = 0 if kind in ("AdaGrad", "RMSProp") else 0.9
+    Path("solver.prototxt").write_text(
+        f'net: "net.prototxt" type: "{kind}" base_lr: 1 lr_policy: "fixed" momentum: {momentum} snapshot_prefix: "s"'
+    )
+    solver = caffe.get_solver("solver.prototxt")
+    solver.snapshot()
+    size = sum(path.stat().st_size for path in tmp_path.glob("s_iter_0.*"))
+    recipe = Recipe(1, 1, 1, rule={"type": kind})
+    assert forecast.snapshot_bytes(solver, recipe) == pytest.approx(size, rel=0.1)
 
 
 def test_a_snapshot_is_as_large_as_forecast(folder, capsys):
