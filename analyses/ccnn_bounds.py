@@ -1,11 +1,11 @@
-"""What CCNN's bounds of the background, .3 to .7 of every image, cost where they are false.
+"""The cost of CCNN's bounds on background, .3 to .7 of every image, for images outside these bounds.
 
     python -m analyses ccnn_bounds                     on true labels alone, in a minute
     python -m analyses ccnn_bounds --updates 500       and in trainings of so many images
 
-The true shares of the classes in cells of 16 pixels, with a little doubt, stand for the scores of a net that knows
-everything. The constraints make another distribution of them, which is what CCNN learns: how much probability it gives
-to the true class tells what the bounds cost. The trainings differ in their bounds alone.
+The true shares of the classes in cells of 16 pixels, slightly smoothed, are the scores of a perfect net. CCNN trains on
+the nearest distribution that satisfies the constraints; the cost is the probability that the true class loses. The
+trainings differ only in their bounds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fcn_caffe.progress import progress
 
 CELL, DOUBT = 16, 0.05
 WIDE = (0.1, 0.96)
-"""Bounds that 95 of 100 training images of VOC's seven classes keep."""
+"""Bounds that 95 % of the training images of VOC's seven classes satisfy."""
 BOUNDS = {".3 to .7": (0.3, 0.7), "none": (0.0, 1.0), f"{WIDE[0]:g} to {WIDE[1]:g}": WIDE}
 
 
@@ -47,7 +47,9 @@ def cells(label: np.ndarray, classes: int, size: int = CELL) -> np.ndarray:
 
 
 def on_truth(shares: np.ndarray, settings: ConstraintSettings) -> float:
-    """The mean probability of the true class in what the constraints make of the truth, classes×cells."""
+    """The mean probability of the true class in the distribution nearest to the truth that satisfies the
+    constraints.
+    """
     doubtful = (1 - DOUBT) * shares + DOUBT / len(shares)
     target = Constraints.of(shares.mean(1), settings).nearest(np.log(doubtful))
     return float((target * shares).sum(0).mean())
@@ -67,7 +69,9 @@ def labels(row: Tagged, every: int) -> Iterator[np.ndarray]:
 
 
 def table(found: dict[str, list[float]], background: Sequence[float]) -> str:
-    """The mean probability of the true class, for all images, and for those whose background keeps .3 to .7 or not."""
+    """The mean probability of the true class, for all images, and for those with background within, below and above .3
+    to .7.
+    """
     share = np.array(background)
     low, high = BOUNDS[".3 to .7"]
     groups = {"all": share >= 0, "kept": (low <= share) & (share <= high), "less": share < low, "more": share > high}

@@ -1,4 +1,4 @@
-"""A dense CRF behind an FCN, apart from it and learning with it (CRF as RNN, ICCV 2015, table 1), with two controls.
+"""A dense CRF after an FCN, and trained with it (CRF as RNN, ICCV 2015, table 1), with three controls.
 
     python -m analyses crf                      the demo's FCN-32s, three seeds
 
@@ -10,7 +10,7 @@ CRF alone        the CRF learns, the net does not                               
 end to end       both learn
 
 The CRF's deviations are chosen for the disconnected one, on images of the training split (--settings tried, --images of
-them); all others start from the same. But for `faster` the net learns at one rate, that of the row.
+them); all others start from the same. The net has the learning rate of the row, except in `faster`.
 """
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ KEYS = ("mean_iu", "pixel_accuracy")
 
 
 def scores(row: Variant, weights: Path, images: int | None = None) -> dict[str, Any]:
-    """The metrics of the row's net with these weights; images: of the first ones of the training split instead.
-
-    What the weights do not have, such as those of a CRF, is as the net has it.
+    """The metrics of the row's net with these weights. images: score this many images of the training split instead.
+    Parameters that the weights lack, such as a CRF's, keep their initial values.
     """
     if images:
         train = {**row.data.train.params, "randomize": False}
@@ -56,7 +55,7 @@ def scores(row: Variant, weights: Path, images: int | None = None) -> dict[str, 
 
 
 def chosen(row: CrfRnn, weights: Path, settings: Sequence[tuple[float, float]], images: int) -> CrfRnn:
-    """The row with those of the settings that score best, disconnected, on images of the training split."""
+    """The row with the settings that score best on images of the training split, with the CRF disconnected."""
     tried = {}
     for setting in settings:
         each = replace(row, theta=(*setting, row.theta[2]))

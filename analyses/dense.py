@@ -12,8 +12,8 @@ POINTWISE = ("Input", "ReLU", "LRN", "Dropout")
 def trunk(net: Any, until: str) -> Any:
     """The layers of a net up to the one named `until`, and those in place on it, without any padding.
 
-    Raises ValueError if there is no such layer, or if a layer before it is none of a chain of convolutions, max
-    poolings and layers that work on single pixels.
+    Raises ValueError if there is no such layer, or if the layers before it are not a chain of convolutions, max
+    poolings and pointwise layers.
     """
     names = [layer.name for layer in net.layer]
     if until not in names:

@@ -1,8 +1,8 @@
-"""Short trainings beside each other: what several of the analyses compare.
+"""Short trainings that several of the analyses compare.
 
 A trial is a variant of the catalogue with something changed. All trials of an experiment start from the same weights
-with the same seed and are scored on the same images, as often. Nets and results go to a folder each; a trial whose
-result is there already is not run again.
+with the same seed and are scored on the same images, as often. Each has a folder for nets and results; a trial with a
+result is not run again.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _scores(solver: Any) -> dict[str, float]:
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
-    """What every experiment can be told: the net, seeds, picture and device."""
+    """Add the options of every experiment: the net, seeds, picture and device."""
     parser.add_argument(
         "variant", nargs="?", default="demo-fcn32s", help="a net of the catalogue (default: demo-fcn32s)"
     )

@@ -1,11 +1,12 @@
-"""Where a net's loss is: pictures of the loss of every pixel of validation images.
+"""Pictures of the loss of every pixel of validation images.
 
     python -m analyses loss_map demo-fcn32s demo-fcn16s demo-fcn8s
     python -m analyses loss_map voc7-fcn8s-squeezenet --images 6 --skip 35 --out out/loss.png
 
-An FCN's loss is a sum over pixels (CVPR 2015, section 3), so it has a map: black is no loss, white the ln(classes) of a
-net that knows nothing, or more; void is gray. For each variant, over the pictured images: the mean loss per labelled
-pixel, near boundaries and elsewhere. A boundary is the void around objects, or (--boundary classes) where classes meet.
+An FCN's loss is a sum over pixels (CVPR 2015, section 3), so it has a map: black is no loss, white is ln(classes), the
+loss of equal probabilities, or more; void is gray. For each variant, over the pictured images: the mean loss per
+labelled pixel, near boundaries and elsewhere. A boundary is the void around objects, or (--boundary classes) where
+classes meet.
 """
 
 from __future__ import annotations

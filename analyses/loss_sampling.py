@@ -1,4 +1,4 @@
-"""A Python layer that lets only some cells of the final layer count in the loss."""
+"""A Python layer that excludes some cells of the final layer from the loss."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
     python -m analyses momentum                              the demo's FCN-32s, out/analyses/momentum.png
 
-accum    an update from the sum of 20 images' gradients, momentum 0.9     what others did
+accum    an update from the sum of 20 images' gradients, momentum 0.9     common practice
 online   an update from each image, momentum 0.9
-heavy    an update from each image, momentum 0.99                         what the published nets were trained by
+heavy    an update from each image, momentum 0.99                         the published nets
 
 Each sees as many images, one learning rate. Gradients are summed, over the pixels of an image and the images of an
 update, so that a momentum p with batches of k acts as long as p^(1/k) without: 0.9 with 20 images is 0.995 without.

@@ -1,10 +1,10 @@
-"""Patch sampling against whole images: a loss of which only some cells count (CVPR 2015, section 4.3, figure 5).
+"""Patch sampling and whole images: a loss on some of the cells only (CVPR 2015, section 4.3, figure 5).
 
     python -m analyses patch_sampling                        the demo's FCN-32s, out/analyses/patch_sampling.png
 
-A whole image is a batch of overlapping patches, one for each cell of the final layer. Sampling patches lets each cell
-count with a probability `keep` only. As in the paper, an update then takes more images, so that as many cells count:
-four times as many for a keep of 1/4, and as much more time. The loss is the mean over pixels that count.
+A whole image is a batch of overlapping patches, one for each cell of the final layer. With sampling, each cell counts
+with probability `keep`. As in the paper, an update then takes more images, so that the number of cells is the same: for
+a `keep` of 1/4, four times as many images and as much time. The loss is the mean over pixels that count.
 """
 
 from __future__ import annotations

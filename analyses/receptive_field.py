@@ -1,4 +1,4 @@
-"""What one position of a map sees of a photo: the box that it can see, and the part that counts (PAMI 2016, section 3).
+"""The receptive field of a position, by the net's geometry and measured on a photo (PAMI 2016, section 3).
 
     python -m analyses receptive_field photo.jpg --net nets/ilsvrc/squeezenet_v1.1/conv.prototxt \\
         --weights squeezenet_v1.1.caffemodel --blobs pool1 fire5/concat conv10
@@ -7,9 +7,9 @@
 The second net is one that was trained here.
 
 The box follows from kernels, strides and paddings. The gradient of the position's strongest channel, with respect to
-the pixels, is measured on the photo: it is largest in the middle of the box, and at its edge hardly anything. Each
-cell of the picture shows the box as a line, the size of the gradient as colour, and, dashed, the smallest square around
-the position that holds 95 % of it.
+the pixels, is measured on the photo: it is largest in the middle of the box, and nearly zero at its edge. Each cell of
+the picture shows the box as a line, the size of the gradient as colour, and, dashed, the smallest square around the
+position that holds 95 % of it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _held(gradient: np.ndarray, centre: tuple[float, float]) -> int:
 
 
 def picture(photo: Image.Image, found: Sequence[Seen]) -> Image.Image:
-    """A cell for each blob: the photo darkened, the gradient over it, both boxes, and their sizes in words."""
+    """A cell for each blob: the darkened photo, the gradient over it, both boxes, and their sizes as text."""
     scale = max(1.0, CELL / min(photo.size))
     size = round(photo.width * scale), round(photo.height * scale)
     line = lettering.SIZE + 5

@@ -1,9 +1,9 @@
-"""Shift-and-stitch, rarefied filters and dilation: one dense output, three costs (CVPR 2015, section 3.2).
+"""Shift-and-stitch, rarefied filters and dilation: the same dense output at three costs (CVPR 2015, section 3.2).
 
     python -m analyses shift_and_stitch                               the demo's trunk up to conv4_2, stride 8
     python -m analyses shift_and_stitch --net nets/ilsvrc/vgg16/conv.prototxt --until pool2
 
-A net of stride s gives one output for every s×s pixels. Three ways to an output for each pixel, without any training:
+A net of stride s gives one output for every s×s pixels. Three methods give an output for each pixel, without training:
 
 shift-and-stitch   run the net on the image shifted by each of the s×s offsets, and interlace what comes out
 rarefied filters   make every stride 1, and spread the filters after it: s-1 zeros between their weights (a max pooling
@@ -51,7 +51,7 @@ def stitched(net: Any, image: np.ndarray, blob: str, stride: int) -> np.ndarray:
 
 
 def run(net: Any, image: np.ndarray, blob: str) -> np.ndarray:
-    """What a net computes of an image: a blob, channels×height×width."""
+    """A net's output for an image: a blob, channels×height×width."""
     net.blobs["data"].data[0] = image
     net.forward()
     return net.blobs[blob].data[0].copy()

@@ -1,11 +1,11 @@
-"""What skips add: the scores of stages and single streams that were trained here, beside the published ones.
+"""The gain of skips: scores of stages and single streams that were trained here, beside the published ones.
 
     python -m analyses skips                    every variant that has scores
     python -m analyses skips demo voc7          those of some data sets
 
-Ours are the last of snapshot/VARIANT/scores.json, which fcn solve writes; `gain` is what mean IU the stage adds to
-the one that it started from. The published ones are of VGG16 on PASCAL VOC's seg11valid (PAMI 2016), for the net of the
-same stride: where data or trunk differ, only what skips add can be compared.
+Ours are the last of snapshot/VARIANT/scores.json, which fcn solve writes; `gain` is the difference in mean IU from the
+stage that it started from. The published ones are of VGG16 on PASCAL VOC's seg11valid (PAMI 2016), for the net of the
+same stride: if data or trunk differ, compare only the gains.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How long the slides' nets take for an image of 500×500 pixels, beside FCN-8s.
+"""Processor times of the slides' nets for an image of 500×500 pixels, and of FCN-8s.
 
     python -m analyses times                          the nets of docs/leaderboard.md
     python -m analyses times voc-fcn8s voc-largefov --size 375 500
 
-Seconds of the processor for a forward pass, the fastest of several, of a painted tide pool, with weights drawn at
-random: they decide about no time. One thread (OMP_NUM_THREADS=1) makes them those of one core, and little the worse for
-other programs; a net of one size has its own. Published times are of GPUs of their day.
+Processor seconds of a forward pass, the fastest of several, on a drawn tide pool, with random weights, which do not
+influence the time. With one thread (OMP_NUM_THREADS=1) they are seconds of one core, and depend little on other
+programs. Nets of a fixed size get an image of that size. Published times are for GPUs of their day.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def seconds(name: str, size: tuple[int, int], passes: int) -> tuple[tuple[int, i
     if not has_one_size(net):
         data.reshape(1, 3, *size)
     height, width = tuple(data.shape)[2:]
-    # a CRF's lattice is as large as colours differ: noise would be the worst of pictures
+    # a CRF's lattice grows with the number of colours: noise would be the worst case
     picture, _ = scene(np.random.default_rng(2), max(height, LEAST), max(width, LEAST), 12)
     data.data[0] = planes(picture[:height, :width, ::-1], MEAN)
     found = []

@@ -4,7 +4,7 @@
     python -m analyses upper_bound --split val --down nearest --up nearest
     python -m analyses upper_bound --all --step 8             every procedure, on every 8th label
 
-The paper does not tell how it samples. --down is how a class's mask becomes its share of each cell of the coarse grid,
+The paper does not say how it samples. --down is how a class's mask becomes its share of each cell of the coarse grid,
 --up how the shares come back to the label's size, where the class with the largest share wins:
 
 mean        of a cell's pixels                     doubling    bilinear, by 2 again and again, as skip nets do it

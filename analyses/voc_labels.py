@@ -1,4 +1,4 @@
-"""The official labels of PASCAL VOC, which two analyses need alone: a folder of VOC's layout without the images."""
+"""The official labels of PASCAL VOC, which two analyses need without the images: a folder in VOC's layout."""
 
 from __future__ import annotations
 

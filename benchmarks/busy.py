@@ -1,4 +1,4 @@
-"""A training step of a small net on an idle machine, and beside eight processes that want the processor as well.
+"""A training step of a small net on an idle machine, and beside eight other busy processes.
 
     python -m benchmarks.busy imported|tuned
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class CaffeSgd:
-    """h ← momentum·h + rate·(g + decay·w), w ← w − h: unlike torch.optim.SGD's, the history holds the rate.
+    """h ← momentum·h + rate·(g + decay·w), w ← w − h: unlike torch.optim.SGD's, the history includes the rate.
 
     solver: a SolverParameter. parameters: each with what its rate and its decay are multiplied by.
     Raises ValueError for a solver that is not SGD with a fixed rate or one that falls by steps.

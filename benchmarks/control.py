@@ -5,9 +5,9 @@
     python -m benchmarks.control voc7-fcn16s --seed 1 --weights out/control/voc7-fcn32s-1/train.caffemodel
     python -m benchmarks.control voc7-fcn8s-atonce --compare 5        both side by side without dropout: equal losses
 
-The net (fcn_torch.py) and the training (here and caffe_sgd.py) share nothing with the engine. Only the data layer, the
-settings in solvers/ and nets/, and the metrics are the same. The difference between its score and that of
-fcn solve should be within what two seeds of one of them differ by.
+The net (fcn_torch.py) and the training (here and caffe_sgd.py) share no code with the engine. Only the data layer, the
+settings in solvers/ and nets/, and the metrics are the same. Its score should differ from that of fcn solve by no more
+than two seeds of one of them do.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How fast the data layer is, and what is left of it to wait for where a net computes in the meantime.
+"""The speed of the data layer, and how long a net waits for it when loading overlaps with computation.
 
     python -m benchmarks.data_loading IMAGES
 

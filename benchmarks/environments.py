@@ -1,5 +1,6 @@
-"""Where the engines run: this project and PyTorch in the Python at hand, the other peers in a virtual environment of
-their own, BVLC Caffe in its Debian 11."""
+"""The environments of the engines: this project and PyTorch in the current Python, the other peers in a virtual
+environment of their own, BVLC Caffe in its Debian 11.
+"""
 
 import json
 import os

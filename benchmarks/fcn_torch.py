@@ -1,6 +1,6 @@
-"""FCN-VGG16 and FCN-SqueezeNet as one writes them in PyTorch: nothing of Caffe, nothing of this project.
+"""FCN-VGG16 and FCN-SqueezeNet written directly in PyTorch, without code of Caffe or of this project.
 
-The yardstick of the speed benchmarks and of the training control. The geometry is that of the nets in nets/: a first
+The reference of the speed benchmarks and of the training control. The geometry is that of the nets in nets/: a first
 convolution padded by 100 (SqueezeNet: 16), pooling that rounds up, skips cropped to the coarser scores, and the last
 scores cropped to the image.
 """

@@ -1,4 +1,4 @@
-"""The image and the label that everybody computes on: made from fixed seeds. Runs under Python 3.9 too."""
+"""The image and the label for all engines, made from fixed seeds. Runs under Python 3.9 too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which machine a result comes from."""
+"""A description of the machine that a result is from."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""A race: contestants do the same work by turns, each turn in a new process, after their results were compared."""
+"""A race: contestants take turns at the same work, each turn in a new process, after their results were compared."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ TOLERANCES = {
     ("check", "tf32"): 2e-1,
     ("check", "bf16"): 5e-1,
 }
-"""How far results may be from PyTorch's in fp32: the largest difference, over the largest value, of any output.
+"""Allowed differences from PyTorch's results in fp32: the largest difference, over the largest value, of any output.
 
 Training is allowed more: where rounding decides which of two values a pooling takes, the gradients of the layers before
 it jump, those of the first most (PyTorch's own two layouts differ by 5e-3 there).

@@ -1,4 +1,4 @@
-"""What is measured: every race of the benchmark, and what is asked of it.
+"""All races of the benchmark, and their targets.
 
 A race's name is what `run.py --only` takes. Each size, batch and number of threads is a race of its own.
 """

@@ -1,9 +1,9 @@
-"""How much memory a process takes more as images of ever new sizes come by.
+"""The growth of a process's memory over images of ever new sizes.
 
     python -m benchmarks.sizes caffe|pytorch
 
 A small net (convolution, ReLU, pooling, 1 × 1 convolution, deconvolution, crop) on 2,300 random sizes of 8 to 120
-pixels; by PyTorch, the same functions. Prints JSON: what the process has after 300 of them, and what it grew by since.
+pixels; by PyTorch, the same functions. Prints JSON: the memory of the process after 300 of them, and its growth since.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""An update of two solvers on two machines, over links of several speeds: seconds, beside what arithmetic says.
+"""An update of two solvers on two machines, over links of several speeds: seconds, beside the computed time.
 
     python -m benchmarks.slow_link          as root, on Linux
 

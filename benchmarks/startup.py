@@ -1,4 +1,4 @@
-"""How long until a net can be used: `import caffe`, and the net of prepare.py with its 538 MB of weights.
+"""The time until a net can be used: `import caffe`, and the net of prepare.py with its 538 MB of weights.
 
     python -m benchmarks.startup FOLDER
 

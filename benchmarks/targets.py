@@ -1,4 +1,4 @@
-"""What is asked of this project: at most a certain share of what a peer needs, in one race."""
+"""The targets of this project: in one race, at most a certain share of a peer's time or memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Images of many sizes, as a data set has them: does a net that meets a new size stall?"""
+"""Images of many sizes, as in a data set: does a new size slow a net down?"""
 
 from collections.abc import Sequence
 from dataclasses import replace

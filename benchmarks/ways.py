@@ -1,10 +1,11 @@
-"""What each way of the plan gains: `python -m benchmarks.ways` switches them off one at a time, and writes a table.
+"""The gain of each way of the plan: `python -m benchmarks.ways` switches them off one at a time, and writes a table.
 
-Such a table tells whether the thresholds in caffe/plan fit a machine; some are in benchmarks/results/. A number is how
-many times as long a pass takes without the way; "–" stands for a way that the net does not take there.
+Such a table shows whether the thresholds in caffe/plan fit a machine; some are in benchmarks/results/. A number is the
+time of a pass without the way divided by that with it; "–" is a way that the net does not use.
 
 Passes without a way take turns with passes with all, on the same net; the first ones of each turn are not timed,
-because weights are prepared in them. The fastest are compared: what else runs on the machine only makes a pass slower.
+because weights are prepared in them. The fastest passes are compared, because other programs can only make a pass
+slower.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ class Classifier(Net):
         for number, image in enumerate(given):
             io.check_image(image, f"Classifier.predict: input {number}", self.blobs[self.inputs[0]].shape[1])
         if not given:
-            raise UsageError("Classifier.predict: there is no image, expected at least one")
+            raise UsageError(
+                "Classifier.predict: there is no image, expected at least one. Give one, height×width×channels."
+            )
         images = np.array([io.resize_image(image, self.image_dims) for image in given])
         if oversample:
             crops = io.oversample(images, self.crop_dims)

@@ -1,4 +1,4 @@
-"""What cannot be pickled, nor copied by the copy module: whatever is bound to the memory of this process.
+"""Objects that cannot be pickled, nor copied by the copy module, because they are bound to the memory of this process.
 
 Boost.Python refuses the same of BVLC Caffe's classes, with a RuntimeError.
 """

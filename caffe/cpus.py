@@ -1,4 +1,6 @@
-"""How many processors this process may use: by its affinity, and by the quota of its control group (a container's)."""
+"""The number of processors that this process may use, by its affinity and by the quota of its control group, such as a
+container's.
+"""
 
 import math
 import os

@@ -106,6 +106,7 @@ class Detector(Net):
             raise UsageError(
                 f"Detector: context_pad is {context_pad}, expected 0 to {(size - 1) // 2}: the net's input is {size} "
                 "pixels wide, and some must be left for the window between the surroundings on both sides."
+                " Lower it."
             )
         order = np.argsort(self.transformer.transpose[in_])
         self.context_pad = context_pad

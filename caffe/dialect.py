@@ -1,4 +1,5 @@
-"""Which fork's meaning a net's words have, where nothing in the net tells: said by the user, never guessed.
+"""The fork whose meaning a net's types and fields have, if the net itself does not show it: chosen by the user, never
+guessed.
 
 An argument of Net, the field `dialect` of a solver or a net, `--dialect` of every `caffe` command, or the variable
 CAFFE_DIALECT; the first of these that is given. Several are separated by commas.

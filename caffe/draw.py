@@ -33,7 +33,7 @@ def get_pooling_types_dict() -> dict[int, str]:
 
 
 def get_edge_label(layer: Any) -> str:
-    """What stands on the arrows out of a layer: the batch size or the number of outputs; "" quoted, if neither."""
+    """The label of the arrows out of a layer: the batch size or the number of outputs; "" quoted, if neither."""
     if layer.type == "Data":
         return f"Batch {layer.data_param.batch_size}"
     if layer.type in ("Convolution", "Deconvolution"):
@@ -171,7 +171,10 @@ def picture(graph: str, ext: str) -> bytes:
         )
     done = subprocess.run([program, f"-T{ext}"], input=text, capture_output=True, check=False)
     if done.returncode:
-        raise UsageError(f"draw_net: Graphviz could not draw a {ext} picture: {done.stderr.decode().strip()}")
+        raise UsageError(
+            f"draw_net: Graphviz could not draw a {ext} picture: {done.stderr.decode().strip()}."
+            " Correct what Graphviz names, or write the graph's text: draw_net_to_file(net, 'net.dot')."
+        )
     return done.stdout
 
 
@@ -209,5 +212,5 @@ def quoted(text: str) -> str:
 
 
 def attributes(label: str, style: dict[str, str]) -> str:
-    """What stands in the brackets of a DOT node. label: quoted."""
+    """The attributes of a DOT node, in brackets. label: quoted."""
     return ", ".join([f"label={label}", *(f'{key}="{value}"' for key, value in style.items())])

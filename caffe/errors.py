@@ -10,19 +10,23 @@
     │   └── LabelError            labels of a batch that a layer cannot take
     └── UsageError                a wrong call, option or flag
 
-A message has one shape: who, what was found, what was expected, what to do. Where Caffe has words that scripts match,
-those words stand in the message. For programs, an error's parts are its attributes, too: `layer`, `found`, `expected`
-and `remedy`.
+A message has one form: who, what was found, what was expected, what to do. Where Caffe has words that scripts match,
+the message has them. For programs, an error's parts are its attributes, too: `layer`, `found`, `expected` and `remedy`.
 """
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
+
+_SENTENCE_ENDS = re.compile(r"(?<=[.?…])\s+(?=[A-Z`'(<{-])")
+_EXPECTED = re.compile(r"[,;:] expected:? |\. Expected ")
 
 
 class CaffeError(RuntimeError):
     """Base of all errors of this package; its parts are attributes, None where the error has no such part.
 
     layer: the name of the layer that it is about; an error that a layer of a net raises always has it.
-    found, expected: the values themselves, such as shapes or names. remedy: a sentence.
+    found, expected: the values themselves, such as shapes or names, where they were given; otherwise the words of the
+    message that state them. remedy: a sentence of the message.
     """
 
     def __init__(
@@ -34,10 +38,27 @@ class CaffeError(RuntimeError):
         remedy: str | None = None,
     ):
         super().__init__(*message)
+        said = _parts(str(message[0]) if message else "")
         self.layer = layer
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
+        self.found = said.found if found is None else found
+        self.expected = said.expected if expected is None else expected
+        self.remedy = said.remedy if remedy is None else remedy
+
+
+class _Parts(NamedTuple):
+    found: str | None
+    expected: str | None
+    remedy: str | None
+
+
+def _parts(message: str) -> _Parts:
+    """The parts that a message `who: found, expected. Remedy.` states in words; None for those that it does not."""
+    sentences = _SENTENCE_ENDS.split(message)
+    remedy = sentences.pop() if len(sentences) > 1 and not sentences[-1].startswith("Expected ") else None
+    found, *expected = _EXPECTED.split(" ".join(sentences), maxsplit=1)
+    if who := re.match(r"layer '[^']*'(?: \([^)]*\))?: |[^:]*?: ", found):
+        found = found[who.end() :]
+    return _Parts(found.rstrip(".") or None, expected[0].rstrip(".") if expected else None, remedy)
 
 
 class FormatError(CaffeError):

@@ -168,7 +168,7 @@ def check_image(image: np.ndarray, who: str, channels: int | None = None) -> Non
     if channels is not None and image.shape[2] != channels:
         raise UsageError(
             f"{who}: the image has {image.shape[2]} channels, the net takes {channels}. "
-            f"caffe.io.load_image(file, color={channels != 1}) loads it with {1 if channels == 1 else 3}."
+            f"Load it with {1 if channels == 1 else 3}: caffe.io.load_image(file, color={channels != 1})."
         )
 
 
@@ -186,7 +186,7 @@ def image_input(net: Any, who: str) -> str:
 def _size(who: str, dims: Iterable[int]) -> tuple[int, int]:
     found = tuple(int(length) for length in dims)
     if len(found) != 2 or min(found) < 1:
-        raise UsageError(f"{who}: the size is {found}, expected two positive numbers, height and width")
+        raise UsageError(f"{who}: the size is {found}, expected two positive numbers, height and width. Correct it.")
     return found
 
 

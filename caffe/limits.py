@@ -1,7 +1,5 @@
-"""How large the numbers of a layer may be: what Caffe keeps in an int, and what memory there is.
-
-A layer's settings are looked at before anything is computed from them, so that no kernel meets a number that it cannot
-count with.
+"""Limits of a layer's settings and sizes: Caffe's int, and the available memory. Settings are checked before anything
+is computed from them, so that no kernel gets a number that it cannot handle.
 """
 
 import math

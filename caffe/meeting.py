@@ -1,4 +1,4 @@
-"""Processes that torchrun has started, which add up what each of them has counted."""
+"""Sums over processes that torchrun has started."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch import distributed
 
 @contextmanager
 def entered() -> Iterator[None]:
-    """Meet the others, as the environment says where, and part from them when all have come to the end."""
+    """Join the other processes at the meeting point that the environment names, and leave when all have ended."""
     distributed.init_process_group("gloo")
     try:
         yield

@@ -1,13 +1,13 @@
-"""What makes nets faster in a process that is theirs alone, and that a library must not do to one that is not.
+"""Settings of a process that make nets faster, which a library must not change in another program's process.
 
 `import caffe` changes nothing of the process. The `caffe` command and the tools call `tune_process`; so may a program
 that does little else than compute nets. It sets three things:
 
-memory      glibc gives large memory back as soon as it is freed, and the next layer pays for it anew, page by page. It
-            is told to keep it. What lies unused is given back when it has become much (`settle`).
-kernels     oneDNN keeps what it compiled for a shape. On images of many sizes a net needs room for more than 1,024.
-waiting     Threads of OpenMP that wait for each other spin for some 20 ms before they sleep. Where other processes want
-            the processor, those may be 20 ms in which nobody computes. Less than a millisecond does as well.
+memory      glibc returns large blocks to the system as soon as they are freed, and the next layer must get them again,
+            page by page. Here it keeps them; `settle` returns unused memory when there is much of it.
+kernels     oneDNN caches the kernels that it compiled for a shape. Images of many sizes need more than its 1,024.
+waiting     OpenMP's threads spin for some 20 ms while they wait, before they sleep. If other processes want the
+            processor, nobody computes in these 20 ms. Less than a millisecond is as good.
 
 The last two are read from environment variables, by torch when it is imported or first computes. Those that are set
 already stay as they are.

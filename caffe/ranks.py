@@ -1,4 +1,4 @@
-"""Which of several solvers that train together this process is, and which records of a source are its own.
+"""The rank of this process among solvers that train together, and the records of a source that it reads.
 
 The names are pycaffe's (src/caffe/common.cpp). Of n solvers, solver r takes the records r, r + n, r + 2n, …
 """
@@ -31,20 +31,20 @@ def set_solver_count(count: int) -> None:
     """How many solvers train together. Raises UsageError for less than 1."""
     global _count
     if count < 1:
-        raise UsageError(f"set_solver_count({count}): at least 1 was expected")
+        raise UsageError(f"set_solver_count({count}): at least 1 was expected. Give such a number.")
     _count = count
 
 
 def set_solver_rank(rank: int) -> None:
-    """To be called before the solver is made: its data layers read accordingly."""
+    """Call this before the solver is made: its data layers read the records of this rank."""
     global _rank
     if rank < 0:
-        raise UsageError(f"set_solver_rank({rank}): 0 to solver_count() - 1 was expected")
+        raise UsageError(f"set_solver_rank({rank}): 0 to solver_count() - 1 was expected. Give such a number.")
     _rank = rank
 
 
 def set_multiprocess(multiprocess: bool) -> None:
-    """Whether each solver has its own process: they always have."""
+    """Ignored: each solver always has its own process."""
 
 
 def shared_out(records: Iterator[T], phase: int, seen: int = 0) -> Iterator[T]:

@@ -1,4 +1,4 @@
-"""What the environment switches: CAFFE_PLAN=plain turns all of caffe/plan off, CAFFE_GRAPHS=1 turns CUDA graphs on."""
+"""Switches in the environment: CAFFE_PLAN=plain turns all of caffe/plan off, CAFFE_GRAPHS=1 turns CUDA graphs on."""
 
 import os
 

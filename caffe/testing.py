@@ -1,4 +1,4 @@
-"""What every layer type promises, checked of one layer: for those who write one.
+"""Checks that a layer keeps the promises of every layer type, for authors of layer types.
 
 caffe.testing.check_layer('layer { type: "Gain" gain_param { gain: 3 } }', [(2, 3, 4, 4)])
 """

@@ -1,4 +1,4 @@
-"""The loss by which nets learn depth, as a Python layer of plain pycaffe, which runs in any Caffe."""
+"""The loss for depth, as a Python layer of plain pycaffe, which runs in any Caffe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fcn_caffe.data_layers.segdata import params
 from fcn_caffe.data_layers.segdata.bottoms import check_one_shape
 
 LAMBDA = 0.5
-"""The authors': the mean of the loss of logarithms and of that which no scale changes."""
+"""The authors' value: the mean of the loss of logarithms (0) and the scale-invariant loss (1)."""
 
 
 class ScaleInvariantLossLayer(caffe.Layer):

@@ -1,4 +1,4 @@
-"""Pairs of files: an image, and the picture of its edges."""
+"""Pairs of files: an image and its edge map."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ DARKEST, BRIGHTEST = 1, 255
 
 
 class EdgeFolderDataLayer(FolderSegDataLayer):
-    """Images under `images`, and under `edges` a gray picture of the edges of each, 0 for none, 255 for what everyone
-    sees; with the same name but for the ending, or as a list says (`split`, lines `image edges`, as in HED's lists).
+    """Images under `images`, and under `edges` a gray picture of the edges of each, 0 for none, 255 for an edge that
+    all annotators drew; with the same name but for the ending, or by a list (`split`, lines `image edges`, as in HED's
+    lists).
 
     least    the gray value from which a pixel is an edge, 1 to 255; default 128, half of those who drew, as HED's own
              reader rounds

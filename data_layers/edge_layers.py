@@ -1,6 +1,5 @@
-"""Edges: made of the labels of any segmentation data layer, and the loss that nets learn them by.
-
-Python layers of plain pycaffe, which run in any Caffe.
+"""Edges computed from the labels of any segmentation data layer, and the loss for them. Python layers of plain pycaffe,
+which run in any Caffe.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from fcn_caffe.data_layers.segdata.labels import VOID
 
 
 class EdgesLayer(caffe.Layer):
-    """1 where the class of a pixel is another than that of the one to its right or below, 0 elsewhere; void is void.
+    """1 where a pixel's right or lower neighbour has another class, 0 elsewhere; void stays void.
 
     bottom: labels, N×1×H×W, 255 void. top: edges, the same shape. No edge lies between a class and void.
     """
@@ -37,8 +36,8 @@ class EdgesLayer(caffe.Layer):
 class BalancedSigmoidLossLayer(caffe.Layer):
     """Class-balanced cross-entropy: β Σ_edges −log σ(y) + (1 − β) Σ_others −log(1 − σ(y)), the mean over images.
 
-    β is the share of the other pixels in an image: both kinds weigh as much. Void pixels count nowhere, in the gradient
-    neither. bottom: scores and edges, N×1×H×W. top: the loss. (Xie and Tu, ICCV 2015, equation 2.)
+    β is the share of the other pixels in an image: both kinds weigh as much. Void pixels have neither loss nor
+    gradient. bottom: scores and edges, N×1×H×W. top: the loss. (Xie and Tu, ICCV 2015, equation 2.)
     """
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The way to the package for a Python that has only this folder on PYTHONPATH, as BVLC's `caffe train` often has."""
+"""Finds the package for a Python that has only this folder on PYTHONPATH, as BVLC's `caffe train` often has."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""Fully convolutional networks on Caffe: what the command `fcn` is made of.
+"""Fully convolutional networks on Caffe: the package of the command `fcn`.
 
 net_spec, surgery and data_layers lie at the top level of the repository, and are packages of this one wherever it is
 imported from: a wheel, an editable installation, or a bare checkout. Scripts and prototxts may go on calling them by

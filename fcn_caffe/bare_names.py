@@ -1,8 +1,8 @@
 """The names that modules had before they were parts of a package: `voc_layers` is fcn_caffe.data_layers.voc_layers.
 
 Prototxts name the modules of data layers so (`module: "voc_layers"`), and scripts from the root of the checkout import
-net_spec, surgery and segdata. Whoever imports one by its bare name gets the package's module itself, not a second copy
-of it. A module of the user's own that has such a name, and is found on sys.path, is left alone.
+net_spec, surgery and segdata. An import by the bare name gives the package's module itself, not a second copy of it. A
+module of the user's own that has such a name, and is found on sys.path, is left alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which `caffe` is imported: this project's, or BVLC Caffe, under which less can be done (listed in docs/design.md)."""
+"""Finds out which `caffe` is imported: this project's, or BVLC Caffe, which can do less (listed in docs/design.md)."""
 
 from __future__ import annotations
 

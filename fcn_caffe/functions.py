@@ -54,7 +54,7 @@ def score(variant: Optional[str] = None, **options: Any) -> dict[str, Any]:
 
 
 def _run(command: str, placed: list[str], options: dict[str, Any]) -> None:
-    """Run a command in the project's home, where its errors are raised instead of told."""
+    """Run a command in the project's home; its errors are raised instead of printed."""
     line = placed + [word for name, value in options.items() for word in _option(name, value)]
     main = import_module(f"fcn_caffe.commands.{command}").main.__wrapped__
     heard = _Heard(sys.stderr)
@@ -62,7 +62,7 @@ def _run(command: str, placed: list[str], options: dict[str, Any]) -> None:
         try:
             with contextlib.redirect_stderr(heard):
                 status = main(line)
-        except SystemExit as end:  # argparse has said what is wrong
+        except SystemExit as end:  # argparse has printed the error
             status = end.code
     if status:
         said = "".join(heard.said).strip().splitlines()

@@ -2,7 +2,7 @@
 
 It is the folder that --root names, or the environment variable FCN_CAFFE_ROOT, or the nearest one upwards of the
 working folder that has tasks/ or snapshot/, or the working folder. Tools work in it; the paths that a user types are
-read from where the user stands.
+relative to the user's working folder.
 """
 
 from __future__ import annotations

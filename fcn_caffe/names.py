@@ -1,4 +1,4 @@
-"""What is said where nothing has the name that was given: the closest names first."""
+"""The error for an unknown name, which lists the closest names first."""
 
 from __future__ import annotations
 

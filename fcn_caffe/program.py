@@ -1,4 +1,4 @@
-"""How a command begins and ends."""
+"""Start and end of a command."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ BROKEN_PIPE = 141
 Main = Callable[[Optional[list[str]]], int]
 
 called: Optional[str] = None
-"""What the command that runs is called in its usage; None: as the program."""
+"""The name of the running command in its usage; None: that of the program."""
 
 _is_own_process = False
 
 
 def begin() -> None:
-    """For a process that is one command's own: end it, with words, where it cannot run, and set what such a process may
-    set."""
+    """Begin a process that runs one command: end it with a message if it cannot run, and tune it."""
     global _is_own_process
     _is_own_process = True
     print_on_any_terminal()
@@ -166,7 +165,7 @@ def command(main: Callable[[list[str]], int]) -> Main:
 
 
 def words(error: Exception) -> str:
-    """What an error says; of the system's own, whose words are few, also what to do."""
+    """The message of an error; for the system's own errors, also what to do."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"'{error.filename}' cannot be read or written: {error.strerror}. Correct the path, or who may use it."
     return str(error)

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar where a person looks on, a line from time to time where not."""
+"""Progress of long work: a bar on a terminal, otherwise a line from time to time."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import NoReturn, Optional
 
 
 def words() -> Optional[str]:
-    """What to tell a user whose `import caffe` finds a checkout that was never built; None: it finds another."""
+    """The message for a user whose `import caffe` finds a checkout that was never built; None if it finds another."""
     try:
         spec = find_spec("caffe")
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""Work that the processes which torchrun has started share out among them."""
+"""Divides work among the processes that torchrun has started."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Share:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that tells and writes what all have found."""
+        """Whether this process reports and writes the results of all."""
         return self.rank == 0
 
     def own(self, things: Sequence[T]) -> Sequence[T]:
-        """Those of all things that are this process's."""
+        """The items of this process."""
         return things[self.rank :: self.count]
 
     def summed(self, values: np.ndarray) -> np.ndarray:

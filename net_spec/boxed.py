@@ -1,4 +1,4 @@
-"""Nets that learn from labels that were made of boxes, and are scored by masks."""
+"""Nets that are trained on labels made from boxes, and scored by masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a segmentation net of a trunk: scores, their upsampling, and the skips that refine them.
+"""Makes a segmentation net of a trunk: scores, their upsampling, and the skips that refine them.
 
 FCN-32s scores the coarsest feature map of the trunk and upsamples to the image at once. A skip upsamples to the stride
 of a finer map instead, adds that map's own scores, and goes on from there: one skip makes 16s, two make 8s. (Long,

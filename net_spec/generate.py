@@ -1,4 +1,4 @@
-"""Writes messages as prototxt files, and tells files that are no longer what would be written."""
+"""Writes messages as prototxt files, and finds files that are out of date."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 class InputWindow(NamedTuple):
-    """What part of the input a pixel of a blob sees: `size` pixels, `stride` further for the next pixel."""
+    """The receptive field of a pixel of a blob: `size` pixels of the input, `stride` further for the next pixel."""
 
     size: int
     stride: int
@@ -58,7 +58,7 @@ def parameters(net: Any, inputs: dict[str, Shape] | None = None) -> dict[str, in
 
 
 def receptive_field(net: Any, blob: str, source: str = "data") -> InputWindow:
-    """What one pixel of `blob` sees of `source`: the largest window of all ways between them.
+    """The receptive field of one pixel of `blob` in `source`: the largest window over all paths between them.
 
     Raises ValueError if there is no way but through layers that see everything, or that upsample.
     """

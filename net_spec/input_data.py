@@ -1,4 +1,4 @@
-"""What nets are trained and scored on: the Python layer that reads each data set, and what it gives.
+"""The data sets: the Python layer that reads each one, and its tops.
 
 Paths are relative to the root of the checkout, from where everything is run: `data/pascal/VOC2011` is what the
 published nets call `../data/pascal/VOC2011` from a folder of their own.
@@ -40,7 +40,7 @@ class DataSplit:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a net sees and learns.
+    """The inputs and labels of a net.
 
     inputs: blobs and their channels; several are joined to `data`, or kept apart for late fusion.
     first: what the name of the first convolution ends in, where the input is not BGR (`Form.first`).

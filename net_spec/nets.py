@@ -1,4 +1,4 @@
-"""What a row of the catalogue is, and the messages that are made of it."""
+"""The classes of the catalogue's rows, and the messages that are made from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fcn_caffe.net_spec.trunks import Trunk
 TEN_CROPS = 10
 RANDOM = {"weight_filler": {"type": "msra"}}
 TO_TRAIN = {
-    "conv1_1": {"weight_filler": {"type": "gaussian", "std": 0.004}},  # it sees pixels of 0 to 255
+    "conv1_1": {"weight_filler": {"type": "gaussian", "std": 0.004}},  # its inputs are pixels of 0 to 255
     "fc8": {"weight_filler": {"type": "gaussian", "std": 0.01}},  # all classes begin as equals
 }
 
@@ -122,7 +122,7 @@ def staged(
 
 
 SCORES, HEADS = ("score",), ("fc", "score")
-"""What learns on top of a trunk that does not."""
+"""Layers that are trained on top of a fixed trunk."""
 
 ABOVE_CONV1 = ("conv2", "conv3", "conv4", "conv5", *HEADS)
 """For torchvision's VGG16: with preprocessing folded in, conv1_1 has so small weights that any rate is too high."""

@@ -1,4 +1,4 @@
-"""How nets are trained: every hyper-parameter that is not in a net."""
+"""Recipes of trainings: every hyperparameter that is not in a net."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ LARGEFOV_FEWER = replace(LARGEFOV, max_iter=3000, iterations=3000, policy=fallin
 CRF_RNN = heavy(1e-13, 100000, 100000)
 """As published; the CRF's weights learn 10,000 times faster, its compatibilities 1,000 times."""
 CRF_RNN_SMALL = heavy(1e-11, 400, 400, 100)
-"""A tenth of the rate of the stage before it: at the same rate the net is spoilt."""
+"""A tenth of the rate of the stage before it: at the same rate the net gets worse."""
 CRF_RNN_DEMO = heavy(1e-10, 200, 200, 100)
 """The same for the demo."""
 

@@ -1,13 +1,15 @@
 """Errors spell shapes one way, name what was probably meant, and carry their parts for programs."""
 
 import ast
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import caffe
-from caffe.errors import DataError, NetError, ShapeError
+from caffe import errors
+from caffe.errors import CaffeError, DataError, NetError, ShapeError
 from caffe.shapes import shape_string, shape_text
 
 SOURCES = sorted(Path(caffe.__file__).parent.rglob("*.py"))
@@ -103,3 +105,62 @@ def test_a_layer_with_too_much_of_something_is_told_with_both_numbers(tmp_path, 
     with pytest.raises(NetError) as raised:
         net_of(tmp_path, f'layer {{ name: "a" type: "ReLU" bottom: "x" top: "y" {settings} }}')
     assert (raised.value.layer, raised.value.found, raised.value.expected) == ("a", found, expected)
+
+
+def raised_messages():
+    """Place and words of each raise of this package's errors, with {…} for values; other raises pass an error on."""
+    names = {cls.__name__ for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, CaffeError)}
+    for path in SOURCES:
+        for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            call = statement.exc if isinstance(statement, ast.Raise) else None
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in names and call.args:
+                yield f"{path}:{statement.lineno}", words_of(call.args[0])
+
+
+def words_of(node):
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.BinOp):
+        return words_of(node.left) + words_of(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(words_of(value) for value in node.values)
+    return "{…}"
+
+
+def test_every_error_says_what_to_do():
+    passed_on = re.compile(r"(?:[^.]*: )?\{…\}\.?$")  # the error that is filled in says it
+    silent = [
+        f"{place}: {words}"
+        for place, words in raised_messages()
+        if not (passed_on.match(words) or CaffeError(words).remedy or "pip install" in words)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("message", "found", "expected", "remedy"),
+    [
+        (
+            "layer 'a' (ReLU): sigma is 0, expected a number above 0. Correct it.",
+            "sigma is 0",
+            "a number above 0",
+            "Correct it.",
+        ),
+        ("--mean 1,x: expected numbers. Correct it.", "--mean 1,x", "numbers", "Correct it."),
+        (
+            "'a.b.lmdb': File is empty. Expected a path a line. Fill it.",
+            "File is empty",
+            "a path a line",
+            "Fill it.",
+        ),
+        ("no more than that", "no more than that", None, None),
+    ],
+)
+def test_a_message_of_the_usual_form_gives_an_error_its_parts(message, found, expected, remedy):
+    error = CaffeError(message)
+    assert (error.found, error.expected, error.remedy) == (found, expected, remedy)
+
+
+def test_values_that_are_given_are_an_errors_parts_instead_of_words():
+    error = CaffeError("x: 3 axes, expected 4. Reshape it.", layer="a", found=3, expected=4)
+    assert (error.layer, error.found, error.expected, error.remedy) == ("a", 3, 4, "Reshape it.")

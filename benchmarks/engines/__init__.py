@@ -1,6 +1,6 @@
-"""Who is measured: one module an engine. Each has `start(job)`, which gives a Contestant with net and weights loaded.
-
-A module imports its engine and NumPy, for each runs in an environment of its own. Python 3.9 is the oldest of them.
+"""The measured engines, a module for each with `start(job)`, which returns a Contestant with net and weights loaded. A
+module imports only its engine and NumPy, because each runs in an environment of its own. Python 3.9 is the oldest of
+them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RATE = 1e-14
 
 @dataclass(frozen=True)
 class Job:
-    """What a contestant is to do, in the folder that prepare.py has filled.
+    """The work of a contestant, in the folder that prepare.py has filled.
 
     task: "forward", "train", or "check": training without dropout, so that the results can be compared.
     precision: "fp32", "tf32" or "bf16".

@@ -1,4 +1,4 @@
-"""What the stages found, as one Markdown page: FOLDER/report.md, and beside it everything as report.json."""
+"""The results of all stages as one Markdown page: FOLDER/report.md, and beside it everything as report.json."""
 
 from __future__ import annotations
 

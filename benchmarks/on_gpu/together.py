@@ -1,4 +1,4 @@
-"""Two processes on one card: each does what it would do alone, at which speed; and what two solvers on it are told."""
+"""Two processes on one card: their speed beside that of one alone, and the error for two solvers on one card."""
 
 from __future__ import annotations
 

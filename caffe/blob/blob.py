@@ -88,10 +88,13 @@ class Blob(NotCopied):
         try:
             shape = tuple(map(operator.index, given))
         except TypeError as error:
-            raise ShapeError(f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227)") from error
+            raise ShapeError(
+                f"Blob.reshape: shape {dims}, expected whole numbers: reshape(1, 3, 227, 227). Correct the shape."
+            ) from error
         if len(shape) > MAX_AXES or min(shape, default=0) < 0:
             raise ShapeError(
-                f"Blob.reshape: shape {shape_text(shape)}, expected at most {MAX_AXES} axes, none of them negative",
+                f"Blob.reshape: shape {shape_text(shape)}, expected at most {MAX_AXES} axes, none of them negative."
+                " Correct the shape.",
                 found=shape,
             )
         if math.prod(shape) > MAX_COUNT:
@@ -116,7 +119,7 @@ class Blob(NotCopied):
         if len(self.memory.shape) > 4:
             raise ShapeError(
                 f"Blob: shape {shape_text(self.memory.shape)}: Cannot use legacy accessors on Blobs with > 4 axes. "
-                "num, channels, height and width cover 4: use `shape`."
+                "num, channels, height and width cover 4. Use `shape`."
             )
         return self.memory.shape[axis] if axis < len(self.memory.shape) else 1
 

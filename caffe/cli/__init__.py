@@ -3,7 +3,7 @@
     caffe train -solver=solver.prototxt -gpu 0        flags as gflags takes them: -x V, --x V, -x=V, --x=V,
     caffe -solver solver.prototxt train               before or after the command
 
-A command is a module with `add_arguments(parser)` and `run(arguments) -> exit status`. 0 is success, 1 an error, told
+A command is a module with `add_arguments(parser)` and `run(arguments) -> exit status`. 0 is success, 1 an error, shown
 in one line; CAFFE_TRACEBACK=1 shows where it was raised.
 """
 
@@ -64,7 +64,7 @@ _SWITCHES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `caffe ARGV...`; the exit status. Nobody is told that whoever read the output (head, say) has seen enough.
+    """Run `caffe ARGV...`; the exit status. A closed pipe (of head, say) is not reported as an error.
 
     Without argv the process is the command's own, and is set up for it (caffe/process.py).
     """
@@ -131,14 +131,14 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _words(error: Exception, command: str) -> str:
-    """What an error says; of the system's own, whose words are few, also which file it was and what to do."""
+    """The message of an error; for the system's own errors, also the file and what to do."""
     if not isinstance(error, OSError) or error.filename is None:
         return str(error)
     return f"{command}: '{error.filename}' cannot be read or written: {error.strerror}. Correct the path."
 
 
 def _version() -> str:
-    """The version of Caffe that this is a replacement of, and, on a line of its own, the project's."""
+    """The version of Caffe that this package replaces, and, on a line of its own, the project's."""
     return f"caffe version {caffe.__version__}\n{_DISTRIBUTION} {VERSION}"
 
 

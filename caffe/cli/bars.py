@@ -1,4 +1,4 @@
-"""Progress bars on stderr, where a person looks on."""
+"""Progress bars on stderr, if it is a terminal."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What `caffe train`, `test`, `time` and `device_query` share: their flags, and what these mean."""
+"""The flags of `caffe train`, `test`, `time` and `device_query`, and their meanings."""
 
 import argparse
 import logging
@@ -85,7 +85,7 @@ def devices(gpu: str) -> list[int]:
         return list(range(torch.cuda.device_count()))
     ids = [each for each in gpu.split(",") if each]
     if not all(each.isdigit() for each in ids):
-        raise UsageError(f"-gpu {gpu}: a device ID such as 0 was expected, or several such as 0,1")
+        raise UsageError(f"-gpu {gpu}: a device ID such as 0 was expected, or several such as 0,1. Correct it.")
     return [int(each) for each in ids]
 
 

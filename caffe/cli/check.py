@@ -1,8 +1,8 @@
-"""Say of a net, without its data, whether it can run, and what it was made for.
+"""Check, without data, whether a net can run, and for which fork it was made.
 
-Told are the forks whose words it uses, layer types that are missing, fields that nobody knows or that are refused,
-words that mean different things in different forks, and, of a file of weights, which layers it has them for. The exit
-status is 1 if the net cannot run, or the weights do not fit.
+The output lists the forks whose types and fields the net uses, missing layer types, unknown and refused fields, fields
+and types with different meanings in different forks, and the layers for which a file has weights. The exit status is 1
+if the net cannot run, or the weights do not fit.
 
     caffe check deploy.prototxt model.caffemodel
     caffe check train_val.prototxt --allow-unknown

@@ -50,6 +50,7 @@ def _load(path: Path, extension: str) -> list[np.ndarray]:
             raise DataError(
                 f"'{path}' holds an array of shape {shape_text(array.shape)}, expected one image, height × width × "
                 "channels, or several: images × height × width × channels."
+                " Save it in one of these forms."
             )
         return [array] if array.ndim == 3 else list(array)
     if not path.is_dir():

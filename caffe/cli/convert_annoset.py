@@ -46,16 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_image_arguments(arguments)
     if arguments.label_type == "xml" and not arguments.label_map_file:
-        raise UsageError("convert_annoset: -label_type xml needs -label_map_file, which says the classes' numbers.")
+        raise UsageError(
+            "convert_annoset: -label_type xml needs -label_map_file, which says the classes' numbers. Give it."
+        )
     names = annotations.label_map(arguments.label_map_file) if arguments.label_map_file else {}
     lines = []
     for number, line in lists.read_lines(arguments.list, f"Could not open {arguments.list}", "Correct LISTFILE."):
         words = line.split()
         if len(words) != 2:
-            raise DataError(f"{arguments.list}:{number}: '{line.strip()}' found, expected an image and its annotation.")
+            raise DataError(
+                f"{arguments.list}:{number}: '{line.strip()}' found, expected an image and its annotation."
+                " Correct the line."
+            )
         lines.append((words[0], words[1]))
     if not lines:
-        raise DataError(f"convert_annoset: File is empty: '{arguments.list}'. Expected `image annotation` a line.")
+        raise DataError(
+            f"convert_annoset: File is empty: '{arguments.list}'. Expected `image annotation` a line."
+            " Fill it, or name another list."
+        )
     if arguments.shuffle:
         log.info("Shuffling data")
         Random(new_seed()).shuffle(lines)

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_image_arguments(arguments: argparse.Namespace) -> None:
-    """Say what of the options counts for nothing."""
+    """Warn of options that have no effect."""
     if bool(arguments.resize_height) != bool(arguments.resize_width):
         log.warning("-resize_height and -resize_width only count together: the images keep their sizes")
         arguments.resize_height = arguments.resize_width = 0
@@ -89,7 +89,7 @@ def check_image_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _convert(lines: list[tuple[str, int]], arguments: argparse.Namespace, database: DatabaseWriter) -> int:
-    """The number of images that are in the database now. Raises DataError if that is none."""
+    """The number of images in the database. Raises DataError for none."""
     count, first_size = 0, 0
     for index, (path, label) in enumerate(bar(lines, unit="image")):
         try:
@@ -137,7 +137,9 @@ def datum_of(path: str, label: int, arguments: argparse.Namespace) -> caffe_pb2.
 def _encode(image: np.ndarray, encoding: str) -> bytes:
     kind = Image.registered_extensions().get(f".{encoding}")
     if kind is None:
-        raise UsageError(f"-encode_type {encoding}: unknown, expected the ending of an image file, such as jpg or png")
+        raise UsageError(
+            f"-encode_type {encoding}: unknown, expected the ending of an image file, such as jpg or png. Correct it."
+        )
     content = io.BytesIO()
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image[..., ::-1])
     picture.save(content, kind, **({"quality": _JPEG_QUALITY} if kind == "JPEG" else {}))

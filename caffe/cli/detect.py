@@ -68,13 +68,18 @@ def _windows(path: str) -> list[tuple[str, np.ndarray]]:
     try:
         rows = [(row["filename"], [float(row[corner]) for corner in _CORNERS]) for row in reader]
     except (TypeError, ValueError) as error:
-        raise DataError(f"'{path}', line {reader.line_num}: four numbers were expected: {error}") from error
+        raise DataError(
+            f"'{path}', line {reader.line_num}: four numbers were expected: {error}. Correct the line."
+        ) from error
     return [(name, np.array([corners for _, corners in group])) for name, group in groupby(rows, lambda row: row[0])]
 
 
 def _save(path: str, detections: list[dict[str, Any]]) -> None:
     if not detections:
-        raise UsageError("detect: there are no windows, so nothing is saved")
+        raise UsageError(
+            "detect: there are no windows, so nothing is saved."
+            " Give a file with a window, or images in which one is found."
+        )
     names = [detection["filename"] for detection in detections]
     windows = np.array([detection["window"] for detection in detections])
     predictions = np.array([detection["prediction"] for detection in detections])

@@ -1,4 +1,4 @@
-"""Show what the GPUs of this machine are.
+"""Show the properties of this machine's GPUs.
 
 caffe device_query -gpu all
 """
@@ -22,7 +22,10 @@ def run(arguments: argparse.Namespace) -> int:
     ids = range(count) if arguments.gpu in ("", "all") else arguments.gpu.split(",")
     for each in ids:
         if not str(each).isdigit() or int(each) >= count:
-            raise UsageError(f"-gpu {arguments.gpu}: there is no device {each}, this machine has {count}")
+            raise UsageError(
+                f"-gpu {arguments.gpu}: there is no device {each}, this machine has {count}."
+                " Name one of them, or `all`."
+            )
         _show(int(each))
     return 0
 

@@ -93,12 +93,13 @@ def _file(arguments: argparse.Namespace, name: str) -> str:
         raise UsageError(
             f"export: {'no' if flag is None else 'two'} {name}, expected caffe export MODEL WEIGHTS OUT, or -model, "
             "-weights and -out."
+            " Correct the call."
         )
     return str(placed or flag)
 
 
 def _check_weights(net: Net, file: str) -> None:
-    """Refuse a net that would be written with what its fillers made up."""
+    """Refuse a net whose layers would be written with the values of their fillers."""
     given = {layer.name for layer in weight_files.read(file) if any(blob is not None for blob in layer.blobs)}
     given |= {name for name in net.params if module_name(name) in given}
     types = {node.layer.name: node.layer for node in net.nodes}

@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if len(names) != len(datasets):
         raise UsageError(
             f"extract_features: {len(names)} blobs and {len(datasets)} datasets: the number of blob names and dataset "
-            "names must be equal"
+            "names must be equal."
+            " Give as many of both."
         )
     brew.use_device(arguments.device.removeprefix("DEVICE_ID=") if arguments.mode == "GPU" else "")
     brew.find_python_layers(arguments.model)

@@ -48,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if len(arguments.delimiter) != 1:
-        raise UsageError(f"parse_log --delimiter {arguments.delimiter!r}: one character was expected")
+        raise UsageError(f"parse_log --delimiter {arguments.delimiter!r}: one character was expected. Correct it.")
     tables = read(arguments.logfile_path)
     if not tables.train and not tables.test:
         raise DataError(
             f"'{arguments.logfile_path}' has no line of a training with its outputs, expected a log in glog's format, "
-            "as `caffe train` writes it to stderr: caffe train … 2>&1 | tee train.log"
+            "as `caffe train` writes it to stderr. Save one: caffe train … 2>&1 | tee train.log"
         )
     for kind, rows in (("train", tables.train), ("test", tables.test)):
         path = Path(arguments.output_dir) / f"{Path(arguments.logfile_path).name}.{kind}"

@@ -39,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     kind = Path(arguments.picture).suffix[1:].lower() or "png"
     if kind not in FigureCanvasBase.get_supported_filetypes():
         known = ", ".join(sorted(FigureCanvasBase.get_supported_filetypes()))
-        raise UsageError(f"plot_training_log: '{arguments.picture}' ends in .{kind}, expected one of {known}")
+        raise UsageError(
+            f"plot_training_log: '{arguments.picture}' ends in .{kind}, expected one of {known}. Rename it."
+        )
     figure = Figure(figsize=(8, 6))
     axes = figure.add_subplot(title=CHARTS[arguments.chart_type], xlabel=axis, ylabel=quantity)
     for path in arguments.logs:

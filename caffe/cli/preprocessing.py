@@ -22,7 +22,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The keyword arguments that Classifier and Detector share; the device is chosen, too."""
+    """The keyword arguments that Classifier and Detector share; also selects the device."""
     brew.use_device("0" if arguments.gpu else "")
     brew.find_python_layers(arguments.model_def)
     return {
@@ -36,7 +36,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
 def integers(flag: str, text: str) -> list[int]:
     """The whole numbers of a flag such as 256,256."""
     if not all(part.strip().isdigit() for part in text.split(",")):
-        raise UsageError(f"{flag} {text}: whole numbers, separated by commas, were expected")
+        raise UsageError(f"{flag} {text}: whole numbers, separated by commas, were expected. Correct them.")
     return [int(part) for part in text.split(",")]
 
 

@@ -1,4 +1,4 @@
-"""Score a model: run its TEST net over batches and average what it puts out.
+"""Score a model: run its TEST net over batches and average its outputs.
 
 caffe test -model val.prototxt -weights net.caffemodel -iterations 100
 """
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.weights:
         raise UsageError("Need model weights to score. Give -weights FILE.")
     if arguments.iterations < 1:
-        raise UsageError(f"-iterations {arguments.iterations}: at least 1 was expected")
+        raise UsageError(f"-iterations {arguments.iterations}: at least 1 was expected. Correct it.")
     brew.use_device(arguments.gpu)
     brew.find_python_layers(arguments.model)
     net = Net(arguments.model, caffe_pb2.TEST, level=arguments.level, stages=brew.stages(arguments.stage))

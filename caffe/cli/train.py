@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.solver:
         raise UsageError("Need a solver definition to train. Give -solver FILE.")
     if arguments.snapshot not in ("", NEWEST) and arguments.weights:
-        raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
+        raise UsageError("Give a snapshot to resume training or weights to finetune but not both. Leave one out.")
     effects = {signal.SIGINT: _action("sigint_effect", arguments.sigint_effect)}
     on_hangup = _action("sighup_effect", arguments.sighup_effect)
     if hasattr(signal, "SIGHUP"):  # not on every system
@@ -107,7 +107,7 @@ def _solve(solver: Solver, snapshot: str, *, may_differ: bool) -> None:
 
 
 def _resume(solver: Solver, snapshot: str, others: workers.NCCL | None) -> None:
-    """From the snapshot that is named, or the newest that there is on any of the machines."""
+    """Resume from the named snapshot, or the newest one on any of the machines."""
     found: tuple[int, str] | None = None
     if snapshot == NEWEST:
         found = newest.newest(solver.param.snapshot_prefix)
@@ -127,7 +127,7 @@ def _resume(solver: Solver, snapshot: str, others: workers.NCCL | None) -> None:
 
 @contextmanager
 def _bond(solver: Solver) -> Iterator[workers.NCCL | None]:
-    """With the other solvers, if there are any."""
+    """Connect with the other solvers, if there are any."""
     if ranks.solver_count() == 1:
         yield None
         return
@@ -143,7 +143,7 @@ def _bond(solver: Solver) -> Iterator[workers.NCCL | None]:
 
 
 def _leave() -> None:
-    """End this process now, without what torch would wait for in vain."""
+    """End this process at once, without waiting for what torch would wait for forever."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

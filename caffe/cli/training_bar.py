@@ -1,4 +1,4 @@
-"""A progress bar beside the log lines, where a person looks on."""
+"""A progress bar below the log lines, if stderr is a terminal."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from caffe.solver import Solver
 
 
 class _AboveTheBar(logging.Handler):
-    """Passes records on while the bar is out of the way."""
+    """Passes log records on while the bar is hidden."""
 
     def __init__(self, handlers: list[logging.Handler]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the three upgrade commands share."""
+"""Code that the three upgrade commands share."""
 
 import argparse
 

@@ -1,1 +1,1 @@
-"""Where data layers get their numbers: databases, images, windows, and their transformation on the way into a blob."""
+"""Sources of data layers: databases, images, windows, and their transformation into blobs."""

@@ -1,4 +1,4 @@
-"""Endless batches out of a database, out of image files, out of windows of images: what the prefetching layers read.
+"""Endless batches from a database or from image files, which the prefetching layers read.
 
 A BatchSource knows the shape of a batch's data before the first one is made, and gives batches forever: tuples of a
 float32 array N×C×H×W, one of N labels, and what to call each image. Images are decoded by several threads if they may
@@ -161,12 +161,14 @@ def parse_datum(value: bytes, name: str) -> caffe_pb2.Datum:
     try:
         return caffe_pb2.Datum.FromString(value)
     except DecodeError as error:
-        raise DataError(f"{name} is not a Datum message.") from error
+        raise DataError(
+            f"{name} is not a Datum message. Make the database again with `caffe convert_imageset`."
+        ) from error
 
 
 def check_batch_size(size: int, owner: str) -> int:
     if size <= 0:
-        raise NetError(f"{owner}: batch_size is {size}. Positive batch size required")
+        raise NetError(f"{owner}: batch_size is {size}. Positive batch size required. Set it.")
     return size
 
 
@@ -182,7 +184,10 @@ def read_image_list(path: str, owner: str, root: str = "", remedy: str = "Correc
             found.append(_path_and_label(line, f"{path}:{number}", root))
             lists.check_name(root + found[-1][0], f"{path}:{number}")
     if not found:
-        raise DataError(f"{owner}: File is empty: '{path}'. Expected one image a line: path, space, label.")
+        raise DataError(
+            f"{owner}: File is empty: '{path}'. Expected one image a line: path, space, label."
+            " Fill it, or name another list."
+        )
     return found
 
 
@@ -198,7 +203,9 @@ def _path_and_label(line: str, place: str, root: str) -> tuple[str, int]:
             "space in place of the tab."
         )
     if number is None:
-        raise DataError(f"{place}: label '{label}' found, expected a whole number after the last space.")
+        raise DataError(
+            f"{place}: label '{label}' found, expected a whole number after the last space. Correct the line."
+        )
     if len(number.group()) > _LABEL_DIGITS or abs(int(number.group())) > MAX_COUNT:
         shown = label if len(label) < 20 else f"{label[:20]}… ({len(label)} characters)"
         raise DataError(f"{place}: '{path}' has the label {shown}, expected at most {MAX_COUNT:,}. Correct the list.")

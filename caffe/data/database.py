@@ -50,7 +50,10 @@ def _check_kind(path: str, backend: str) -> None:
     is_lmdb = os.path.isfile(path) or os.path.exists(os.path.join(path, "data.mdb"))
     found = "lmdb" if is_lmdb else "leveldb" if os.path.exists(os.path.join(path, "CURRENT")) else ""
     if not found:
-        raise DataError(f"'{path}' holds no database: neither data.mdb (LMDB) nor CURRENT (LevelDB) is there.")
+        raise DataError(
+            f"'{path}' holds no database: neither data.mdb (LMDB) nor CURRENT (LevelDB) is there."
+            " Correct the path, or make one with `caffe convert_imageset`."
+        )
     if found != backend:
         raise DataError(
             f"database '{path}' is of the kind {found.upper()}, opened as {backend.upper()} (the default is "
@@ -92,7 +95,9 @@ class LmdbWriter(AbstractContextManager["LmdbWriter"]):
         except lmdb.MapFullError:
             return False
         except lmdb.Error as error:
-            raise DataError(f"LMDB '{self.path}' cannot be written: {error}") from error
+            raise DataError(
+                f"LMDB '{self.path}' cannot be written: {error}. Free space on the disk, or choose another folder."
+            ) from error
         return True
 
     def __exit__(

@@ -49,10 +49,12 @@ def decode(content: bytes, color: bool | None, name: str) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise DataError(
             f"Could not load {name}: it is of no known format. Expected a whole image file (JPEG, PNG, BMP, …)."
+            " Replace the file."
         ) from error
     except UNREADABLE as error:
         raise DataError(
             f"Could not load {name}: {error or type(error).__name__}. Expected a whole image file (JPEG, PNG, BMP, …)."
+            " Replace the file."
         ) from error
 
 

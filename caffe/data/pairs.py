@@ -48,7 +48,10 @@ class Pairs:
             lines = lists.read_lines(param.source, f"Could not open {param.source}")
         self.lines = [self._split(line, f"{param.source}:{number}") for number, line in lines]
         if not self.lines:
-            raise DataError(f"{self.owner}: File is empty: '{param.source}'. Expected `image label` a line.")
+            raise DataError(
+                f"{self.owner}: File is empty: '{param.source}'. Expected `image label` a line."
+                " Fill it, or name another list."
+            )
         self._order = Random(new_seed()) if param.shuffle else None
         if self._order is not None:
             self._order.shuffle(self.lines)

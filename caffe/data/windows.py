@@ -92,6 +92,7 @@ class WindowSource:
                     raise DataError(
                         f"{self._transformer.owner}: '{self._param.source}' gives class {window.label} to a window of "
                         f"'{self._files[window.image]}' with overlap {overlap:g}, expected: label > 0 for an object."
+                        " Correct the class or the overlap."
                     )
                 objects.append(window)
             elif overlap < np.float32(self._param.bg_threshold):
@@ -202,7 +203,7 @@ def read_window_file(path: str, root: str, owner: str) -> tuple[list[str], list[
     except ValueError as error:
         raise DataError(f"{owner}: '{path}', image {len(files)}: {error}. Correct the file.") from error
     if not files:
-        raise DataError(f"{owner}: Window file is empty: '{path}'.")
+        raise DataError(f"{owner}: Window file is empty: '{path}'. Add images with their windows.")
     log.info("Number of images: %d", len(files))
     return files, windows
 

@@ -50,7 +50,9 @@ def set_device(gpu_id: int) -> None:
     global _gpu_id
     count = torch.cuda.device_count()
     if gpu_id < 0 or (count and gpu_id >= count):
-        raise UsageError(f"set_device: GPU {gpu_id} asked for, this machine has {count} (0 to {count - 1})")
+        raise UsageError(
+            f"set_device: GPU {gpu_id} asked for, this machine has {count} (0 to {count - 1}). Choose one of them."
+        )
     _gpu_id = gpu_id
     if _device.type == "cuda":
         set_mode_gpu()

@@ -1,4 +1,4 @@
-"""An ONNX file run by ONNX Runtime, beside the engine, on inputs of several sizes."""
+"""Comparison of ONNX Runtime's results for a file with the engine's, for inputs of several sizes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,19 +13,20 @@ from caffe.net import Net
 from caffe.shapes import shape_text
 
 LIMIT, HALF_LIMIT = 1e-4, 1e-2
-"""Of the largest value: what may differ, with numbers of 32 and of 16 bits."""
+"""Allowed differences relative to the largest value, for numbers of 32 and of 16 bits."""
 PIXELS, SMALL = 60, 1
-"""Standard deviations of the numbers that inputs get, in turn: about that of images less their mean; and one with which
-no Softmax ends at 0 and 1."""
+"""Standard deviations of the random inputs, in turn: about that of images minus their mean, and one that does not
+saturate Softmax.
+"""
 LARGEST_SIDE = 420
 """Rows or columns of the largest image that is tried where the size is free."""
 MEMORY = ("RNN", "LSTM")
-"""Types that go on where they were: they are compared from a new net's first pass on."""
+"""Types with a state: they are compared from a new net's first pass on."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far ONNX Runtime's numbers are from the engine's, for inputs of one size.
+    """The difference between ONNX Runtime's results and the engine's, for inputs of one size.
 
     relative: the largest difference of an output, of its largest value. labels: of outputs (N, C, H, W) with C > 1, the
     share of places whose largest channel is the same (1 where there are none).
@@ -60,7 +61,7 @@ def session(model: bytes | str, threads: int = 0) -> Any:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            "export: running the file needs ONNX Runtime. pip install 'fcn-caffe[onnx]', or --no-check"
+            "export: running the file needs ONNX Runtime. Run pip install 'fcn-caffe[onnx]', or give --no-check."
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -69,7 +70,7 @@ def session(model: bytes | str, threads: int = 0) -> Any:
 
 
 def compare(session: Any, net: Net, inputs: Mapping[str, np.ndarray], blobs: Mapping[str, str]) -> Difference:
-    """Both on the same inputs, one pass each. blobs: outputs' names → blobs. The net is left with these shapes."""
+    """Run both on the same inputs, one pass each. blobs: outputs' names → blobs. The net is left with these shapes."""
     outputs = list(blobs)
     for name, values in inputs.items():
         net.blobs[name].reshape(*values.shape)
@@ -150,7 +151,7 @@ def _more(found: Exported, name: str, shape: tuple[int, ...], more: int) -> tupl
 
 
 def drawn(net: Net, shapes: Shapes, seed: int = 0) -> dict[str, np.ndarray]:
-    """Inputs of these shapes: noise as of images, and of layers that take numbers of things, such numbers."""
+    """Random inputs of these shapes: noise like images, and valid indices for layers that take indices."""
     rng, scale = np.random.default_rng(seed), SMALL if seed % 2 else PIXELS
     return {name: _drawn(rng, net, name, shape, shapes, scale) for name, shape in shapes.items()}
 
@@ -192,7 +193,7 @@ def _reader(net: Net, name: str) -> tuple[Any, int]:
 
 
 def differences(model: bytes, net: Net, found: Exported, fresh: Any) -> Iterator[Difference]:
-    """ONNX Runtime beside the engine at several sizes. fresh: () → a new net with the same weights.
+    """Compare ONNX Runtime with the engine for several sizes. fresh: () → a new net with the same weights.
 
     The net has its own shapes again afterwards.
     """

@@ -1,4 +1,4 @@
-"""Which axes of a net's inputs may have any size: tried, by reshaping the net, and what that does to each blob."""
+"""Which axes of a net's inputs may have any size, found by reshaping the net and looking at each blob's shape."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ Shapes = dict[str, Shape]
 MORE = (37, 59)
 """Rows and columns that are added to see what depends on them: with them, no map of a usual net keeps its size."""
 EVEN_MORE = (64, 128)
-"""Likewise, for nets that halve a map and double it again, and take no odd one."""
+"""Likewise, for nets that halve maps and double them again, and accept no odd sizes."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def reshape(net: Net, shapes: Shapes) -> None:
 
 
 def fits(net: Net, shapes: Shapes) -> bool:
-    """Whether the net can be run with inputs of these shapes; it keeps its own."""
+    """Whether the net can run with inputs of these shapes; its own shapes are restored."""
     with _kept(net):
         try:
             reshape(net, shapes)

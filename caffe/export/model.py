@@ -49,10 +49,10 @@ def exported(
 ) -> Exported:
     """A net of phase TEST as an ONNX graph.
 
-    outputs: blobs that the graph gives (none: the net's outputs), by the layers that they need. fixed: all sizes are
-    those that the net has now; otherwise batch, height and width stay free where the net allows it. opset: ONNX's.
-    half: numbers of 16 bits inside.
-    Raises UsageError for a wrong opset, output or phase, and NetError that names every layer that cannot be said.
+    outputs: blobs that the graph computes (none: the net's outputs), with the layers that they depend on. fixed: all
+    sizes are those that the net has now; otherwise batch, height and width stay free where the net allows it. opset:
+    ONNX's. half: numbers of 16 bits inside. Raises UsageError for a wrong opset, output or phase, and NetError that
+    names every layer that cannot be exported.
     """
     if not OLDEST <= opset <= NEWEST:
         raise UsageError(f"export: opset {opset}, expected {OLDEST} … {NEWEST}. Give one of these.")
@@ -108,7 +108,7 @@ def _check_types(nodes: list[Node], converters: Mapping[str, object]) -> None:
 
 
 def _fill(net: Net, graph: OnnxGraph, nodes: list[Node], freedom: Freedom, wanted: Sequence[str]) -> dict[str, str]:
-    """Say the layers; the outputs' names and which blobs they are."""
+    """Convert the layers; the outputs' names and which blobs they are."""
     names = net.graph.blob_names
     last_writer = {index: number for number, node in enumerate(nodes) for index in node.top_ids}
     inputs = {index for node in nodes if node.layer.type == "Input" for index in node.top_ids}
@@ -184,7 +184,7 @@ def to_message(found: Exported, properties: Mapping[str, str] = {}) -> Any:
     try:
         from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError as error:
-        raise UsageError("export: writing ONNX needs the package onnx. pip install 'fcn-caffe[onnx]'") from error
+        raise UsageError("export: writing ONNX needs the package onnx. Run pip install 'fcn-caffe[onnx]'.") from error
     size = sum(values.nbytes for values in found.graph.constants.values())
     if size > LARGEST:
         raise UsageError(
@@ -227,7 +227,7 @@ def to_message(found: Exported, properties: Mapping[str, str] = {}) -> Any:
 
 
 def told(found: Exported) -> str:
-    """Inputs and outputs with their shapes, in words."""
+    """Inputs and outputs with their shapes, as text."""
 
     def shape(sizes: Sequence[object]) -> str:
         return " × ".join("?" if size is None else str(size) for size in sizes)

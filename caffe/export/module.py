@@ -49,8 +49,8 @@ class NetModule(torch.nn.Module):
     forward(*inputs): tensors in the order of the net's inputs, or by name; the output, or of several a dict by name.
     Parameters are called LAYER.weight, LAYER.bias, or LAYER.blob0 …; those of lr_mult 0 need no gradient, and
     statistics of BatchNorm are buffers. Dropout acts in train(), not in eval(); all else is as the net's phase says:
-    BatchNorm of a TEST net has its stored statistics in train(), too. Recurrent layers begin at zero each time.
-    Raises NetError, naming the layer, for a net with a layer that is no function of tensors.
+    BatchNorm of a TEST net has its stored statistics in train(), too. Recurrent layers begin at zero each time. Raises
+    NetError with the layer's name for a net with a layer that is not a function of tensors.
     """
 
     def __init__(self, net: Net):
@@ -110,7 +110,10 @@ class NetModule(torch.nn.Module):
         """The net's outputs for these inputs."""
         given = dict(zip(self.inputs, inputs, strict=False)) | named
         if len(inputs) > len(self.inputs) or set(given) != set(self.inputs):
-            raise UsageError(f"{len(inputs)} inputs and {sorted(named)} were given, the net takes {self.inputs}.")
+            raise UsageError(
+                f"{len(inputs)} inputs and {sorted(named)} were given, the net takes {self.inputs}."
+                " Give each of them once."
+            )
         now: dict[int, torch.Tensor] = {self._names.index(name): value for name, value in given.items()}
         for node, places in zip(self._nodes, self._places, strict=True):
             bottoms = [now[index] for index in node.bottom_ids]

@@ -1,4 +1,4 @@
-"""An ONNX graph in the making: nodes, constants, and sizes that are known now or computed when the model runs."""
+"""An ONNX graph while it is built: nodes, constants, and sizes that are known or computed when the model runs."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ class OnnxGraph:
     operations: list[OnnxOperation] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     prefix: str = ""
-    """The layer that is said at present."""
+    """The name of the layer that is being converted."""
     _names: set[str] = field(default_factory=set)
     _shapes: dict[str, str] = field(default_factory=dict)
     _dims: dict[tuple[str, int], Size] = field(default_factory=dict)
 
     def reserve(self, name: str) -> str:
-        """A name that nothing has yet: this one, or with a number behind it."""
+        """An unused name: this one, or with a number after it."""
         candidate, number = name, 1
         while candidate in self._names:
             number += 1
@@ -139,7 +139,7 @@ class OnnxGraph:
         return outputs
 
     def reduce(self, op: str, x: str, axes: Sequence[int], *, keep: bool) -> str:
-        """A reduction over some axes, as the opset wants it."""
+        """A reduction over some axes, in the form of the opset."""
         if self.opset >= AXES_AS_INPUT[op]:
             return self.add(op, [x, self.constant(list(axes), "axes")], keepdims=int(keep))
         return self.add(op, [x], axes=list(axes), keepdims=int(keep))

@@ -1,5 +1,6 @@
-"""Pooling and SPP in ONNX. Caffe rounds up, and clips the last window to the map and its pad: `ceil_mode` does other
-things with both, from one opset and reader to the next. So the border is laid out here, and the readers round down."""
+"""Pooling and SPP in ONNX. Caffe rounds up, and clips the last window to the padded map; `ceil_mode` differs from this,
+and between opsets and runtimes. So the padding is explicit here, and the runtimes round down.
+"""
 
 import math
 from collections.abc import Sequence

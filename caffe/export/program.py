@@ -10,7 +10,9 @@ from caffe.net import Net
 
 
 def exported(net: Net) -> torch.export.ExportedProgram:
-    """The program, for inputs of the net's present sizes. Raises NetError for a net that is no function of tensors."""
+    """The program, for inputs of the net's present sizes. Raises NetError for a net that is not a function of
+    tensors.
+    """
     module = to_module(net).eval().requires_grad_()  # no kernel is looked at for being a bilinear one
     inputs = tuple(torch.zeros(net.blobs[name].shape) for name in net.inputs)
     with plainly(), torch.no_grad():
@@ -18,8 +20,9 @@ def exported(net: Net) -> torch.export.ExportedProgram:
 
 
 def write(net: Net, path: str) -> str:
-    """Write the file, whole or not at all, and tell how far its numbers are from the engine's. Raises NetError above
-    1e-4 of the largest value."""
+    """Write the file, whole or not at all; its largest difference from the engine's results. Raises NetError above 1e-4
+    of the largest value.
+    """
     program = exported(net)
     inputs = drawn(net, {name: net.blobs[name].shape for name in net.inputs})
     with net.lock:

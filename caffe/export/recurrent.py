@@ -1,7 +1,7 @@
-"""RNN, LSTM and LSTMUnit in ONNX: the timesteps written out, since ONNX's LSTM has no word for `cont`.
+"""RNN, LSTM and LSTMUnit in ONNX: the timesteps are unrolled, because ONNX's LSTM has nothing like `cont`.
 
-A file has no memory: each run begins with a state of zeros, as a net's first forward pass does. With expose_hidden the
-states are inputs and outputs, as in Caffe.
+A model keeps no state: each run begins with zeros, like a net's first forward pass. With expose_hidden the states are
+inputs and outputs, as in Caffe.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which function says a layer type in ONNX; and the types for which there is none, with the reason."""
+"""The converter of each layer type to ONNX; and the types without one, with the reason."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -76,28 +76,28 @@ CANNOT = {
     "DenseCRF": CRF,
     "MultiStageMeanfield": CRF,
 }
-"""Types that are no part of an ONNX file, and what to do."""
+"""Types that cannot be exported, and what to do."""
 
 
 class Unsayable(NetError):
-    """A layer that ONNX has no words for; the message is the reason alone."""
+    """A layer that ONNX cannot express; the message is the reason alone."""
 
 
 class NeedsFixedSizes(Exception):
-    """A layer whose settings fit the present sizes alone, though its shapes would not say so."""
+    """A layer whose settings are right for the present sizes alone, although its shapes do not show it."""
 
 
 class Converter(NamedTuple):
     convert: Convert
     fixes: str
-    """What of its bottoms' shapes is part of what it is, and cannot stay free: "" nothing, "size", or "all"."""
+    """Which of its bottoms' axes must be fixed: "" none, "size", or "all"."""
 
 
 CONVERTERS: dict[str, Converter] = {}
 
 
 def says(*types: str, fixes: str = "") -> Callable[[Convert], Convert]:
-    """Register the function that says these layer types."""
+    """Register the converter of these layer types."""
 
     def register(convert: Convert) -> Convert:
         CONVERTERS.update(dict.fromkeys(types, Converter(convert, fixes)))

@@ -68,7 +68,9 @@ def fixed_normalizer(layer: TorchLayer) -> float | None:
     """What PRE_FIXED divides by; None with another normalization. NetError for what is not above 0."""
     param = layer.layer_param.loss_param
     if param.pre_fixed_normalizer <= 0:
-        raise NetError(f"{layer}: pre_fixed_normalizer is {param.pre_fixed_normalizer:g}, expected a number above 0.")
+        raise NetError(
+            f"{layer}: pre_fixed_normalizer is {param.pre_fixed_normalizer:g}, expected a number above 0. Correct it."
+        )
     return param.pre_fixed_normalizer if param.normalization == PRE_FIXED else None
 
 
@@ -180,6 +182,7 @@ class BoxAnnotatorOHEM(TorchLayer):
         if not regions[0] == losses[0] == labels[0] == weights[0]:
             raise ShapeError(
                 f"{self}: bottoms are {regions}, {losses}, {labels} and {weights}; expected as many regions in each."
+                " Correct the shapes."
             )
         return [labels, weights]
 

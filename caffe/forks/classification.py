@@ -120,7 +120,9 @@ class Axpy(TorchLayer):
 
     def top_shapes(self, s: Shape, a: Shape, b: Shape) -> list[Shape]:
         if a != b or s[:2] != a[:2] or any(size != 1 for size in s[2:]):
-            raise ShapeError(f"{self}: bottoms are {s}, {a} and {b}; expected (N, C), and twice (N, C, H, W).")
+            raise ShapeError(
+                f"{self}: bottoms are {s}, {a} and {b}; expected (N, C), and twice (N, C, H, W). Correct the shapes."
+            )
         return [a]
 
     def compute(self, s: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -68,6 +68,7 @@ class MultiStageMeanfield(TorchLayer):
         if len(values) != self.classes:
             raise NetError(
                 f"{self}: {name}s_str has {len(values)} numbers, expected one for each of {self.classes} classes."
+                " Correct it."
             )
         return torch.tensor(values)
 
@@ -76,9 +77,12 @@ class MultiStageMeanfield(TorchLayer):
         if start != unary or len(image) != 4 or (image[0], *image[2:]) != (unary[0], *unary[2:]):
             raise ShapeError(
                 f"{self}: bottoms are {unary}, {start} and {image}; expected two of one shape, and an image as large."
+                " Correct the shapes."
             )
         if unary[1] != self.classes:
-            raise ShapeError(f"{self}: bottom is {unary}, the parameters are for {self.classes} classes.")
+            raise ShapeError(
+                f"{self}: bottom is {unary}, the parameters are for {self.classes} classes. Give it as many channels."
+            )
         return [unary]
 
     def compute(self, unary: torch.Tensor, start: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
@@ -131,10 +135,15 @@ class DenseCRF(TorchLayer):
     def top_shapes(self, scores: Shape, sizes: Shape, *images: Shape) -> list[Shape]:
         check_image(self, scores)
         if sizes[0] != scores[0] or len(sizes) < 2 or max(sizes[1:]) != 2 or sum(sizes[1:]) != len(sizes):
-            raise ShapeError(f"{self}: the sizes are {sizes}, expected a height and a width of {scores[0]} items.")
+            raise ShapeError(
+                f"{self}: the sizes are {sizes}, expected a height and a width of {scores[0]} items. Correct the shape."
+            )
         for image in images:
             if len(image) != 4 or (image[0], *image[2:]) != (scores[0], *scores[2:]):
-                raise ShapeError(f"{self}: bottoms are {scores} and {image}; expected an image as large as the scores.")
+                raise ShapeError(
+                    f"{self}: bottoms are {scores} and {image}; expected an image as large as the scores."
+                    " Resize the image."
+                )
         return [scores]
 
     def compute(self, scores: torch.Tensor, sizes: torch.Tensor, *images: torch.Tensor) -> torch.Tensor:
@@ -143,6 +152,7 @@ class DenseCRF(TorchLayer):
             if not (1 <= height <= scores.shape[2] and 1 <= width <= scores.shape[3]):
                 raise ShapeError(
                     f"{self}: item {item} is said to be {height:g}×{width:g} in a map of {scores.shape[2:]}."
+                    " Correct the sizes."
                 )
             rows, columns = slice(int(height)), slice(int(width))
             own = scores[item, :, rows, columns]

@@ -195,6 +195,7 @@ def _names(layer: NativeLayer, param: Any) -> list[str]:
     if short := [word for word in words if len(word) <= param.strip]:
         raise DataError(
             f"{layer}: '{short[0]}' of '{param.source}' has no more than {param.strip} characters: too much stripping."
+            " Lower `strip`."
         )
     return [word[: len(word) - param.strip] for word in words]
 
@@ -281,6 +282,7 @@ class MatRead(SourceLayer):
         except (OSError, KeyError, ValueError, NotImplementedError) as error:
             raise DataError(
                 f"{self}: '{os.path.abspath(path)}' cannot be read: {error}. Expected a MATLAB 5 file with `data`."
+                " Replace the file."
             ) from error
         values = values.reshape(values.shape + (1,) * (4 - values.ndim))
         return np.ascontiguousarray(values.transpose(3, 2, 1, 0), np.float32)

@@ -44,7 +44,10 @@ class Permute(TorchLayer):
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         if len(x) != len(self.order):
-            raise ShapeError(f"{self}: bottom is {x}, it had {len(self.order)} axes; their number may not change.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, it had {len(self.order)} axes; their number may not change."
+                " Reshape the bottom."
+            )
         return [tuple(x[axis] for axis in self.order)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
@@ -78,6 +81,7 @@ class Normalize(TorchLayer):
             raise NetError(
                 f"{self}: bottom is {shape_text(bottom[0].shape)}, with {len(top)} tops; expected (N, C, …) and one "
                 "top."
+                " Correct the shape and the tops."
             )
         self.kind = faces.normalize_type
         if not self.scales:
@@ -96,7 +100,9 @@ class Normalize(TorchLayer):
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         if self.scales and not self.shared and x[1] != self.blobs[0].shape[0]:
-            raise ShapeError(f"{self}: bottom is {x}, the scale has {self.blobs[0].shape[0]} channels.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, the scale has {self.blobs[0].shape[0]} channels. Give it as many channels."
+            )
         return [x, (x[0], 1, *x[2:])]
 
     def compute(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -141,9 +147,13 @@ class PriorBox(TorchLayer):
         if not sizes or min(sizes) <= 0 or (largest and len(largest) != len(sizes)):
             raise NetError(
                 f"{self}: min_size is {sizes}, max_size {largest}; expected positive ones, and as many of both."
+                " Correct them."
             )
         if any(high <= low for low, high in zip(sizes, largest, strict=False)):
-            raise NetError(f"{self}: max_size is {largest}, min_size {sizes}. max_size must be greater than min_size.")
+            raise NetError(
+                f"{self}: max_size is {largest}, min_size {sizes}. max_size must be greater than min_size."
+                " Correct them."
+            )
         if len(param.variance) not in (0, 1, 4) or any(value <= 0 for value in param.variance):
             raise NetError(f"{self}: variance is {list(param.variance)}. Must provide 1 or 4 variance, above 0.")
         if any(ratio <= 0 for ratio in param.aspect_ratio):
@@ -229,7 +239,9 @@ class ROIPooling(TorchLayer):
     def top_shapes(self, x: Shape, regions: Shape) -> list[Shape]:
         check_image(self, x)
         if math.prod(regions[1:]) != 5:
-            raise ShapeError(f"{self}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2.")
+            raise ShapeError(
+                f"{self}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2. Correct the shape."
+            )
         return [(regions[0], x[1], *self.bins)]
 
     def compute(self, x: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
@@ -290,7 +302,10 @@ class Reorg(TorchLayer):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         self.stride = self.message.stride
         if self.stride < 1 or self.message.reverse:
-            raise NetError(f"{self}: stride is {self.stride}, expected at least 1; `reverse` is not implemented.")
+            raise NetError(
+                f"{self}: stride is {self.stride}, expected at least 1; `reverse` is not implemented."
+                " Correct it, or leave `reverse` out."
+            )
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)
@@ -298,6 +313,7 @@ class Reorg(TorchLayer):
         if x[1] % s**2 or x[2] % s or x[3] % s:
             raise ShapeError(
                 f"{self}: bottom is {x}, stride {s}; expected multiples of {s**2} channels and {s} pixels."
+                " Correct the shape or the stride."
             )
         return [(x[0], x[1] * s**2, x[2] // s, x[3] // s)]
 

@@ -62,15 +62,22 @@ class DetectionEvaluate(TorchLayer):
         for number, line in lists.read_lines(path, f"{self}: Failed to open name size file: {path}"):
             words = line.split()
             if len(words) != 3 or not words[1].isdigit() or not words[2].isdigit() or not int(words[1]) * int(words[2]):
-                raise DataError(f"{self}: {path}:{number}: '{line.strip()}' found, expected `name height width`.")
+                raise DataError(
+                    f"{self}: {path}:{number}: '{line.strip()}' found, expected `name height width`. Correct the line."
+                )
             sizes.append((int(words[1]), int(words[2])))
         if not sizes:
-            raise DataError(f"{self}: '{path}' names no image, expected `name height width` a line.")
+            raise DataError(
+                f"{self}: '{path}' names no image, expected `name height width` a line. Add a line for each image."
+            )
         return sizes
 
     def top_shapes(self, detections: Shape, truth: Shape) -> list[Shape]:
         if detections[-1:] != (7,) or truth[-1:] != (8,):
-            raise ShapeError(f"{self}: bottoms are {detections} and {truth}; expected (1, 1, M, 7) and (1, 1, G, 8).")
+            raise ShapeError(
+                f"{self}: bottoms are {detections} and {truth}; expected (1, 1, M, 7) and (1, 1, G, 8)."
+                " Correct the shapes."
+            )
         return [(1, 1, len(self.labels), 5)]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:

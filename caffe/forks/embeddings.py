@@ -181,6 +181,7 @@ class MarginInnerProduct(TorchLayer):
         if math.prod(labels) != x[0] or math.prod(x[1:]) != self.features:
             raise ShapeError(
                 f"{self}: bottoms are {x} and {labels}; expected a label for each item, and {self.features} features."
+                " Correct the shapes."
             )
         return [(x[0], self.classes), (1,)]
 

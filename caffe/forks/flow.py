@@ -54,7 +54,9 @@ class Correlation(TorchLayer):
     def top_shapes(self, a: Shape, b: Shape) -> list[Shape]:
         check_image(self, a)
         if a != b:
-            raise ShapeError(f"{self}: bottoms are {a} and {b}; both bottom blobs must have same size.")
+            raise ShapeError(
+                f"{self}: bottoms are {a} and {b}; both bottom blobs must have same size. Correct the shapes."
+            )
         border = self.reach + self.kernel // 2
         sizes = [-(-(size + 2 * (self.pad - border)) // self.stride) for size in a[2:]]
         if min(sizes) < 1:
@@ -105,7 +107,10 @@ class FlowWarp(TorchLayer):
     def top_shapes(self, x: Shape, flow: Shape) -> list[Shape]:
         check_image(self, x)
         if flow != (x[0], 2, *x[2:]):
-            raise ShapeError(f"{self}: bottoms are {x} and {flow}; expected a flow of 2 channels, of the image's size.")
+            raise ShapeError(
+                f"{self}: bottoms are {x} and {flow}; expected a flow of 2 channels, of the image's size."
+                " Correct the shapes."
+            )
         return [x]
 
     def compute(self, x: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:

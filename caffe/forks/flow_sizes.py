@@ -162,7 +162,10 @@ class Accum(TorchLayer):
         for x in bottoms:
             check_image(self, x)
             if x[0] != bottoms[0][0]:
-                raise ShapeError(f"{self}: all accumulated layers must have same number of images, found {bottoms}.")
+                raise ShapeError(
+                    f"{self}: all accumulated layers must have same number of images, found {bottoms}."
+                    " Correct the shapes."
+                )
         largest = tuple(max(x[axis] for x in bottoms) for axis in (2, 3))
         param = self.message
         wanted = (param.top_height, param.top_width)
@@ -239,7 +242,9 @@ class DataAugmentation(TorchLayer):
         check_image(self, x)
         height, width = self.crop or x[2:]
         if not (0 < height <= x[2] and 0 < width <= x[3]):
-            raise ShapeError(f"{self}: bottom is {x}, the crop {height} × {width}: crop width greater than original.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, the crop {height} × {width}: crop width greater than original. Lower the crop."
+            )
         if self.passes and self.blobs[1].shape[2:] != (height, width):
             self.blobs[1].reshape(1, x[1], height, width)
         return [(*x[:2], height, width)]

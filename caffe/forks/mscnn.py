@@ -26,7 +26,10 @@ def _statistics(layer: NativeLayer, param: Any) -> tuple[np.ndarray, np.ndarray]
     if not means or not deviations:
         return np.zeros(4, np.float32), np.ones(4, np.float32)
     if len(means) != 4 or len(deviations) != 4 or min(deviations) <= 0:
-        raise NetError(f"{layer}: bbox_mean is {means}, bbox_std {deviations}; expected 4 of each, deviations above 0.")
+        raise NetError(
+            f"{layer}: bbox_mean is {means}, bbox_std {deviations}; expected 4 of each, deviations above 0."
+            " Correct them."
+        )
     return np.array(means, np.float32), np.array(deviations, np.float32)
 
 
@@ -69,6 +72,7 @@ class BoxOutput(TorchLayer):
         if len({shape[:2] for shape in bottoms}) > 1 or bottoms[0][1] < 6:
             raise ShapeError(
                 f"{self}: bottoms are {bottoms}; expected as many images, and at least 2 scores and 4 moves."
+                " Correct the shapes."
             )
         return [(1, 5, 1, 1), (1, 6, 1, 1)]
 

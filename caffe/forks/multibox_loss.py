@@ -61,7 +61,7 @@ class MultiBoxLoss(LossLayer):
         if param.HasField("do_neg_mining") and param.do_neg_mining != (self.mining != MultiBox.NONE):
             raise NetError(
                 f"{self}: do_neg_mining is {str(param.do_neg_mining).lower()}, mining_type "
-                f"{MultiBox.MiningType.Name(self.mining)}. do_neg_mining is deprecated: leave it out, or make "
+                f"{MultiBox.MiningType.Name(self.mining)}: do_neg_mining is deprecated. Leave it out, or make "
                 "both agree."
             )
         if self.mining != MultiBox.NONE and not param.share_location:
@@ -87,7 +87,10 @@ class MultiBoxLoss(LossLayer):
                 "priors must match number of location predictions and of confidence predictions."
             )
         if truth[-1:] != (8,):
-            raise ShapeError(f"{self}: true boxes are {truth}, expected (1, 1, G, 8): image, class, instance, box, …")
+            raise ShapeError(
+                f"{self}: true boxes are {truth}, expected (1, 1, G, 8): image, class, instance, box, …"
+                " Correct the shape."
+            )
         return [()]
 
     def compute(
@@ -126,7 +129,10 @@ class MultiBoxLoss(LossLayer):
         """What of a batch counts. locations: (N, P, sets, 4); scores: (N, P, classes)"""
         boxes, variances = priors.reshape(2, -1, 4)
         if (variances <= 0).any():
-            raise NetError(f"{self}: a variance of the priors is {variances.min():g}, expected numbers above 0.")
+            raise NetError(
+                f"{self}: a variance of the priors is {variances.min():g}, expected numbers above 0."
+                " Correct `variance` of PriorBox."
+            )
         rows = self._checked(truth.reshape(-1, 8), len(locations))
         return Choice(self.param, boxes, variances).choose(locations, scores, rows)
 

@@ -195,7 +195,10 @@ class Switch(TorchLayer):
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
         if any(len(shape) != len(bottoms[0]) for shape in bottoms) or math.prod(bottoms[0]) != math.prod(bottoms[-1]):
-            raise ShapeError(f"{self}: bottoms are {bottoms}: All inputs must have the same #axes, and the same count.")
+            raise ShapeError(
+                f"{self}: bottoms are {bottoms}: All inputs must have the same #axes, and the same count."
+                " Correct the shapes."
+            )
         return [bottoms[0]]
 
     def compute(self, *bottoms: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ def read_regions(layer: NativeLayer, regions: torch.Tensor, images: int) -> tupl
 def check_regions(layer: NativeLayer, x: Shape, regions: Shape) -> None:
     check_image(layer, x)
     if math.prod(regions[1:]) != 5:
-        raise ShapeError(f"{layer}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2.")
+        raise ShapeError(f"{layer}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2. Correct the shape.")
 
 
 def away_from_zero(values: np.ndarray) -> np.ndarray:
@@ -70,6 +70,7 @@ class PSROIPooling(TorchLayer):
             raise ShapeError(
                 f"{self}: bottom is {x}; input channel number does not match layer parameters: expected "
                 f"{self.outputs} · {self.group}² channels."
+                " Correct the channels or the settings."
             )
         return [(regions[0], self.outputs, self.group, self.group)]
 

@@ -69,7 +69,10 @@ class Interp(TorchLayer):
         inner = (x[2] - sum(self.cut), x[3] - sum(self.cut))
         height, width = self.size(inner, other)
         if min(*inner, height, width) < 1:
-            raise ShapeError(f"{self}: bottom is {x}, the top would be {height} × {width}; both should be positive.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, the top would be {height} × {width}; both should be positive."
+                " Correct the settings, or give a larger bottom."
+            )
         self.sizes = (height, width)
         return [(*x[:2], height, width)]
 
@@ -128,7 +131,9 @@ class Upsample(TorchLayer):
         if mask is None:
             return [(*x[:2], x[2] * self.scales[0], x[3] * self.scales[1])]
         if mask != x:
-            raise ShapeError(f"{self}: bottoms are {x} and {mask}; expected a mask of the first one's shape.")
+            raise ShapeError(
+                f"{self}: bottoms are {x} and {mask}; expected a mask of the first one's shape. Correct the shapes."
+            )
         height, width = self.wanted or tuple(
             size * scale - less for size, scale, less in zip(x[2:], self.scales, self.less, strict=True)
         )
@@ -213,7 +218,9 @@ class BN(TorchLayer):
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)
         if x[1] != self.channels:
-            raise ShapeError(f"{self}: bottom is {x}, the parameters have {self.channels} channels.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, the parameters have {self.channels} channels. Give it as many channels."
+            )
         return [x]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
@@ -262,13 +269,17 @@ class SegAccuracy(TorchLayer):
         if len(top) != len(self.labels_shown) + 1 or any(not 0 <= label < self.classes for label in self.labels_shown):
             raise NetError(
                 f"{self}: {len(top)} tops, output_label {self.labels_shown}; expected one top more than labels."
+                " Correct the tops."
             )
         self.counts = torch.zeros(self.classes, self.classes, dtype=torch.float64)
 
     def top_shapes(self, scores: Shape, labels: Shape) -> list[Shape]:
         check_image(self, scores)
         if labels != (scores[0], 1, *scores[2:]):
-            raise ShapeError(f"{self}: bottoms are {scores} and {labels}; the data should have the same size as label.")
+            raise ShapeError(
+                f"{self}: bottoms are {scores} and {labels}; the data should have the same size as label."
+                " Correct the shapes."
+            )
         return [(1, 1, 1, 3)] * (len(self.labels_shown) + 1)
 
     def compute(self, scores: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:

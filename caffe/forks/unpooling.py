@@ -93,7 +93,9 @@ class Unpooling(_Unpools):
     def top_shapes(self, x: Shape, mask: Shape | None = None) -> list[Shape]:
         check_image(self, x)
         if mask not in (None, x):
-            raise ShapeError(f"{self}: bottoms are {x} and {mask}; expected a mask of the first one's shape.")
+            raise ShapeError(
+                f"{self}: bottoms are {x} and {mask}; expected a mask of the first one's shape. Correct the shapes."
+            )
         height, width = (
             wanted or max((size - 1) * stride + kernel, size * stride + 1)
             for wanted, size, stride, kernel in zip(self.wanted, x[2:], self.stride, self.kernel, strict=True)

@@ -88,6 +88,7 @@ class Convolution3D(_Windows3D):
             raise NetError(
                 f"{self}: group is {param.group}, num_output {param.num_output}; expected group 1 and at least 1 "
                 "output."
+                " Correct them."
             )
         self.outputs, self.channels, self.bias = param.num_output, bottom[0].shape[1], param.bias_term
         self.add_param((self.outputs, self.channels, *self.kernel), param.weight_filler)
@@ -97,7 +98,9 @@ class Convolution3D(_Windows3D):
     def top_shapes(self, x: Shape) -> list[Shape]:
         self.check(x)
         if x[1] != self.channels:
-            raise ShapeError(f"{self}: bottom is {x}, the weights have {self.channels} channels.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, the weights have {self.channels} channels. Give it as many channels."
+            )
         rooms = [size + 2 * pad - kernel for size, pad, kernel in zip(x[2:], self.pad, self.kernel, strict=True)]
         positions = tuple(room // stride + 1 for room, stride in zip(rooms, self.stride, strict=True))
         check_some_fit(self, positions, x[2:])

@@ -124,6 +124,7 @@ class _Clips:
                 f"{owner}: new_length is {param.new_length}, new_height {param.new_height}, new_width "
                 f"{param.new_width}. new length need to be positive, and new_height and new_width to be set at the "
                 "same time."
+                " Correct them."
             )
         self.clips = [
             self._clip(line, f"{param.source}:{number}")

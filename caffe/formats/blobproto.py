@@ -98,7 +98,9 @@ def _raw_types(integers: dict[int, int], source: str) -> dict[int, np.dtype]:
     for number, (name, place) in _RAW.items():
         kind = integers.get(place, 0)
         if kind not in _RAW_TYPES:
-            raise FormatError(f"{source}: raw_{name} is of the type {kind}, expected 0 to {max(_RAW_TYPES)}.")
+            raise FormatError(
+                f"{source}: raw_{name} is of the type {kind}, expected 0 to {max(_RAW_TYPES)}. Save the file again."
+            )
         found[number] = np.dtype(_RAW_TYPES[kind])
     return found
 

@@ -93,7 +93,10 @@ def write(
     Raises FormatError for what protobuf cannot hold (2 GB) and when the disk is full.
     """
     if len(blobs) != len(net.layer) or any(layer.blobs for layer in net.layer):
-        raise UsageError(f"{path}: {len(blobs)} lists of blobs for {len(net.layer)} layers without blobs.")
+        raise UsageError(
+            f"{path}: {len(blobs)} lists of blobs for {len(net.layer)} layers without blobs."
+            " Give a list for each of these layers."
+        )
     head = caffe_pb2.NetParameter()
     head.CopyFrom(net)
     head.ClearField("layer")

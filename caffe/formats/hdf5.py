@@ -85,7 +85,10 @@ def _layers(root: Any, source: str) -> dict[str, list[np.ndarray | None]]:
             continue
         layer, _, index = name.rpartition("/")
         if not layer or not _is_number(index):
-            raise FormatError(f"{source}: expected datasets {root.name}/<layer>/<number>, found {node.name}.")
+            raise FormatError(
+                f"{source}: expected datasets {root.name}/<layer>/<number>, found {node.name}."
+                " Save the weights again with net.save_hdf5."
+            )
         blobs = layers.setdefault(layer, [])
         blobs.extend([None] * (int(index) + 1 - len(blobs)))
         blobs[int(index)] = read_array(node, source)

@@ -80,7 +80,9 @@ def find(group: h5py.Group, name: str) -> Hdf5Node | None:
         elif isinstance(link, h5py.SoftLink):
             links += 1
             if links > MOST_LINKS:
-                raise FormatError(f"{_place(group)}/{name} is a link that leads to links without end.")
+                raise FormatError(
+                    f"{_place(group)}/{name} is a link that leads to links without end. Write the file again."
+                )
             node = group.file if link.path.startswith("/") else node
             parts += link.path.split("/")[::-1]
         elif link is None:
@@ -100,7 +102,10 @@ def walk(root: h5py.Group) -> Iterator[tuple[str, Hdf5Node]]:
 
 def _walk(group: h5py.Group, prefix: str, met: set[int], depth: int) -> Iterator[tuple[str, Hdf5Node]]:
     if depth > MOST_DEEP:
-        raise FormatError(f"{_place(group)} is a group within {depth} others, expected at most {MOST_DEEP}.")
+        raise FormatError(
+            f"{_place(group)} is a group within {depth} others, expected at most {MOST_DEEP}."
+            " Write the file with fewer levels."
+        )
     for name in group:
         node = find(group, name)
         if isinstance(node, h5py.Group):
@@ -131,7 +136,7 @@ def read_array(dataset: Any, source: str, dtype: type[np.generic] = np.float32) 
     where = f"{source}: {dataset.name}"
     shape = check_shape(dataset.shape or (), where)
     if dataset.external or dataset.is_virtual:
-        raise FormatError(f"{where} points to another file; expected the values themselves.")
+        raise FormatError(f"{where} points to another file; expected the values themselves. Write them into this file.")
     stored = dataset.id.get_storage_size()
     if stored > os.path.getsize(dataset.file.filename):
         raise FormatError(f"{where} is said to take {stored:,} bytes, more than the file has. It is truncated.")
@@ -147,7 +152,7 @@ def _check_chunks(dataset: h5py.Dataset, where: str) -> None:
     settings = dataset.id.get_create_plist()
     filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
     if filters.count(h5py.h5z.FILTER_DEFLATE) > 1:
-        raise FormatError(f"{where} is compressed several times over, expected once.")
+        raise FormatError(f"{where} is compressed several times over, expected once. Write it with one filter.")
     if h5py.h5z.FILTER_DEFLATE not in filters:
         return
     assert dataset.chunks is not None

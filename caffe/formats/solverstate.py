@@ -99,16 +99,19 @@ def _learned_net(file: h5py.File, source: str) -> str:
     if dataset is None:
         return ""
     if not isinstance(dataset, h5py.Dataset) or dataset.shape or dataset.dtype.kind not in "SO":
-        raise FormatError(f"{source}: /learned_net is {dataset}, expected a string.")
+        raise FormatError(f"{source}: /learned_net is {dataset}, expected a string. Save the state again.")
     if dataset.external or dataset.is_virtual or dataset.dtype.itemsize > _LONGEST_NAME:
-        raise FormatError(f"{source}: /learned_net is not in the file, or too long; expected the path of weights.")
+        raise FormatError(
+            f"{source}: /learned_net is not in the file, or too long; expected the path of weights."
+            " Save the state again."
+        )
     return os.fsdecode(dataset[()].rstrip(b"\0"))
 
 
 def _integer(file: h5py.File, name: str, source: str) -> int:
     numbers = hdf5_file.read_array(hdf5_file.find(file, name), f"{source}: /{name}", np.int64)
     if numbers.size != 1:
-        raise FormatError(f"{source}: /{name} holds {numbers.size} numbers, expected one.")
+        raise FormatError(f"{source}: /{name} holds {numbers.size} numbers, expected one. Save the state again.")
     return int(numbers.item())
 
 

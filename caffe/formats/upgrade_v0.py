@@ -135,7 +135,9 @@ def _check_padding(padding: caffe_pb2.V1LayerParameter, layer: caffe_pb2.V1Layer
     elif len(padding.top) != 1:
         problem = "Padding Layer produces a single blob as output."
     if problem:
-        raise FormatError(f"{source}: {problem} (layers '{padding.layer.name}' and '{layer.layer.name}')")
+        raise FormatError(
+            f"{source}: {problem} (layers '{padding.layer.name}' and '{layer.layer.name}'). Correct the prototxt."
+        )
 
 
 def _upgrade_layer(layer: caffe_pb2.V1LayerParameter, new: caffe_pb2.V1LayerParameter, source: str) -> bool:

@@ -36,7 +36,10 @@ def filler(type: str = "constant", **settings: float) -> caffe_pb2.FillerParamet
 
 def _register(cls: Any, name: str | None, dialect: str | None) -> Any:
     if not (isinstance(cls, type) and issubclass(cls, NativeLayer)):
-        raise UsageError(f"register_layer: {cls!r} was given, expected a class that derives from caffe.TorchLayer.")
+        raise UsageError(
+            f"register_layer: {cls!r} was given, expected a class that derives from caffe.TorchLayer."
+            " Give such a class."
+        )
     name = name or cls.__name__
     if dialect is not None:
         BY_DIALECT[dialect, name] = cls

@@ -1,4 +1,4 @@
-"""What `debug_info: true` logs: mean absolute values, layer by layer (Net::ForwardDebugInfo and its siblings)."""
+"""The log of `debug_info: true`: mean absolute values, layer by layer (Net::ForwardDebugInfo and its siblings)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What a net says in the dialect of a fork: looked over before it is built, so that everything is told at once.
+"""Types and fields of forks in a net: checked before it is built, so that one error names all problems.
 
 A field of a fork is read by the layer type that it is for (READ), or changes nothing here (HARMLESS), or would change
 results and is refused. A value that is the field's default changes nothing, whatever the field.
@@ -57,7 +57,7 @@ HARMLESS = {
     "SolverParameter": ("global_grad_scale",),
     "TransformationParameter": ("use_gpu_transform", "random_seed"),
 }
-"""Which precision, which algorithm, how many threads: the same numbers up to rounding."""
+"""Fields for precision, algorithms and threads, which change results only by rounding."""
 _SHARED = ("transform_param", "loss_param")
 """Messages that more than one type reads."""
 _ADD_IT = (
@@ -67,7 +67,7 @@ _ADD_IT = (
 
 
 def check(net: caffe_pb2.NetParameter) -> None:
-    """Raise NetError for layer types that nobody has, and for fields that change results and are not read."""
+    """Raise NetError for unknown layer types, and for fields that change results and are not read."""
     harmless: dict[str, None] = {}
     problems = list(_fields(net, f"net '{net.name}'", harmless))
     unknown = []
@@ -140,7 +140,7 @@ def _fields(
 
 
 def _foreign_value(message: Message, field: FieldDescriptor, value: Any) -> str | None:
-    """The value of an enum, where only a fork has it and it is no engine."""
+    """The value of an enum if only a fork has it, except for engines."""
     if field.enum_type is None or field.name == "engine" or hasattr(value, "extend"):
         return None
     name: str = field.enum_type.values_by_number[value].name
@@ -152,7 +152,7 @@ def _is_default(field: FieldDescriptor, value: Any) -> bool:
 
 
 def _unknown_types(layers: list[caffe_pb2.LayerParameter]) -> str:
-    """All layers whose type nobody has: the fork that has it, or the closest name."""
+    """All layers of unknown types, with the fork that has the type, or the closest name."""
     lines = []
     for layer in layers:
         words = f"layer '{layer.name}': Unknown layer type: {layer.type}"

@@ -1,4 +1,6 @@
-"""A net as people draw it: a box for each layer, those in place folded into the one before, shapes on the arrows."""
+"""A compact drawing of a net: a box for each layer, in-place layers merged into the one before, shapes on the
+arrows.
+"""
 
 from caffe.draw import attributes, choose_color_by_layertype, quoted
 from caffe.layer_types.base import NativeLayer

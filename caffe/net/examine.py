@@ -1,4 +1,4 @@
-"""What can be said of a net without its data: for `caffe check`."""
+"""The checks of a net without its data, for `caffe check`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,13 +31,13 @@ MEANINGS = {
     "PriorBox": "SSD's; FaceBoxes', with more boxes, has no word of its own: choose dialect 'faceboxes'",
     "Crop": "BVLC's, from the corner where no offset is given; by coordinates: choose dialect 'crop'",
 }
-"""Types of one name in several forks: which is meant here, and by what."""
+"""Types that several forks have under one name: which is meant here, and how it is recognised."""
 SOURCES = ("Data", "ImageData", "HDF5Data", "WindowData", "MemoryData")
 
 
 @dataclass
 class NetFindings:
-    """What is found: lines to tell, and what keeps the net from running."""
+    """The results: lines to print, and the problems that keep the net from running."""
 
     lines: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ def read(path: str, allow_unknown: bool, found: NetFindings) -> caffe_pb2.NetPar
 
 
 def words(net: caffe_pb2.NetParameter, found: NetFindings) -> None:
-    """Forks, missing types, Python layers, refused fields, and words of several meanings."""
+    """Forks, missing types, Python layers, refused fields, and types and fields with several meanings."""
     by_fork: dict[str, dict[str, None]] = {}
     for layer in net.layer:
         if layer.type in TYPES:

@@ -1,4 +1,6 @@
-"""What a net adds to the errors of a layer at work: which images a batch is of, and whose blobs take the memory."""
+"""Details that a net adds to the errors of a running layer: the images of the batch, and the layer for which memory is
+short.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +12,7 @@ SHOWN = 8
 
 
 def explained(error: Exception, nodes: Sequence[Node], running: int) -> Exception:
-    """The error that tells more, or the error itself. running: the number of the layer that raised it."""
+    """The error with these details, or the error itself. running: the number of the layer that raised it."""
     layer = nodes[running].layer
     if isinstance(error, CaffeError):
         error.layer = error.layer or layer.name
@@ -23,7 +25,7 @@ def explained(error: Exception, nodes: Sequence[Node], running: int) -> Exceptio
 
 
 def _images(error: LabelError, nodes: Sequence[Node]) -> str:
-    """What the layer that the labels come from calls the images of those that are wrong."""
+    """The names of the images with wrong labels, from the layer that the labels come from."""
     for node in nodes:
         tops, items = node.layer.layer_param.top, getattr(node.layer, "items", ())
         if len(tops) < 2 or not items or len(items) <= max(error.items, default=len(items)):

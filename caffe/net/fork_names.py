@@ -1,4 +1,6 @@
-"""Layer types of Caffe's forks, and who has them: for telling what a net that cannot be built was made for."""
+"""Layer types of Caffe's forks, and which fork has each: they show for which fork a net that cannot be built was
+made.
+"""
 
 _BY_FORK = {
     "SSD": "AnnotatedData DetectionEvaluate DetectionOutput MultiBoxLoss Normalize Permute PriorBox VideoData",

@@ -91,7 +91,8 @@ class Graph:
             raise NetError(
                 f"layer '{layer_param.name}': {len(layer_param.propagate_down)} propagate_down values for "
                 f"{len(layer_param.bottom)} bottoms: propagate_down param must be specified "
-                "either 0 or bottom_size times",
+                "either 0 or bottom_size times."
+                " Correct propagate_down.",
                 layer=layer_param.name,
                 found=len(layer_param.propagate_down),
                 expected=(0, len(layer_param.bottom)),
@@ -167,7 +168,8 @@ class Graph:
         if len(layer.layer_param.loss_weight) not in (0, len(node.top)):
             raise NetError(
                 f"{layer}: {len(layer.layer_param.loss_weight)} loss weights for {len(node.top)} tops: loss_weight "
-                "must be unspecified or specified once per top blob.",
+                "must be unspecified or specified once per top blob."
+                " Correct loss_weight.",
                 layer=layer.name,
                 found=len(layer.layer_param.loss_weight),
                 expected=(0, len(node.top)),

@@ -1,7 +1,6 @@
-"""One thread at a time runs a net; and what a forked process can and cannot use of its parent's nets.
-
-A public call that runs or changes a net takes its lock without waiting, and is refused where another thread has it:
-the results would be those of other inputs, silently. Whoever takes the lock before writing inputs waits instead.
+"""One thread at a time runs a net; and the rules for nets in forked processes. A public call that runs or changes a net
+takes its lock without waiting, and is refused if another thread has it: it could silently get the results of other
+inputs. A thread that takes the lock before it writes inputs waits instead.
 
 A child of fork has no threads but the one that forked. OpenMP waits for the others for ever, so a child whose parent
 has computed computes with one thread.
@@ -29,7 +28,7 @@ _computed = False
 
 
 class Guard:
-    """Who may use a net."""
+    """Access to a net, for one thread at a time."""
 
     def __init__(self) -> None:
         global _computed

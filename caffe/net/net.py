@@ -71,7 +71,9 @@ class Net(NotCopied):
         given = dict(zip(names, args, strict=False))
         phase = given.get("phase", phase)
         if phase is None:
-            raise UsageError(f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST")
+            raise UsageError(
+                f"Net('{network_file}'): no phase given, expected caffe.TRAIN or caffe.TEST. Give one of them."
+            )
         registration.load_added()
         param = prototxt.read_net(network_file, allow_unknown=allow_unknown)
         if dialect:
@@ -215,7 +217,10 @@ class Net(NotCopied):
             raise UsageError(f"net '{self.name}' has no layer that could run. Give it some, or others for this phase.")
         last = count - 1 if last is None else last
         if not 0 <= first < count or not 0 <= last < count:
-            raise UsageError(f"net '{self.name}': layers {first} to {last} asked for, it has layers 0 to {count - 1}")
+            raise UsageError(
+                f"net '{self.name}': layers {first} to {last} asked for, it has layers 0 to {count - 1}."
+                " Name layers of this net."
+            )
         return range(first, last + 1)
 
     def _forward(self, start: int, end: int) -> float:
@@ -291,7 +296,10 @@ class Net(NotCopied):
         if not given:
             return
         if set(given) != set(expected):
-            raise UsageError(f"net '{self.name}': {complaint} Given: {sorted(given)}, expected: {sorted(expected)}.")
+            raise UsageError(
+                f"net '{self.name}': {complaint} Given: {sorted(given)}, expected: {sorted(expected)}."
+                " Correct the names."
+            )
         for name, values in given.items():
             target = getattr(self.blobs[name], side)
             values = np.asarray(values)
@@ -353,7 +361,8 @@ class Net(NotCopied):
         if layer.type != "MemoryData":
             raise NetError(
                 "set_input_arrays may only be called if the first layer is a MemoryDataLayer; "
-                f"the first layer of net '{self.name}' is {layer}"
+                f"the first layer of net '{self.name}' is {layer}."
+                " Write net.blobs[name].data instead."
             )
         layer.reset(data, labels)  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""What a net puts out, for the log: its output blobs' values, as Caffe lists them, one line a value."""
+"""A net's outputs for the log: the values of its output blobs, as Caffe lists them, one line for each value."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -28,7 +28,9 @@ def filter_net(net: caffe_pb2.NetParameter, state: caffe_pb2.NetState) -> caffe_
 
 def _is_included(layer: caffe_pb2.LayerParameter, state: caffe_pb2.NetState) -> bool:
     if layer.include and layer.exclude:
-        raise NetError(f"layer '{layer.name}': Specify either include rules or exclude rules; not both.")
+        raise NetError(
+            f"layer '{layer.name}': Specify either include rules or exclude rules; not both. Remove one kind."
+        )
     if layer.include:
         return any(_meets(state, rule, layer.name) for rule in layer.include)
     return not any(_meets(state, rule, layer.name) for rule in layer.exclude)

@@ -25,7 +25,7 @@ ways.install()
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a net is run for, and what is kept of a pass."""
+    """The purpose of a net's passes, and what is kept of a pass."""
 
     trains: bool
     keep_diffs: bool = True

@@ -61,7 +61,9 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
         self.net, self._source, self._pool, self._row = net, source, Pool(), 0
         shape, begin = _check(net, source), into or _only_input(net)
         if rows is not None and rows < 1:
-            raise UsageError(f"net '{net.name}': stream in bands of {rows} rows, expected at least 1.")
+            raise UsageError(
+                f"net '{net.name}': stream in bands of {rows} rows, expected at least 1. Give such a number."
+            )
         name = blob or _only_output(net)
         bands = Bands(net.name, net.graph, {begin: shape}, [name], {begin: self._read})
         self._read_at_once = max(1, READ_AT_ONCE // (4 * shape[1] * shape[3]))
@@ -106,6 +108,7 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
             raise ShapeError(
                 f"net '{self.net.name}': rows {first} to {last - 1} of the source are {shape_text(rows.shape)}, "
                 f"expected {shape_text(expected)}: source[:, first:last] should give rows of all channels."
+                " Correct the source."
             )
         return torch.from_numpy(rows)[None].to(device.current())
 
@@ -134,5 +137,8 @@ def _check(net: Streamed, source: Source) -> tuple[int, ...]:
         raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")
     shape = tuple(int(size) for size in source.shape)
     if len(shape) != 3 or min(shape) < 1:
-        raise ShapeError(f"net '{net.name}': the source is {shape_text(shape)}, expected an image, C × H × W.")
+        raise ShapeError(
+            f"net '{net.name}': the source is {shape_text(shape)}, expected an image, C × H × W."
+            " Give an array of three axes."
+        )
     return (1, *shape)

@@ -1,4 +1,4 @@
-"""What the layers of a net are: shapes, parameters, multiplications, and what positions of maps see of the input."""
+"""A summary of a net's layers: shapes, parameters, multiplications, and receptive fields of positions in the input."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""How much work a layer is, from its shapes alone: floating-point operations, and bytes between memory and processor.
+"""The work of a layer, computed from its shapes: floating-point operations, and bytes between memory and processor.
 
 A multiplication and the addition that follows are two operations. Layers that multiply by weights use each of them once
 at every position; of other layers, the operations of the formula are counted, a function such as exp as one. Every blob

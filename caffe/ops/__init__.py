@@ -1,4 +1,4 @@
-"""What layers and tools compute with, as functions of tensors.
+"""The operations that layers and tools compute with, as functions of tensors.
 
 functions.py   torch's own way: conv2d, conv_transpose2d, max_pool2d, linear, channel_mean, relu_gradient
 operation.py   such a function, and faster ways to the same, which the plan adds

@@ -1,4 +1,4 @@
-"""Checks of values, which must wait while nobody can look at them: while a pass is recorded for a GPU."""
+"""Checks of values, which are deferred while a pass is recorded for a GPU, because values cannot be read then."""
 
 import threading
 from collections.abc import Callable, Iterator

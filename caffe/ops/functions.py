@@ -1,4 +1,4 @@
-"""What layers compute with, each function as torch computes it. Weights and biases are taken in the type of x."""
+"""The operations of layers, each computed by torch's own function. Weights and biases are taken in the type of x."""
 
 import math
 

@@ -1,4 +1,5 @@
-"""The plan: how a net computes what its layers say, faster. `CAFFE_PLAN=plain` in the environment turns all of it off.
+"""The plan: faster ways to compute what the layers of a net define. `CAFFE_PLAN=plain` in the environment turns all of
+it off.
 
 ways.py            a table of ways to compute, for each operation of caffe/ops; of convolutions:
     winograd.py        a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers

@@ -1,8 +1,7 @@
-"""What this machine and this torch can do: which of the plan's fast ways work here.
-
-Some ways call functions of torch that are not public, or that need instructions which not every CPU has; that such a
-function exists says little. So each way is tried once in a process, when it is first wanted, on a few numbers against
-torch's own function. One that fails or gives other numbers stays off, and a line of the log names it.
+"""The plan's fast ways that work with this machine and this torch. Some ways call private functions of torch, or need
+instructions that not every CPU has; that such a function exists does not show that it works. So each way is tried once
+in a process, before its first use, on a few numbers against torch's own function. One that fails or gives other numbers
+is switched off, and a line of the log names it.
 
     CAPABILITY = Capability("max pooling a few rows at a time", _trial)
     if CAPABILITY.works: …
@@ -19,10 +18,10 @@ FLOAT32 = 1e-5
 BFLOAT16 = 2**-7
 """Likewise, where the operands and the sum are rounded to bfloat16."""
 FAILURES = (RuntimeError, AttributeError, TypeError, ValueError, IndexError)
-"""What a function raises that is missing, is called otherwise, or needs another CPU."""
+"""Errors of a function that is missing, has other arguments, or needs another CPU."""
 
 Compared = Iterable[tuple[torch.Tensor, torch.Tensor]]
-"""What a way gives, and what torch's own function gives."""
+"""The results of a way, and those of torch's own function."""
 
 CAPABILITIES: list["Capability"] = []
 """All of them."""

@@ -1,4 +1,4 @@
-"""What the plan asks of a layer's place in its net."""
+"""What the plan needs to know about a layer's place in its net."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Which layers in place write over their bottoms, instead of into new memory."""
+"""In-place layers that overwrite their bottoms, instead of writing into new memory."""
 
 from collections.abc import Sequence
 

@@ -54,7 +54,7 @@ class Pool:
         self._served.clear()
 
     def empty(self, shape: Sequence[int], count: int) -> torch.Tensor | None:
-        """A float32 tensor with any values, of so many; None if the system has no memory for it."""
+        """An uninitialized float32 tensor of this many values; None if the system has no memory for it."""
         size = -(-4 * count // LARGE_PAGE) * LARGE_PAGE
         fitting = [pages for pages in self._free if size <= len(pages) <= SLACK * size]
         if fitting:

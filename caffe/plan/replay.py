@@ -1,7 +1,7 @@
-"""A whole pass launched at once: CUDA graphs for shapes that recur. `CAFFE_GRAPHS=1` in the environment turns it on.
+"""A whole pass as one CUDA graph, for shapes that recur. `CAFFE_GRAPHS=1` in the environment turns it on.
 
-A GPU is often done with a layer before Python has launched the next. So after a few passes over the same shapes, a pass
-is recorded as a CUDA graph, and from then on its kernels are launched together, on the memory that they were recorded
+A GPU often finishes a layer before Python has launched the next. So after a few passes over the same shapes, a pass is
+recorded as a CUDA graph, and from then on its kernels are launched together, on the memory that they were recorded
 with. Layers that fetch data are not part of it: they run before.
 
 While a pass is recorded, Python cannot look at values. Nets with a layer that may have to, because it is not

@@ -1,8 +1,8 @@
-"""How many threads a pass of a net takes: by its work, by the processors that are there, and as the user says.
+"""The number of threads for a pass of a net, by its work, the available processors, and the user's settings.
 
-On an idle machine a second thread pays from some milliseconds of work. On a busy one, threads that wait for each other
-awake may take many times as long as one thread: a process whose threads wait awake for long, as OpenMP's do unless it
-is told otherwise (caffe/process.py), shares only work that is worth that risk.
+On an idle machine a second thread pays from some milliseconds of work. On a busy one, threads that spin while they wait
+for each other may take many times as long as one thread. OpenMP's threads spin for long by default (caffe/process.py);
+then only nets with much more work get several threads.
 """
 
 import os
@@ -18,27 +18,30 @@ from caffe import cpus, switches
 from caffe.errors import UsageError
 
 OPERATIONS, BYTES = 10**8, 10**7
-"""Of a forward pass: what is worth a thread, where threads that wait go to sleep soon (benchmarks/busy.py)."""
+"""Operations and bytes of a forward pass that are worth one more thread, if waiting threads sleep soon
+(benchmarks/busy.py).
+"""
 AWAKE = 10
-"""Times as much, where they wait awake."""
+"""Times as much work for each thread, if waiting threads spin for long."""
 BRIEF = 10_000  # spins of OpenMP's loop; some 0.1 ms
 SPOKEN = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""Environment variables by which the user says how many threads there are, whatever the quota."""
+"""Environment variables with which the user sets the number of threads, whatever the quota."""
 
 _wanted: int | None = None
 _lock = threading.Lock()
 _limiting = 0
-"""How many passes are under way with another number of threads than torch's."""
+"""The number of passes that are running with another number of threads than torch's."""
 _outside = 1
-"""Torch's number where none is."""
+"""Torch's number of threads while there is no such pass."""
 _here = threading.local()
 
 
 def set_threads(count: int | None) -> None:
-    """Compute nets on the CPU with exactly so many threads; None (the default): with as many as fit net and machine.
+    """Compute nets on the CPU with exactly this number of threads; None (the default): a number that fits net and
+    machine.
 
     By default that is one for a small net, and at most torch.get_num_threads() for a large one, but no more than the
-    affinity and the CPU quota of the process allow, unless OMP_NUM_THREADS is set: that is taken at its word. Not in
+    affinity and the CPU quota of the process allow, unless OMP_NUM_THREADS is set, which overrides these limits. Not in
     BVLC Caffe. Raises UsageError for a count below 1.
     """
     global _wanted
@@ -48,7 +51,7 @@ def set_threads(count: int | None) -> None:
 
 
 def fitting(operations: int, size: int, most: int) -> int:
-    """How many threads (at most so many) a net is worth, whose forward pass computes and moves so much."""
+    """The number of threads, at most `most`, for a net whose forward pass has this many operations and bytes."""
     if switches.PLAIN:
         return most
     worth = 1 if _sleep_soon() else AWAKE
@@ -56,7 +59,7 @@ def fitting(operations: int, size: int, most: int) -> int:
 
 
 def allowed(torchs: int) -> int:
-    """How many threads there may be, where torch has so many."""
+    """The largest number of threads allowed, if torch uses this many."""
     if any(os.environ.get(name) for name in SPOKEN):
         return torchs
     return min(torchs, cpus.available(_quota()))
@@ -64,7 +67,7 @@ def allowed(torchs: int) -> int:
 
 @cache
 def _sleep_soon() -> bool:
-    """Whether OpenMP was told, by the time that a net first ran, to let threads that wait sleep soon."""
+    """Whether OpenMP was set, before a net first ran, to let waiting threads sleep soon."""
     spins = os.environ.get("GOMP_SPINCOUNT", "")
     passive = os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
     return int(spins) <= BRIEF if spins.isascii() and spins.isdecimal() else passive
@@ -77,7 +80,7 @@ def _quota() -> float | None:
 
 @contextmanager
 def chosen(operations: int, size: int) -> Iterator[None]:
-    """While this lasts, the calling thread computes with the threads that such a net is worth."""
+    """In this context, the calling thread computes with the number of threads for such a net."""
     global _limiting, _outside
     now = torch.get_num_threads()
     with _lock:
@@ -104,7 +107,7 @@ def chosen(operations: int, size: int) -> Iterator[None]:
 
 
 def all_of_them() -> AbstractContextManager[None]:
-    """While this lasts, the calling thread computes with as many threads as the largest net is worth."""
+    """In this context, the calling thread computes with as many threads as the largest net would get."""
     return chosen(sys.maxsize, sys.maxsize)
 
 

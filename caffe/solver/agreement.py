@@ -1,6 +1,6 @@
-"""Whether solvers that are to train together have the same settings, net and data: what each has, and how they differ.
+"""Checks that solvers that train together have the same settings, net and data.
 
-Files and folders that settings name are compared by what they hold, so that they may lie at other paths on other
+Files and folders that settings name are compared by their contents, so that they may lie at other paths on other
 machines: a list, an HDF5 file or a database by its size, its first and its last megabyte; a folder by the names and
 sizes of what is in it.
 """

@@ -1,4 +1,4 @@
-"""Training that cannot work is stopped, or warned of, before it costs days.
+"""Trainings that cannot work are stopped, or cause a warning, before they cost days.
 
 The commonest failure of FCN training is a net whose weights were never loaded: its layers are zero, every gradient is
 zero, and the loss stays at ln(number of classes). A zero layer as such is no mistake (score layers start from zero), so

@@ -1,6 +1,5 @@
-"""Whether a training still computes with numbers: NaN and infinity spread to every weight, and never go away.
-
-A softmax can hide weights that are NaN behind a loss of 87.33, so the weights are looked at, too: before each snapshot.
+"""Checks for NaN and infinity in a training, which spread to every weight and never go away. A softmax can hide weights
+that are NaN behind a loss of 87.33, so the weights are checked, too, before each snapshot.
 """
 
 import math
@@ -20,7 +19,7 @@ def is_finite(values: torch.Tensor) -> bool:
 
 
 def loss_message(loss: float, iteration: int, net: Net, last_snapshot: str | None) -> str:
-    """What is known of a loss that is not finite, from the blobs as the pass left them."""
+    """A description of a loss that is not finite, from the blobs after the pass."""
     blobs = [name for name, blob in net.blobs.items() if not is_finite(blob.tensor)]
     weights = _weights(net)
     inputs = {name for node in net.nodes if not node.bottom_ids for name in net.top_names[node.layer.name]}

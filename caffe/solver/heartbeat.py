@@ -1,7 +1,6 @@
-"""How solvers that train together notice that one of them is gone without a word: a cut link, a machine that stopped.
-
-A thread of each solver counts up a number of its own at their meeting point, and looks whether those of the others
-move. What counts is how often somebody was looked for in vain, not a clock: who slept itself does not blame the others.
+"""How solvers that train together notice that one of them is lost: a cut link, a machine that stopped. A thread of each
+solver increments a number at their meeting point, and checks that those of the others change. It counts checks without
+a change, not time, so that a process that was suspended does not report the others as lost.
 """
 
 import os
@@ -32,7 +31,7 @@ def lost_after() -> float:
 
 
 class Heartbeat:
-    """This solver's sign of life, and the others'. Ends with `stop`.
+    """This solver's heartbeat, and the others'. Ends with `stop`.
 
     store: where they meet, a torch.distributed.Store that no other thread uses.
     """
@@ -51,7 +50,7 @@ class Heartbeat:
         self._thread.start()
 
     def lost(self) -> str | None:
-        """Who is lost, in words; None as long as all are heard of. To be asked once a PERIOD by whoever waits."""
+        """A message that names the lost solvers; None while there are none. Call it once a PERIOD while waiting."""
         if self._failure is None:
             self._stalled = self._stalled + 1 if self._looks == self._looks_seen else 0
             self._looks_seen = self._looks

@@ -1,4 +1,4 @@
-"""What Caffe does not keep in a snapshot, so that a resumed run goes on as if it had never stopped.
+"""State that Caffe's snapshots do not have, with which a resumed run continues as if it had never stopped.
 
 `<prefix>_iter_<n>.layerstate.json` beside the solverstate holds the state of the engine's random generator, which
 Dropout draws from, and the position of every layer that offers `state()` (JSON values) and `set_state(values)`. Of
@@ -50,7 +50,7 @@ def write(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net], o
 
 
 def restore(state_path: str, iteration: int, net: Net, test_nets: Sequence[Net]) -> dict[str, Any] | None:
-    """Bring generator and layers to where they were; without the file they go on. Raises FormatError if damaged.
+    """Restore the generator and the layers; without the file they continue. Raises FormatError if damaged.
 
     Returns what the file holds, for `apply` in the other solvers; None without the file.
     """

@@ -1,4 +1,6 @@
-"""Which nets a solver trains and tests: Solver::InitTrainNet and InitTestNets (src/caffe/solver.cpp), as messages."""
+"""The nets that a solver trains and tests: Solver::InitTrainNet and InitTestNets (src/caffe/solver.cpp), as
+messages.
+"""
 
 import os
 from pathlib import Path
@@ -33,7 +35,9 @@ def train_net(param: caffe_pb2.SolverParameter) -> caffe_pb2.NetParameter:
     registration.load_added()
     given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
     if not given:
-        raise NetError(f"solver: SolverParameter must specify a train net using one of these fields: {_NAMES}")
+        raise NetError(
+            f"solver: SolverParameter must specify a train net using one of these fields: {_NAMES}. Set one."
+        )
     if len(given) > 1:
         raise NetError(
             "solver: SolverParameter must not contain more than one of these fields specifying a train_net: "
@@ -63,11 +67,13 @@ def test_nets(param: caffe_pb2.SolverParameter) -> list[tuple[str, caffe_pb2.Net
     if wanted < named or (not generic and wanted != named):
         raise NetError(
             f"solver: {wanted} test_iter for {named} test nets: test_iter must be specified for each test network."
+            " Correct test_iter."
         )
     if len(param.test_state) not in (0, wanted):
         raise NetError(
             f"solver: {len(param.test_state)} test_state for {wanted} test nets: test_state must be unspecified or "
             "specified once per test net."
+            " Correct test_state."
         )
     if wanted and param.test_interval <= 0:
         raise NetError(f"solver: test_interval is {param.test_interval} with {wanted} test nets. Set it above 0.")

@@ -1,4 +1,4 @@
-"""Which of a machine's networks leads to the other solvers."""
+"""The network interface of a machine that leads to the other solvers."""
 
 import os
 import socket

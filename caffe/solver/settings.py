@@ -1,7 +1,7 @@
 """Settings of a solver that cannot work: refused before a net is built, with the field's name.
 
-BVLC Caffe checks few of them, and those often after hours; others end it, or spoil the weights in silence. Whatever
-trains there as its words say is left alone.
+BVLC Caffe checks few of them, often after hours; others end it, or silently ruin the weights. Settings that train there
+as documented are accepted.
 """
 
 import math
@@ -24,13 +24,13 @@ class _Bound(NamedTuple):
     types: tuple[str, ...]
     holds: Callable[[float], bool]
     otherwise: str
-    """What is wrong with other values, and what to do."""
+    """The problem with other values, and what to do."""
 
 
 _ALL = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 _DIVIDES = "it keeps a division by zero away: set it above 0 (the default is 1e-8)."
 _BOUNDS = (
-    _Bound("average_loss", _ALL, lambda n: n >= 1, "average_loss should be at least 1."),
+    _Bound("average_loss", _ALL, lambda n: n >= 1, "average_loss should be at least 1. Correct it."),
     _Bound("iter_size", _ALL, lambda n: n >= 1, "so many batches make one update: set it to 1 or more."),
     _Bound(
         "clip_gradients",
@@ -48,7 +48,7 @@ _BOUNDS = (
     _Bound("momentum", ("AdaDelta",), lambda m: 0 <= m <= 1, "set it between 0 and 1 (0.95 is usual)."),
     _Bound("momentum2", ("Adam",), lambda m: 0 <= m < 1, "set it to 0 or more and below 1 (0.999 is usual)."),
     _Bound("delta", ("AdaGrad", "RMSProp", "AdaDelta", "Adam"), lambda delta: delta > 0, _DIVIDES),
-    _Bound("rms_decay", ("RMSProp",), lambda r: 0 <= r < 1, "rms_decay should lie between 0 and 1."),
+    _Bound("rms_decay", ("RMSProp",), lambda r: 0 <= r < 1, "rms_decay should lie between 0 and 1. Correct it."),
 )
 
 
@@ -74,7 +74,7 @@ def check(param: caffe_pb2.SolverParameter, type_: str) -> None:
 
 
 def warnings(param: caffe_pb2.SolverParameter) -> Iterator[str]:
-    """What is computed as told, and is hardly meant."""
+    """Warnings of settings that work but are hardly intended."""
     if param.lr_policy in ("step", "exp", "multistep") and param.gamma == 0:
         yield f"solver: gamma is 0: from the first step of lr_policy '{param.lr_policy}' on, the learning rate is 0."
     if param.lr_policy == "multistep" and list(param.stepvalue) != sorted(param.stepvalue):

@@ -28,7 +28,7 @@ SolverHook = Callable[[], object]
 
 
 class Action(Enum):
-    """What somebody outside, such as a signal handler, asks of a running solver; the more urgent the later."""
+    """A request to a running solver, for example by a signal handler; later ones are more urgent."""
 
     NONE = "none"
     SNAPSHOT = "snapshot"
@@ -61,7 +61,7 @@ class Solver(NotCopied):
     current_step: int
     history: list[Blob]
     allow_zero_init: bool
-    """Train as told, even a net whose zero weights keep it from learning (see caffe/solver/can_learn.py)."""
+    """Train even a net whose zero weights keep it from learning (see caffe/solver/can_learn.py)."""
     allow_nan: bool | None
     """Whether to go on with a loss or weights that are NaN or infinite, as BVLC Caffe does. None: `solve` stops, and
     `step` warns."""
@@ -153,7 +153,9 @@ class Solver(NotCopied):
             self._others = on_start
             self._hooks.append((on_start.on_start, on_start.on_gradients_ready))
         elif on_gradients_ready is None:
-            raise UsageError("solver: add_callback got one function, expected two: on_start and on_gradients_ready.")
+            raise UsageError(
+                "solver: add_callback got one function, expected two: on_start and on_gradients_ready. Give both."
+            )
         else:
             self._hooks.append((on_start, on_gradients_ready))
 
@@ -250,7 +252,7 @@ class Solver(NotCopied):
         return ranks.solver_rank() == 0
 
     def _agreed(self, action: Action) -> Action:
-        """The most urgent action that any of the solvers asks for which train together."""
+        """The most urgent action that any of the solvers that train together asks for."""
         return action if self._others is None else _URGENCY[self._others.largest(_URGENCY.index(action))]
 
     def _display(self, seconds: float) -> None:
@@ -418,7 +420,7 @@ class Solver(NotCopied):
         self._resting.clear()
 
     def state(self) -> dict[str, Any]:
-        """Where this solver is, as JSON values, but for weights and history."""
+        """The state of this solver as JSON values, without weights and history."""
         return {
             "iter": self.iter,
             "current_step": self.current_step,
@@ -427,7 +429,7 @@ class Solver(NotCopied):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Be where another solver is, as its `state` says; weights and history are the caller's to set."""
+        """Take over another solver's `state`; the caller sets weights and history."""
         self.iter, self.current_step = state["iter"], state["current_step"]
         self.last_snapshot = state["last_snapshot"]
         self._resting.clear()
@@ -488,5 +490,7 @@ def get_solver(solver_file: str) -> Solver:
 def solver_from_message(param: caffe_pb2.SolverParameter) -> Solver:
     """The solver that a SolverParameter's `type` names."""
     if param.type not in SOLVERS:
-        raise UsageError(f"solver: Unknown solver type: {param.type} (known types: {', '.join(SOLVERS)})")
+        raise UsageError(
+            f"solver: Unknown solver type: {param.type} (known types: {', '.join(SOLVERS)}). Choose one of these."
+        )
     return SOLVERS[param.type].from_message(param)

@@ -1,4 +1,4 @@
-"""Several solvers that train one net together, each in a process and on a device of its own (src/caffe/parallel.cpp).
+"""Several solvers that train one net together, each in its own process and on its own device (src/caffe/parallel.cpp).
 
 Every solver computes the gradients of its own batches; before each update they are averaged, so that the weights, equal
 at the start, stay equal. The batch size of the prototxt is that of one solver. Layers that share a source read turn
@@ -30,11 +30,13 @@ BUCKET = 1 << 22
 MEETING = timedelta(minutes=5)
 """How long solvers wait for all to have come."""
 PATIENCE = timedelta(days=365)
-"""How long one waits for the others, if they give signs of life: the root may test and save for hours."""
+"""How long a solver waits for the others while their heartbeats arrive: the root may test and save for hours."""
 
 
 class LostError(CaffeError):
-    """Another solver gives no sign of life. What is under way with it never ends, and torch waits for that at exit."""
+    """The heartbeat of another solver has stopped. Communication with it never ends, and torch waits for that at
+    exit.
+    """
 
 
 def has_nccl() -> bool:
@@ -43,7 +45,7 @@ def has_nccl() -> bool:
 
 
 class NCCL:
-    """What binds this process's solver to the others. It is a callback: `solver.add_callback(nccl)`.
+    """Connects this process's solver with the others. It is a callback: `solver.add_callback(nccl)`.
 
     uid: where the solvers meet: what new_uid() gave in one process, the same for all, or "env://" under torchrun.
     """
@@ -118,7 +120,7 @@ class NCCL:
                 )
 
     def resume(self, solver: Any, *, resumed: bool) -> None:
-        """Bring every solver to where those are that have resumed, if any have: this one, say.
+        """Give every solver the state of those that have resumed, if any have.
 
         Files of a snapshot need to lie on one machine only: weights, history and positions are sent to the others.
         """
@@ -138,7 +140,7 @@ class NCCL:
         return self._gathered(layer_state.generator_state())
 
     def close(self) -> None:
-        """Part from the others."""
+        """Disconnect from the others."""
         self._heartbeat.stop()
         torch.distributed.destroy_process_group()
 
@@ -156,7 +158,7 @@ class NCCL:
         self._wait(torch.distributed.broadcast(tensor, source, async_op=True))
 
     def _wait(self, work: torch.distributed.Work) -> None:
-        """Wait as long as all others give signs of life. Raises CaffeError if one is lost."""
+        """Wait while the heartbeats of all others arrive. Raises CaffeError if one is lost."""
         if device.mode_is_gpu():
             work.wait()
             return

@@ -1,4 +1,4 @@
-"""What the segmentation data layers share.
+"""Code that the segmentation data layers share.
 
 params.py   `param_str` to a checked dictionary
 text.py     text that users write, in UTF-8

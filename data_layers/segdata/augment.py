@@ -1,4 +1,4 @@
-"""Images of a training, and what goes with them, at other sizes and in other colours; batches of several sizes."""
+"""Augmentation: training images and their labels at other sizes and in other colours; batches of several sizes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from PIL import Image
 
 RESAMPLING: Any = getattr(Image, "Resampling", Image)
 SMALLEST, LARGEST = 0.1, 10.0
-"""By which factors images may be scaled."""
+"""The smallest and the largest factor by which images may be scaled."""
 BRIGHTER = 128
-"""So much of 0–255 brighter or darker is an image at most."""
+"""The largest change of brightness, of values in 0–255."""
 DRAWN = 4
 """Numbers from 0 to 1 that decide: the size, brightness, contrast, saturation."""
 

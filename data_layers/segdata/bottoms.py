@@ -1,4 +1,4 @@
-"""What loss layers ask of their bottoms."""
+"""Checks of loss layers' bottoms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def check_one_shape(layer: str, bottom: Sequence[Any], predicted: str, truth: str) -> None:
-    """Raises ValueError unless the first two bottoms have one shape; `predicted` and `truth` are what they are."""
+    """Raises ValueError unless the first two bottoms have one shape; `predicted` and `truth` name them in the error."""
     shapes = [bottom[index].data.shape for index in (0, 1)]  # BVLC Caffe's pycaffe cannot iterate over them
     if shapes[0] != shapes[1]:
         raise ValueError(

@@ -1,4 +1,5 @@
-"""Linear constraints on how much of an image each class has, and the distribution nearest to a net's that fulfils them.
+"""Linear constraints on the share of each class in an image, and the distribution nearest to a net's that satisfies
+them.
 
 argmin_P KL(P‖Q) subject to A p̄ ≥ b, p̄ the mean of P over the pixels. P is Q reweighted: p_i ∝ q_i exp(Aᵀμ), for the
 multipliers μ ≥ 0 that minimize Σ_i log Σ_l q_i(l) exp((Aᵀμ)_l) / N − bᵀμ; a constraint with slack has a largest μ.
@@ -21,7 +22,7 @@ LARGE = 0.1
 
 @dataclass(frozen=True)
 class ConstraintSettings:
-    """What CCNN demands of tags (see CCNNLossLayer). The defaults are the paper's."""
+    """The constraints that CCNN derives from tags (see CCNNLossLayer). The defaults are the paper's."""
 
     least: float = 0.05
     slack: float = 2.0

@@ -1,4 +1,4 @@
-"""Squares cut out of images and of what goes with them."""
+"""Squares cut out of images and their labels."""
 
 from __future__ import annotations
 

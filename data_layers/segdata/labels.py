@@ -1,7 +1,7 @@
-"""Which label values are legal, and which class each becomes.
+"""The legal values of labels, and the class of each.
 
 Data sets write their labels in different ways: classes from 0 or from 1, void as 255, 0 or -1, or every class as a
-colour. What a layer delivers is one way: classes 0, 1, 2, … and void.
+colour. A layer always delivers classes 0, 1, 2, … and void.
 """
 
 from __future__ import annotations

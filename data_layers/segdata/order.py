@@ -1,7 +1,7 @@
-"""In which order the images of a split come.
+"""The order of a split's images.
 
 An order is an endless sequence of indices that depends on its name, a seed and the number of images alone. So a
-position in it is one number, and whoever stores (seed, position) can go on from there.
+position in it is one number, and (seed, position) is all that a resumed training needs.
 
 sequential   0, 1, 2, … and again from 0: for scoring
 py3          drawn with replacement, as the published layers draw under Python 3: randint of random.Random(seed)

@@ -1,6 +1,5 @@
-"""Pictures that tools of this project have written: PNGs and TIFFs that say so, and that are no photos.
-
-Whoever looks for photos in a folder passes them over, so that results may lie beside what they were made of.
+"""Recognises pictures that tools of this project wrote: PNGs and TIFFs with a mark in their metadata. A search for
+photos in a folder ignores them, so that results may lie beside the photos.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ import struct
 from typing import BinaryIO
 
 KEY, SOFTWARE = "Software", "fcn-caffe"
-"""What stands in the pictures, so that they are known again."""
+"""The mark in the pictures' metadata."""
 ENDING = ".png"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARK = f"{KEY}\0{SOFTWARE}".encode("latin-1")

@@ -1,4 +1,4 @@
-"""What errors show of long lists."""
+"""Long lists in error messages."""
 
 from __future__ import annotations
 

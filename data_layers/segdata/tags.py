@@ -1,4 +1,4 @@
-"""Tags: what is known of a label where only the classes of an image are, and not where they are."""
+"""Tags of a label: the classes that are in the image, without their positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as other programs write it, nothing of which is believed before it is looked at."""
+"""JSON files of other programs, of which every value is checked before it is used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(path: str) -> Any:
 
 
 def member(values: Any, key: str, kind: type, where: str) -> Any:
-    """What an object has under a key. Raises ValueError where it is not of the kind."""
+    """The value of an object under a key. Raises ValueError if it is not of this kind."""
     found = values.get(key) if isinstance(values, dict) else None
     if not isinstance(found, kind) or isinstance(found, bool):
         what = "nothing" if found is None else f"a {type(found).__name__}"

@@ -1,4 +1,4 @@
-"""Which form of annotations a file or a folder has."""
+"""Finds the format of the annotations in a file or a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fcn_caffe.datasets.unpack import unpack
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 LOOKED_AT = 8
-"""So many JSON files of a folder are looked at to see whose they are."""
+"""The number of JSON files of a folder that are read to recognise their format."""
 FORMS = "labelme's JSON, COCO's JSON, and the exports of masks of CVAT, Supervisely and Label Studio"
 
 

@@ -1,4 +1,4 @@
-"""What is found in annotations of any form: for each image, regions with the name of a class."""
+"""Annotations of any format: for each image, regions with the name of a class."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Annotations:
         self.objects[name] += objects
 
     def report(self, path: str) -> str:
-        """What was found, in words."""
+        """The counts, as text."""
         one, several = self.drawn
         total = sum(self.objects.values())
         lines = [f"{path}: {self.form} of {len(self.items)} images, {total} {one if total == 1 else several}"]

@@ -1,4 +1,4 @@
-"""The classes of label images of which nobody says the classes: their values, their palette, or their colours."""
+"""The classes of label images without a list of classes: their values, their palette, or their colours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Class(NamedTuple):
 
 
 class _Seen:
-    """What all labels together show: pixels by value, of those with one value a pixel, and by colour."""
+    """The pixels of all labels, counted by value, for labels with one value per pixel, and by colour."""
 
     def __init__(self) -> None:
         self.values = np.zeros(VOID + 1, np.int64)
@@ -89,7 +89,7 @@ def text(found: Iterable[Class]) -> str:
 
 
 def report(found: Iterable[Class]) -> str:
-    """The classes in words, each with its share."""
+    """The classes with their shares, as text."""
     lines = ["classes found in the labels (name them in a file, and give --classes FILE):"]
     for number, (name, colour, share) in enumerate(found):
         shown = "" if colour is None else f"  {'({}, {}, {})'.format(*colour)}"

@@ -1,4 +1,4 @@
-"""Annotations made into the label images and the list of classes of a new task."""
+"""Makes the label images and the list of classes of a new task from annotations."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class TaskLabels(NamedTuple):
 
 
 def take(images: Mapping[str, str], labels: str, class_file: str, folder: Path, upright: bool) -> TaskLabels:
-    """Find out what labels there are, tell it, and put into `folder` what they do not have: classes.txt, and, unless
-    they are label images, labels/ with a PNG for each image. The labels themselves stay as they are.
+    """Find the labels, report them, and write what is missing into `folder`: classes.txt, and, unless they are label
+    images, labels/ with a PNG for each image. The user's files do not change.
 
     images: their paths by name. class_file: the list of classes, or AUTO. upright: whether images are turned as their
     EXIF orientation says.

@@ -1,1 +1,1 @@
-"""Boxes in place of masks: boxes of masks, labels of boxes, and how good these labels are."""
+"""Boxes in place of masks: boxes of masks, labels of boxes, and the quality of these labels."""

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians over colours: how likely a colour is in an object, and how likely around it."""
+"""Mixtures of Gaussians over colours: the likelihood of a colour in an object, and around it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 COMPONENTS, STEPS, SAMPLE = 5, 8, 3000
 """Gaussians of a mixture, steps of expectation-maximization, and pixels that it looks at."""
 LEAST = 12.0
-"""Variance that is added along each axis: colours are never as sure as a few pixels make them seem."""
+"""Variance that is added along each axis, because a few pixels underestimate the variance of colours."""
 
 
 class Mixture:

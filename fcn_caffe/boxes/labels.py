@@ -1,8 +1,8 @@
 """Labels of boxes: the boxes filled, or what a dense CRF finds in them.
 
-The CRF does GrabCut's job: labels are the background and each box; outside of a box its label is impossible. Inside, a
-pixel's score is that of a prior (that objects fill the middle of their boxes, or what a net says) and of how much more
-likely its colour is among the object's than among the background's. Colours and labels are found by turns.
+The CRF works like GrabCut: its labels are the background and each box; outside of a box, its label is impossible.
+Inside, a pixel's score is the sum of a prior (that objects fill the middle of their boxes, or a net's scores) and the
+log likelihood ratio of its colour in the object and in the background. Colours and labels are estimated alternately.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ KINDS = ("rectangles", "crf", "chosen")
 
 @dataclass(frozen=True)
 class BoxSettings:
-    """How labels are found in boxes.
+    """Settings for finding labels in boxes.
 
-    scale: of the image on which they are found. rounds: of colours and labels by turns.
-    smoothness, weight, position, colour: of the CRF: the weight of its kernel over positions (of three pixels), and
-    weight and deviations of the one over positions and colours. iterations: of the mean field.
-    steepness, extent: of the prior: its score falls from `steepness` in the middle of a box through zero at `extent`,
-    where 1 is the ellipse that the box holds.
-    most, share: how much colours count: their score is at most `most`, and counts `share`.
+    scale: of the image on which they are found. rounds: of estimating colours and labels alternately. smoothness,
+    weight, position, colour: of the CRF: the weight of its kernel over positions (of three pixels), and weight and
+    deviations of the one over positions and colours. iterations: of the mean field. steepness, extent: of the prior:
+    its score falls from `steepness` in the middle of a box through zero at `extent`, where 1 is the ellipse that the
+    box holds. most, share: how much colours count: their score is at most `most`, and counts `share`.
     """
 
     scale: float = 0.5
@@ -167,7 +166,9 @@ def _near(box: ObjectBox, boxes: Sequence[ObjectBox], shape: tuple[int, int]) ->
 def _colour_score(
     image: np.ndarray, box: ObjectBox, object_: np.ndarray, near: np.ndarray, settings: BoxSettings
 ) -> np.ndarray:
-    """How much likelier each pixel's colour is in the object than around it, limited; 0 where either is unknown."""
+    """The log likelihood ratio of each pixel's colour in the object and around it, limited; 0 where either is
+    unknown.
+    """
     around = near.copy()
     around[box.inside] |= ~object_[box.inside]
     if object_.sum() < 10 or around.sum() < 10:

@@ -1,4 +1,4 @@
-"""The labels of boxes that a row of the catalogue learns from, made before it does."""
+"""Makes the labels from boxes that a row of the catalogue is trained on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fcn_caffe.variants.build import published
 from fcn_caffe.whole_files import read_json, write_json
 
 ABOUT = "labels.json"
-"""Beside the labels: how they were made."""
+"""The file beside the labels that says how they were made."""
 
 
 def prepare(row: Boxed, weights: Optional[Path] = None, every: int = 1) -> list[str]:

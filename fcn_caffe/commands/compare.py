@@ -1,4 +1,4 @@
-"""A picture of what several nets see: image, truth, and the labels of each, for validation images.
+"""A picture that compares several nets: image, truth, and each net's labels, for validation images.
 
     fcn compare voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
 

@@ -1,4 +1,4 @@
-"""Gets data sets and weights from where they are published, and looks data sets over.
+"""Downloads published data sets and weights, and checks data sets.
 
     fcn data list                              what there is, where it comes from, whether it is here
     fcn data fetch voc2011 sbd vgg16           download, verify, unpack, convert, put in place
@@ -7,10 +7,10 @@
     fcn data check --dir data/mine             … of any folder in PASCAL VOC's layout
     fcn data check --images photos --labels masks --classes classes.txt
 
-`fetch` goes on with a download that broke off, checks what it got, and writes nothing that is not complete; running it
-again changes nothing. Whoever fetches accepts the terms that it prints. `check` reports label values and their
-encoding, sizes, missing and unreadable files, how frequent each class is, images of one list that are in another, and
-duplicates; the exit status is 1 if something must be corrected before training.
+`fetch` continues an interrupted download, checks the files, and writes nothing incomplete; running it again changes
+nothing. Whoever fetches accepts the terms that it prints. `check` reports label values and their encoding, sizes,
+missing and unreadable files, how frequent each class is, images of one list that are in another, and duplicates; the
+exit status is 1 if something must be corrected before training.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes what a training has come to as one HTML file, which needs no network and nothing beside it.
+"""Writes a report on a training as one HTML file, which needs no network and no other files.
 
     fcn report voc-fcn8s                            with the stages before it, as far as they were trained here
     fcn report voc-fcn32s voc-fcn16s voc-fcn8s      these alone, in this order

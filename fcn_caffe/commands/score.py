@@ -1,16 +1,15 @@
-"""Scores a net on labelled images: the four metrics of the papers, every class, and what it is mistaken for.
+"""Scores a net on labelled images: the four metrics of the papers, every class, and the classes it is mistaken for.
 
     fcn score voc-fcn8s                                    the variant's val net, its newest snapshot
     fcn score models/street-fcn8s                          a snapshot folder, wherever it was moved
     fcn score --net nets/voc-fcn8s/val.prototxt --weights fcn8s-heavy-pascal.caffemodel
 
 Images are scored at their own size, each once; those of more than 1500×1500 pixels in bands of rows, unless --crf or
---loss want them whole. A net of several heads gets a table for each. Prints tables; --json
-writes the numbers with the confusion matrix (row: true class, column: predicted class), --save-dir the predicted
-labels as palette PNGs, which fcn trimap and fcn submission take. A net that predicts depth is scored by its errors
-(rel, rms, log10, δ), beside the best constant.
-Started by torchrun, each process scores its share of
-the images, and what they counted is added up: torchrun --nproc-per-node 4 -m fcn_caffe score voc-fcn8s
+--loss needs them whole. A net of several heads gets a table for each. Prints tables; --json writes the numbers with the
+confusion matrix (row: true class, column: predicted class), --save-dir the predicted labels as palette PNGs, which fcn
+trimap and fcn submission take. A net that predicts depth is scored by its errors (rel, rms, log10, δ), beside the best
+constant. Started by torchrun, each process scores its share of the images, and their counts are summed: torchrun
+--nproc-per-node 4 -m fcn_caffe score voc-fcn8s
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Serves a page in the browser: drop images, and see what a net sees in them.
+"""Serves a page in the browser that segments images dropped on it.
 
     fcn serve                            the net that comes with the package
     fcn serve street                     a net that was trained here, by the name of its task or variant

@@ -1,4 +1,4 @@
-"""Mean IU along the boundaries of objects: how well predicted labels follow them.
+"""Mean IU along the boundaries of objects, which shows how well predicted labels follow them.
 
     fcn score voc-fcn8s --save-dir out/labels/voc-fcn8s
     fcn trimap out/labels/voc-fcn8s --voc-dir data/pascal/VOC2011 --split seg11valid --plot trimap.png

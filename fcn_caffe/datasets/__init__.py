@@ -1,4 +1,4 @@
-"""Getting data sets and weights, and looking them over: what `fcn data` is made of.
+"""Downloading data sets and weights, and checking data sets: the package of `fcn data`.
 
 sources.py      where each data set comes from, on which terms, with which checksum
 weights.py      the same of trained weights

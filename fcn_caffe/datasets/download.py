@@ -1,4 +1,4 @@
-"""Files from the web: gone on with where a download broke off, checked, and there whole or not at all."""
+"""Downloads: resumed after an interruption, checked, and present whole or not at all."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class WebFile:
 
 
 class Unusable(ValueError):
-    """What a server gives is not the file."""
+    """The server's answer is not the file."""
 
 
 _BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, socket.timeout)
-"""What may go away when one tries again. (Until Python 3.9 a socket's timeout is no TimeoutError.)"""
+"""Errors that may not occur again in another attempt. (Until Python 3.9 a socket's timeout is no TimeoutError.)"""
 
 
 def download(file: WebFile, folder: Path) -> Path:

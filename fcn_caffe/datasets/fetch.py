@@ -1,4 +1,4 @@
-"""Whatever can be fetched, by its name: data sets, weights, and the papers' list of validation images."""
+"""Everything that can be downloaded by its name: data sets, weights, and the papers' list of validation images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found in a data set, as text and as plain values."""
+"""The findings of a check of a data set, as text and as plain values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 3
 
 
 class Findings:
-    """Collects, while a data set is looked over; `errors` must be corrected before training, `warnings` be known.
+    """Collects findings while a data set is checked; `errors` must be corrected before training, `warnings` need not.
 
     pixels: how many there are of each value 0..255, over all labels. images_with: for each list, how many of its labels
     have each value. unusable_labels: how many labels are not among these, or have values that no class has.

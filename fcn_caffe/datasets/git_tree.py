@@ -1,4 +1,4 @@
-"""What git calls the contents of a folder: a checksum of every file that is part of a public history."""
+"""Git's hash of the contents of a folder: a checksum of all files, which a public history states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of all labels of a data set, taken together, tell: whether they are the classes that are meant."""
+"""Checks on the values of all labels of a data set together: whether they can be class indices."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fcn_caffe.datasets.layouts import Layout
 from fcn_caffe.pictures import drawing
 
 BLURRED = 8
-"""So many different values between 0 and 255, and few pixels of each, are the edges of a mask that was resampled."""
+"""With at least this many different values between 0 and 255, and few pixels of each, a mask was resampled."""
 MOSTLY = 0.8
 """The share of pixels that such a mask leaves as 0 and 255."""
 
 
 def judge(layout: Layout, found: Findings, training: Collection[str]) -> None:
-    """Add to what was found whether there is anything to learn, and of every class.
+    """Add findings on whether there is something to learn, for every class.
 
     training: the lists of images to train on. A class is missing if none of these has a pixel of it.
     """

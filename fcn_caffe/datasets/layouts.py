@@ -1,4 +1,4 @@
-"""Where a data set keeps its images, labels and lists."""
+"""Layouts of data sets: the places of images, labels and lists."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _name_classes(layout: Layout, name: str | None, class_list: str | None) -> N
 
 
 def _folder(folder: Path) -> Layout:
-    """What a folder's own folders say it is: PASCAL VOC's layout, SegNet's, or images and labels."""
+    """The layout of a folder, by its subfolders: PASCAL VOC's, SegNet's, or images and labels."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}', expected a data set. Correct the path, or fetch it.")
     lists = sorted((folder / "ImageSets" / "Segmentation").glob("*.txt"))

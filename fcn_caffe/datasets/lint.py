@@ -1,4 +1,4 @@
-"""Looks at every image and every label of a data set, and collects what is wrong with them."""
+"""Checks every image and every label of a data set, and collects the problems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 256
 
 
 def look_over(layout: Layout) -> Findings:
-    """What there is to say of a data set; nothing that is wrong with a file ends it."""
+    """The findings on a data set; problems with a file do not end the check."""
     found = Findings(layout.title, layout.names, layout.n_classes)
     _lists(layout, found)
     splits_of: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def _lists(layout: Layout, found: Findings) -> None:
         filter(layout.trains, layout.splits), {**to_score, **layout.elsewhere}.items()
     ):
         if "trainval" in train and "val" in other:
-            continue  # which is meant so
+            continue  # which is intended
         found.error(f"images of list {train} are in list {other}, too", *sorted({*layout.splits[train]} & {*names}))
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files from elsewhere, by h5py's public names: only numbers that lie in the file itself are read.
+"""Reads downloaded HDF5 files by h5py's public names, and only numbers that are in the file itself.
 
 HDF5 lets a file name others: links to them, and data sets whose values lie there (external storage, virtual data
 sets). A downloaded file must not decide which files of this machine are read. What a data set stores is held against

@@ -1,4 +1,4 @@
-"""Where each data set comes from, on which terms, and with which checksum.
+"""The sources, terms and checksums of data sets.
 
 Checksums are those that public code states for the same file: torchvision for PASCAL VOC and SBD, users of
 PASCAL-Context and NYUDv2 for these. Lists of the FCN authors' repository are named by its commit. Where nobody states

@@ -1,4 +1,4 @@
-"""Where trained weights come from: base nets, and the nets that the FCN authors published.
+"""The sources of trained weights: base nets, and the nets that the FCN authors published.
 
 Checksums are stated by BVLC's model zoo and by OpenCV's tests, and by nobody for most of the FCN authors' own.
 """

@@ -1,8 +1,8 @@
-"""Archives from elsewhere, unpacked so that nothing lands outside of the folder that was meant.
+"""Unpacks downloaded archives without writing outside of the given folder.
 
-A member whose name would leave the folder, or is none that a file can have, condemns the whole archive; so does one
-that would be written through a link that lies in the folder. Links and devices are left out. What comes out is counted,
-whatever the archive says of itself. No permissions are taken over.
+A member whose name would leave the folder, or cannot be a file's name, causes the whole archive to be refused; so does
+one that would be written through a link that lies in the folder. Links and devices are left out. What comes out is
+counted, whatever the archive says of itself. No permissions are taken over.
 
 tarfile's own `data` filter does less: it is for tar alone, follows links that lie in the folder already, and counts
 nothing; and Python 3.9.2, which BVLC Caffe has in Debian 11, comes without it.

@@ -1,4 +1,4 @@
-"""Weights that are not in Caffe's files: what `fcn import-weights` is made of.
+"""Weights in other files than Caffe's: the package of `fcn import-weights`.
 
 torch_file.py         files of torch.save, without torch: a state dict as arrays
 safetensors_file.py   safetensors files

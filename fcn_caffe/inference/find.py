@@ -62,8 +62,9 @@ def find(name: str | None, score: str = "score", weights: str | None = None) -> 
 
 
 def is_net(name: str) -> bool:
-    """Whether a word where a net or an image may stand is to be taken for a net: it is, unless it is a pattern or a
-    camera, or there is a file, or a folder without a net, of that name."""
+    """Whether an argument that may be a net or an image is a net: it is, unless it is a pattern or a camera, or there
+    is a file, or a folder without a net, of that name.
+    """
     if video.is_camera(name) or glob.has_magic(name):
         return False
     nets, path = everything(), home.path(name)

@@ -23,8 +23,9 @@ class GivenImage(NamedTuple):
 
 
 def inputs(typed: Iterable[str]) -> list[GivenImage]:
-    """What words on a command line mean. Of a folder, all images and videos in it and below it that no tool of this
-    project wrote, in alphabetical order; of a pattern such as photos/*.jpg (** for any folders), what it fits.
+    """The images and videos that command line arguments name. Of a folder, all images and videos in it and below it
+    that no tool of this project wrote, in alphabetical order; of a pattern such as photos/*.jpg (** for any folders),
+    what it fits.
 
     Raises ValueError for a folder and a pattern of which there is none.
     """

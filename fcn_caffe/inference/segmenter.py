@@ -25,7 +25,7 @@ AnImage = Union[str, Path, Image.Image, np.ndarray]
 
 
 class Segmentation:
-    """What a net sees in an image.
+    """The result of segmenting an image.
 
     image: the image, upright, H×W×3 uint8, RGB. scores: of every class at every pixel, classes×H×W float32, as the net
     gives them (higher is likelier; no probabilities). labels: the likeliest class, H×W integers.
@@ -37,12 +37,12 @@ class Segmentation:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the classes are called, by number; "class 7" where nobody says."""
+        """The names of the classes, by number; "class 7" if they have none."""
         return tuple(map(self.legend.name, range(len(self.scores))))
 
     @property
     def colours(self) -> np.ndarray:
-        """In which colours they are drawn, classes×3 uint8, red, green and blue."""
+        """The colours of the classes, classes×3 uint8, red, green and blue."""
         return self.legend.colours[: len(self.scores)]
 
     def share(self) -> dict[str, float]:
@@ -124,7 +124,7 @@ class Segmenter:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the classes are called, by number; () where nobody says."""
+        """The names of the classes, by number; () if they have none."""
         return self._found.classes.names
 
     @property

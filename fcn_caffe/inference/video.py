@@ -15,14 +15,14 @@ from PIL import Image
 ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts")
 _CAMERA = re.compile(r"camera:(\d{1,3})")
 CAMERA_FORMAT, CAMERA_PATH = "v4l2", "/dev/video{}"
-"""How ffmpeg is told of a camera under Linux."""
+"""ffmpeg's names of cameras under Linux."""
 MOST_PIXELS = 1 << 26
 EVEN = 2
-"""What the sides of a video in this coding are multiples of."""
+"""The sides of a video in this encoding are multiples of this number."""
 
 
 def is_camera(word: str) -> bool:
-    """Whether a word names a camera: camera:0 is the first."""
+    """Whether an argument names a camera: camera:0 is the first."""
     return _CAMERA.fullmatch(word) is not None
 
 

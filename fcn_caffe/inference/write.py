@@ -1,4 +1,4 @@
-"""What fcn infer writes for each image: labels, an overlay and, if they are wanted, scores."""
+"""Writes the files of fcn infer for each image: labels, an overlay and, if wanted, scores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ File = tuple[str, str]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be written of each image.
+    """The settings of the files to write for each image.
 
     out: the folder. score: the blob of scores. scores: whether they are written, too. crf: the parameters of a dense
     CRF that refines the labels; None: no CRF. max_side: pixels along the longer side of what is computed; None: the
@@ -211,7 +211,7 @@ def _at_once(net: Any, group: Sequence[File], found: Found, wanted: Wanted) -> d
 
 
 def _write_depth(logarithm: np.ndarray, file: str, name: str, wanted: Wanted) -> dict[str, Any]:
-    """Write what a net says of depth, 1×height×width: millimetres, and a picture; and tell its range."""
+    """Write a net's depth, 1×height×width: millimetres, and a picture; and its range, as text."""
     if wanted.crf:
         raise ValueError("the net predicts depth, and --crf refines scores of classes. Leave it out.")
     metres = np.exp(np.clip(logarithm[0].astype(np.float64), *depth.LOGARITHMS))

@@ -17,7 +17,7 @@ GRAY, RGB, YCBCR = 1, 2, 6
 LAYOUTS = [(1, GRAY, True), (2, GRAY, 1), *((values, kind, 1) for values in (3, 4) for kind in (RGB, YCBCR))]
 """Values a pixel, the tag PhotometricInterpretation, and PlanarConfiguration where there are several values."""
 KEPT = 4
-"""Rows of tiles that are not decoded again when they are asked for once more."""
+"""The number of rows of tiles that are cached after decoding."""
 UPRIGHT = 1
 """The value of the tag Orientation."""
 BIG = 2**31
@@ -39,7 +39,7 @@ def size(path: str) -> Optional[tuple[int, int]]:
             page = file.pages[0]
             return int(page.imagelength), int(page.imagewidth)
     except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError):
-        return None  # whoever reads images says what is wrong with it
+        return None  # the reader of images reports the problem
 
 
 class TiffRows:
@@ -120,7 +120,7 @@ class TiffRows:
             handle.seek(page.dataoffsets[index])
             stored = handle.read(count)  # first: `page.decode` may read tags elsewhere
             found = page.decode(stored, index, jpegtables=page.jpegtables)[0]
-        except Exception as error:  # the decoders of many formats raise what they like
+        except Exception as error:  # the decoders of many formats raise errors of all kinds
             raise ValueError(
                 f"image '{self._path}': tile {index} cannot be decoded ({error}). It is damaged, or its compression "
                 "wants another package (pip install imagecodecs)."

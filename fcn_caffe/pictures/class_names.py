@@ -1,4 +1,4 @@
-"""What the classes of a data layer are called."""
+"""The names of a data layer's classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTS = ("CLASSES", "CLASSES_33", "SEMANTIC", "GEOMETRIC", "VALUES")
 
 
 def class_names(layer: Any, n_classes: int) -> list[str] | None:
-    """The names of the classes that a data layer delivers; None where nobody says.
+    """The names of the classes that a data layer delivers; None if there are none.
 
     They stand in the file that `classes_file` in param_str names, in classes.txt in the data set's folder, or, unless
     param_str says how many classes there are, and so that they are others, in the layer's module; with `classes` in

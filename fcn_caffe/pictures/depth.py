@@ -1,4 +1,4 @@
-"""Depth as pictures: millimetres in 16 bits, as NYUDv2's files have it, and what eyes can see."""
+"""Depth as pictures: millimetres in 16 bits, as in NYUDv2's files, and a picture to look at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a prediction differs from the truth, as a picture."""
+"""A picture of the differences between a prediction and the truth."""
 
 from __future__ import annotations
 

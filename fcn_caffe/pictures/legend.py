@@ -1,4 +1,4 @@
-"""What the classes of a net are called, and in which colours they are drawn."""
+"""The names and colours of a net's classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fcn_caffe.pictures.class_names import class_names
 
 LINE, LEAST, MARGIN = 20, 220, 8
 BACKGROUNDS = ("background", "_background_", "bg", "other", "unlabeled", "unlabelled", "void", "none")
-"""What class 0 is called where it is none of the things that are looked for."""
+"""Names of class 0 that mean background."""
 
 
 @dataclass(frozen=True)

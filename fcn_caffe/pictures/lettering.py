@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIZE = 15
 LACKING = {"…": "...", "×": "x", "–": "-"}
-"""Signs that Pillow's font does not have, and what stands for them."""
+"""Characters that Pillow's font lacks, and their replacements."""
 
 
 @functools.cache

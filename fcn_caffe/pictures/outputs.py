@@ -1,4 +1,4 @@
-"""Pictures that tools write: never over an input, another output, or anything that no tool has written."""
+"""Writes the tools' pictures, and never overwrites an input, another output, or a file that no tool wrote."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a training has come to, as one HTML file that needs nothing else."""
+"""Reports on trainings as one HTML file that needs no other files."""

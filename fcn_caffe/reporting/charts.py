@@ -1,4 +1,4 @@
-"""ChartLine charts and matrices as inline SVG, in the page's own colours: light or dark is the style sheet's."""
+"""Line charts and matrices as inline SVG; the style sheet sets the colours, light or dark."""
 
 from __future__ import annotations
 

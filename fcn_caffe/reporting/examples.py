@@ -1,4 +1,4 @@
-"""A net on its validation images: counted, and looked at where it is best and worst."""
+"""A net on its validation images: its scores, and its best and worst images."""
 
 from __future__ import annotations
 

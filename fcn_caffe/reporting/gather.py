@@ -1,4 +1,4 @@
-"""The facts of trainings, as their folders have them: every stage, first to last."""
+"""Reads the records of trainings from their folders: every stage, first to last."""
 
 from __future__ import annotations
 

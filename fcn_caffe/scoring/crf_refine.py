@@ -1,4 +1,4 @@
-"""Saved scores refined by a dense CRF, as pictures, and how much better they become."""
+"""Refines saved scores by a dense CRF, writes pictures, and measures the gain."""
 
 from __future__ import annotations
 

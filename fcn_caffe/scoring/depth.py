@@ -1,4 +1,4 @@
-"""How well a net predicts depth, by the measures of Eigen, Puhrsch and Fergus (NIPS 2014).
+"""Metrics of predicted depth by Eigen, Puhrsch and Fergus (NIPS 2014).
 
 Over all pixels of all images whose depth y is known, ŷ the predicted one, both in metres:
 

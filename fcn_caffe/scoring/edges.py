@@ -1,4 +1,4 @@
-"""How well edge maps match true edges: thinning, matching with a tolerance, and the scores ODS, OIS and AP.
+"""Scores of edge maps: thinning, matching with a tolerance, and ODS, OIS and AP.
 
 A predicted pixel is right if a true edge lies within the tolerance, a true pixel is found if a predicted one does, by
 Euclidean distance. The benchmark of BSDS matches pixels one to one instead, which scores lower where edges are thick or

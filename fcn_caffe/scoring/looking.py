@@ -1,4 +1,4 @@
-"""What a net with a data layer sees in certain images of its data set, beside the truth."""
+"""Predictions of a net with a data layer for certain images of its data set, with the truth."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ GET  /net         JSON: the net's name, its classes with their colours, what is 
 POST /segment     an image as the body; JSON: height, width, shares, and the labels as a PNG of class numbers (base64)
 POST /overlay     an image as the body; the image with its classes coloured, as a PNG
 
-What is wrong with a request is told as JSON, {"error": …}, with a status of 400 or more.
+Errors of requests are JSON, {"error": …}, with a status of 400 or more.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAGE = Path(__file__).with_name("page.html")
 SECONDS = 30
 """How long a client may be silent."""
 MOST_DISCARDED = 64_000_000
-"""Bytes of a refused upload that are read all the same, so that the client hears why."""
+"""Bytes of a refused upload that are read all the same, so that the client gets the answer."""
 CHUNK = 1 << 16
 POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -65,7 +65,7 @@ class Service(ThreadingHTTPServer):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_address[1]}/"
 
     def describe(self) -> dict[str, Any]:
-        """What the page must know of the net."""
+        """The description of the net for the page."""
         legend = self.segment.legend
         return {
             "name": self.net_name,
@@ -124,7 +124,9 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"The net failed: {program.words(error)}"), None)
 
     def _check_host(self) -> None:
-        """Raises Refused where a page elsewhere reaches a service of this machine alone by a name of its own."""
+        """Raises Refused if a service for this machine only is reached by another host name, as from a page of another
+        site.
+        """
         host = self.headers.get("Host", "").rpartition("@")[2]
         name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
         if not self.server.is_loopback or name in ("", "localhost"):
@@ -157,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @contextlib.contextmanager
     def _segmented(self) -> Iterator[Segmentation]:
-        """The image in the body, segmented. Raises Refused for what cannot be."""
+        """Segment the image in the body. Raises Refused for one that cannot be segmented."""
         if not self.server.free.acquire(blocking=False):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many images are waiting. Send it again in a while.")
         try:
@@ -193,7 +195,7 @@ class Handler(BaseHTTPRequestHandler):
             self._discard()
 
     def _discard(self) -> None:
-        """Take in what a client is still sending: a connection that is closed meanwhile would lose it the answer."""
+        """Read what a client is still sending: if the connection were closed, it would not get the answer."""
         length = self.headers.get("Content-Length", "0")
         left = min(int(length[:18]) if length.isascii() and length.isdigit() else 0, MOST_DISCARDED)
         while left > 0:

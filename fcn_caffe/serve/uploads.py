@@ -1,4 +1,4 @@
-"""An image that somebody sent, as a picture to segment; what is wrong with it is told by a status of HTTP."""
+"""Decodes an uploaded image; problems become HTTP statuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fcn_caffe.pictures import drawing
 
 
 class Refused(Exception):
-    """A request that cannot be answered: the status, and words for whoever sent it."""
+    """A request that cannot be answered: the status, and the message for the client."""
 
     def __init__(self, status: HTTPStatus, words: str):
         super().__init__(words)

@@ -1,1 +1,1 @@
-"""Training a stage: what it starts from, what is recorded of it, and what is kept."""
+"""Training a stage: initial weights, records, and the snapshots that are kept."""

@@ -1,4 +1,4 @@
-"""A training as TensorBoard shows it: loss and rate of every iteration, mean IU and pictures of every scoring."""
+"""Records a training for TensorBoard: loss and rate of every iteration, mean IU and pictures of every scoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several trained nets see, beside the truth, for validation images of one data set."""
+"""A picture that compares several trained nets with the truth, for validation images of one data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training will take, said before it starts: room on the disk, and time."""
+"""An estimate of a training's disk space and time, before it starts."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def multiplications_per_second() -> float:
 
 
 def amount(size: float) -> str:
-    """Bytes in words. (tqdm has a function for it, but need not be there under BVLC Caffe.)"""
+    """Bytes as text. (tqdm has a function for it, but need not be there under BVLC Caffe.)"""
     unit, step = next(((unit, step) for unit, step in (("GB", 1e9), ("MB", 1e6)) if size >= step), ("kB", 1e3))
     return f"{size / step:.1f} {unit}" if size < 10 * step else f"{size / step:.0f} {unit}"
 
 
 def span(seconds: float) -> str:
-    """A time in words."""
+    """A time as text."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -1,5 +1,4 @@
-"""What a net's training starts from: the weights of the stage before, and bilinear kernels in every deconvolution that
-has none from there."""
+"""The initial weights of a training: those of the stage before, and bilinear kernels in every other deconvolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Which snapshots of a training stay: the newest and the best-scored one. Only those that this run wrote ever go."""
+"""Removes snapshots of a training, except the newest and the best-scored ones. It removes only those that this run
+wrote.
+"""
 
 from __future__ import annotations
 

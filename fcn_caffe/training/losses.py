@@ -1,4 +1,4 @@
-"""loss.csv beside the snapshots of a training: what every iteration brought, and how long it took."""
+"""loss.csv beside the snapshots of a training: the loss, rate and time of every iteration."""
 
 from __future__ import annotations
 

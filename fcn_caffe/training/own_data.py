@@ -1,4 +1,4 @@
-"""Looks a data set of one's own over, in PASCAL VOC's layout, before a training begins: once, until it changes."""
+"""Checks a user's data set, in PASCAL VOC's layout, before a training begins: once, until it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written beside the snapshots of a training, what is said of it, and how a signal ends it."""
+"""Records a training beside its snapshots, prints its progress, and ends it after a signal."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Recorder:
         return self.before - before
 
     def is_finite(self) -> bool:
-        """Whether the last losses are numbers."""
+        """Whether the last losses are finite."""
         return all(np.isfinite(self.solver.net.blobs[name].data).all() for name in self.losses)
 
     def _open(self) -> None:

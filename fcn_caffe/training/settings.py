@@ -1,4 +1,4 @@
-"""How a training is to run, whatever net it trains."""
+"""Settings of a training that do not depend on the net."""
 
 from __future__ import annotations
 

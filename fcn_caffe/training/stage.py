@@ -1,4 +1,4 @@
-"""One stage of a training, from what it starts from to its scores: snapshots, losses and scores in snapshot/NAME/."""
+"""One stage of a training, from its initial weights to its scores: snapshots, losses and scores in snapshot/NAME/."""
 
 from __future__ import annotations
 
@@ -120,11 +120,11 @@ def _run(
     except Stopped:
         raise RuntimeError(f"{row.name}: stopped at iteration {solver.iter}; --resume goes on from there") from None
     except KeyboardInterrupt:
-        begin = solver.iter  # perhaps in the midst of an update: nothing to keep
+        begin = solver.iter  # perhaps during an update: nothing to keep
         raise
     except RuntimeError:
         if not recorder.is_finite():
-            begin = solver.iter  # the weights that led there are not to be gone on from
+            begin = solver.iter  # training must not continue from these weights
         raise
     finally:
         recorder.close()

@@ -1,4 +1,4 @@
-"""What a snapshot folder says of itself: all that is needed to use a trained net anywhere, and to see what it is of.
+"""The description of a snapshot folder: everything that is needed to use a trained net anywhere.
 
 Beside the snapshots, the losses and the scores, snapshot/NAME/ has
 
@@ -73,12 +73,12 @@ class Trained:
 
 
 def names(net: Trained, score: str) -> tuple[str, ...]:
-    """What the classes of a blob of scores are called; () where nobody says."""
+    """The names of the classes of a blob of scores; () if they have none."""
     return net.legends[score].names if score in net.legends else ()
 
 
 def of(row: Variant) -> Trained:
-    """What a net trained by this row is now."""
+    """The description of a net that this row would train now."""
     params, heads = row.data.val.params, {SCORE + head.suffix: head.classes for head in row.data.heads}
     mean = params.get("mean") or reader(row).own_mean or ()
     legends = {score: legend_of(row, score) for score in heads}
@@ -105,7 +105,7 @@ def is_there(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Trained | None:
-    """What a folder says of its net; None if it says nothing. Raises ValueError if that is damaged."""
+    """The description of a folder's net; None if there is none. Raises ValueError if it is damaged."""
     path = folder / FILE
     if not path.is_file():
         return None

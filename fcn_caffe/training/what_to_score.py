@@ -1,4 +1,4 @@
-"""What fcn score runs: a net with a data layer, its weights, and which of its blobs are compared."""
+"""Finds what fcn score runs: a net with a data layer, its weights, and the blobs to compare."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which nets there are: those of the catalogue, those of tasks, and how far each has come."""
+"""The available nets: those of the catalogue, those of tasks, and the progress of their trainings."""

@@ -1,4 +1,4 @@
-"""Nets from messages, as long as Caffe takes files alone."""
+"""Builds nets from messages, because Caffe builds them from files only."""
 
 from __future__ import annotations
 

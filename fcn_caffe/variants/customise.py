@@ -1,4 +1,4 @@
-"""The nets that there are: those of the catalogue, also on data somewhere else, and those of one's own."""
+"""The available nets: those of the catalogue, also on other data, and those of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sheet of pictures that shows what labels look like before anything is trained on them."""
+"""A sheet of labelled images, for a look at the labels before training."""
 
 from __future__ import annotations
 

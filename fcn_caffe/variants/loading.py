@@ -1,4 +1,4 @@
-"""Nets that are there to be used: with weights in every layer that has some."""
+"""Loads trained nets, with weights for every layer that has parameters."""
 
 from __future__ import annotations
 

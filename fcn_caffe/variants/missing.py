@@ -1,4 +1,4 @@
-"""Says what a training lacks, data and weights at once: where it comes from, and where it belongs."""
+"""Reports all data and weights that a training lacks, where they come from, and where they belong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task of one's own, made: images and labels paired, checked and divided, and its folder written."""
+"""Makes a task: pairs, checks and divides images and labels, and writes its folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fcn_caffe.net_spec.catalogue import ROWS, files
 from fcn_caffe.variants.tasks import FILE, TASKS, Task
 
 LONGEST = 100
-"""So many characters of a name are shown."""
+"""The number of characters of a name that are shown."""
 HEADER = "# Written by `fcn new`; yours to change.\n"
 
 

@@ -1,4 +1,4 @@
-"""The stage graph: which weights a net's training starts from, where they are, and how far a training has come."""
+"""The stage graph: the weights that a net's training starts from, where they are, and the progress of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reference nets have in common: data for both phases, what ends a classifier, and how one is deployed."""
+"""Pieces that the reference nets share: data for both phases, the end of a classifier, and its deploy net."""
 
 from __future__ import annotations
 

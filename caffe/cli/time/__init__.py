@@ -1,4 +1,4 @@
-"""Benchmark a model: what each layer's forward and backward take, and how near the net comes to the machine's peak.
+"""Benchmark a model: the time of each layer's forward and backward pass, and the net's rate beside the machine's peak.
 
 After the lines that Caffe logs, a table: for each layer and pass its milliseconds, its share of the whole, its
 operations and the bytes it moves at least (see caffe/net/work.py), and both per second. Layers are timed one by one;

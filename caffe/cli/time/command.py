@@ -21,9 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.model:
         raise UsageError("Need a model definition to time. Give -model FILE.")
     if arguments.phase not in ("", "TRAIN", "TEST"):
-        raise UsageError(f'-phase {arguments.phase}: phase must be "TRAIN" or "TEST"')
+        raise UsageError(f'-phase {arguments.phase}: phase must be "TRAIN" or "TEST". Correct it.')
     if arguments.iterations < 1:
-        raise UsageError(f"-iterations {arguments.iterations}: at least 1 was expected")
+        raise UsageError(f"-iterations {arguments.iterations}: at least 1 was expected. Correct it.")
     brew.use_device(arguments.gpu)
     brew.find_python_layers(arguments.model)
     phase = caffe_pb2.Phase.Value(arguments.phase or "TRAIN")

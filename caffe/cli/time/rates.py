@@ -1,4 +1,4 @@
-"""What this machine can do at most: matrix products and memory traffic, measured in a moment on the current device."""
+"""The peak rates of this machine: matrix products and memory traffic, measured briefly on the current device."""
 
 from collections.abc import Callable
 

@@ -35,7 +35,10 @@ def of_xml(path: str, names: Mapping[str, int]) -> np.ndarray:
     """
     text = lists.read_text(path, f"Could not open {path}", "Correct the list.")
     if len(text) > MOST_BYTES or "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise DataError(f"{path} is larger than {MOST_BYTES:,} bytes or declares entities, expected VOC's annotation.")
+        raise DataError(
+            f"{path} is larger than {MOST_BYTES:,} bytes or declares entities, expected VOC's annotation."
+            " Name such a file."
+        )
     try:
         root = ElementTree.fromstring(text)
         size = {name: float(_text(root, f"size/{name}")) for name in ("width", "height")}
@@ -50,6 +53,7 @@ def of_xml(path: str, names: Mapping[str, int]) -> np.ndarray:
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise DataError(
             f"{path}: {error}. Expected an annotation as PASCAL VOC's: size, and objects with a bndbox."
+            " Correct the file."
         ) from error
     rows = []
     for name, difficult, box in objects:
@@ -72,7 +76,9 @@ def of_text(path: str, height: int, width: int) -> np.ndarray:
     for number, line in lists.read_lines(path, f"Could not open {path}", "Correct the list."):
         words = line.split()
         if len(words) != 5 or not all(re.fullmatch(r"-?\d+(\.\d*)?", word) for word in words):
-            raise DataError(f"{path}:{number}: '{line.strip()}' found, expected `class xmin ymin xmax ymax`.")
+            raise DataError(
+                f"{path}:{number}: '{line.strip()}' found, expected `class xmin ymin xmax ymax`. Correct the line."
+            )
         rows.append((int(float(words[0])), *_shares([float(word) for word in words[1:]], height, width, path), False))
     return numbered(rows)
 
@@ -111,5 +117,8 @@ def numbered(rows: list[tuple[float, ...]]) -> np.ndarray:
 def _shares(box: list[float], height: float, width: float, path: str) -> list[float]:
     left, top, right, lower = box
     if height <= 0 or width <= 0 or not (left <= right and top <= lower):
-        raise DataError(f"{path}: a box {box} of an image of {height:g} × {width:g} pixels; xmin ≤ xmax, ymin ≤ ymax.")
+        raise DataError(
+            f"{path}: a box {box} of an image of {height:g} × {width:g} pixels; xmin ≤ xmax, ymin ≤ ymax."
+            " Correct the box."
+        )
     return [left / width, top / height, right / width, lower / height]

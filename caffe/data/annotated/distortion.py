@@ -27,10 +27,13 @@ def check(transform: Any, owner: str) -> None:
             raise NetError(f"{owner}: {name}_lower is {low:g}, {name}_upper {high:g}. Upper must be >= lower, from 0.")
     for name in ("brightness", "hue"):
         if getattr(param, f"{name}_delta") < 0:
-            raise NetError(f"{owner}: {name}_delta is {getattr(param, f'{name}_delta'):g}, must be non-negative.")
+            raise NetError(
+                f"{owner}: {name}_delta is {getattr(param, f'{name}_delta'):g}, must be non-negative. Correct it."
+            )
     if transform.expand_param.max_expand_ratio < 1:
         raise NetError(
             f"{owner}: max_expand_ratio is {transform.expand_param.max_expand_ratio:g}, expected at least 1."
+            " Correct it."
         )
 
 

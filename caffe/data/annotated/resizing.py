@@ -26,6 +26,7 @@ def check(param: Any, channels: int, owner: str) -> None:
     if len(param.pad_value) not in (0, 1, channels):
         raise NetError(
             f"{owner}: Specify either 1 pad_value or as many as channels: {channels}, not {len(param.pad_value)}."
+            " Correct them."
         )
 
 

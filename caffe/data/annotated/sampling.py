@@ -27,6 +27,7 @@ def check(samplers: Sequence[Any], owner: str) -> None:
             raise NetError(
                 f"{owner}: a sampler has scales {scales[0]:g} … {scales[1]:g} and aspect ratios {ratios[0]:g} … "
                 f"{ratios[1]:g}; expected scales above 0, up to 1, ratios above 0, and no maximum below its minimum."
+                " Correct them."
             )
 
 

@@ -54,7 +54,9 @@ class AnchorTargetLayer(Layer):
     def forward(self, bottom: Any, top: Any) -> None:
         """Of the one image."""
         if len(bottom[0].data) != 1:
-            raise NetError(f"{self}: {len(bottom[0].data)} images, Only single item batches are supported.")
+            raise NetError(
+                f"{self}: {len(bottom[0].data)} images, Only single item batches are supported. Give one image."
+            )
         height, width = bottom[0].data.shape[-2:]
         truth, image = true_boxes(bottom[1], str(self)), bottom[2].data.reshape(-1)
         cells = np.stack([*np.meshgrid(np.arange(width), np.arange(height))] * 2, axis=-1)

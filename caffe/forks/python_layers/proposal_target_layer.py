@@ -56,6 +56,7 @@ class ProposalTargetLayer(Layer):
         if regions[:, 0].any():
             raise NetError(
                 f"{self}: a region is of image {regions[:, 0].max():g}, Only single item batches are supported."
+                " Give one image."
             )
         regions = np.concatenate([regions, np.insert(truth[:, :4], 0, 0, axis=1)])
         kept, objects, best = self.sampled(pixel_overlaps(regions[:, 1:], truth[:, :4]))

@@ -100,7 +100,10 @@ class RoIDataLayer(Layer):
         boxes = np.asarray(entry["boxes"], np.float32).reshape(-1, 4)[classes != 0] * np.float32(scale)
         classes = classes[classes != 0]
         if classes.max(initial=0) >= self.given["num_classes"]:
-            raise DataError(f"{self}: a box is of class {classes.max()}, num_classes is {self.given['num_classes']}.")
+            raise DataError(
+                f"{self}: a box is of class {classes.max()}, num_classes is {self.given['num_classes']}."
+                " Raise num_classes, or correct the boxes."
+            )
         put(top[0], data)
         put(top[1], np.array([[*data.shape[2:], scale]], np.float32))
         put(top[2], np.concatenate([boxes, classes[:, None]], axis=1))
@@ -108,7 +111,9 @@ class RoIDataLayer(Layer):
     def scaled(self, image: np.ndarray, shortest: int) -> tuple[np.ndarray, float]:
         """(1, 3, H, W) less the mean, its shorter side this long unless the longer one becomes more than max_size."""
         if image.shape[2] != 3:
-            raise DataError(f"{self}: an image is {shape_text(image.shape)}, expected three channels.")
+            raise DataError(
+                f"{self}: an image is {shape_text(image.shape)}, expected three channels. Convert it to BGR."
+            )
         height, width = image.shape[:2]
         scale = shortest / min(height, width)
         if round(scale * max(height, width)) > self.given["max_size"]:

@@ -94,7 +94,8 @@ class NativeLayer(Layer):
         if self.equal_bottoms_and_tops and len(bottom) != len(top):
             raise NetError(
                 f"{self}: {len(bottom)} bottom and {len(top)} top blobs, but {self.type} Layer produces one top blob "
-                "as output for each bottom blob input.",
+                "as output for each bottom blob input."
+                " Name one top for each bottom.",
                 layer=self.name,
                 found=len(top),
                 expected=len(bottom),

@@ -60,7 +60,8 @@ class TorchLayer(NativeLayer):
             if self.blobs[index].shape != tuple(shape):
                 raise ShapeError(
                     f"{self}: parameter {index} is {shape_text(self.blobs[index].shape)} in the net, not "
-                    f"{shape_text(shape)}",
+                    f"{shape_text(shape)}."
+                    " Correct its blobs in the prototxt.",
                     layer=self.name,
                     found=self.blobs[index].shape,
                     expected=tuple(shape),
@@ -135,7 +136,10 @@ class TorchLayer(NativeLayer):
         """Differentiate `compute`: set the diffs of the bottoms, add to those of the parameters. Raises NetError."""
         for index in self.no_gradient:
             if index < len(propagate_down) and propagate_down[index]:
-                raise NetError(f"{self}: {self.type} Layer cannot backpropagate to label inputs (bottom {index}).")
+                raise NetError(
+                    f"{self}: {self.type} Layer cannot backpropagate to label inputs (bottom {index})."
+                    " Set propagate_down: false for it."
+                )
         if not self.differentiable and any(propagate_down):
             raise NetError(
                 f"{self}: backward of {self.type} is Not Implemented Yet: it has no gradient. Use propagate_down: false"

@@ -124,13 +124,15 @@ class _Broadcast(TorchLayer):
         if num_axes < -1:
             raise NetError(
                 f"{self}: num_axes is {num_axes}: num_axes must be non-negative, "
-                "or -1 to extend to the end of bottom[0]"
+                "or -1 to extend to the end of bottom[0]."
+                " Correct it."
             )
         first = canonical(axis, x, self)
         if num_axes >= 0 and first + num_axes > len(x):
             raise ShapeError(
                 f"{self}: {self.noun} blob's shape extends past bottom[0]'s shape when applied starting with "
                 f"bottom[0] axis = {first}: bottom is {x}, num_axes {num_axes}."
+                " Lower `axis` or `num_axes`."
             )
         return x[first:] if num_axes == -1 else x[first : first + num_axes]
 
@@ -147,6 +149,7 @@ class _Broadcast(TorchLayer):
             raise ShapeError(
                 f"{self}: {self.noun} blob's shape extends past bottom[0]'s shape when applied starting with "
                 f"bottom[0] axis = {first}: {other} and {x}."
+                " Lower `axis`, or give a smaller blob."
             )
         if x[first : first + len(other)] != other:
             raise ShapeError(

@@ -55,7 +55,10 @@ class HDF5Data(SourceLayer):
                 lists.check_name(file, source)
         log.info("Number of HDF5 files: %d", len(files))
         if not files:
-            raise DataError(f"{self}: Must have at least 1 HDF5 filename listed in {source}; it is empty.")
+            raise DataError(
+                f"{self}: Must have at least 1 HDF5 filename listed in {source}; it is empty."
+                " Name the files there, one on each line."
+            )
         return files
 
     def _shuffle(self, items: list) -> None:
@@ -84,11 +87,15 @@ class HDF5Data(SourceLayer):
                 sets = [hdf5_file.read_array(data_set, path) for data_set in found]
         except FormatError as error:
             raise DataError(
-                f"{self}: Failed opening HDF5 file: {path} ({error}) Paths start at the working directory."
+                f"{self}: Failed opening HDF5 file: {path} ({error})."
+                " Correct the path, which starts at the working directory."
             ) from error
         counts = {name: len(values) for name, values in zip(self._names, sets, strict=True)}
         if len(set(counts.values())) != 1 or not all(counts.values()):
-            raise DataError(f"{self}: '{path}' has {counts} rows, expected as many for each, and at least one.")
+            raise DataError(
+                f"{self}: '{path}' has {counts} rows, expected as many for each, and at least one."
+                " Write the file again."
+            )
         for name, values, known in zip(self._names, sets, self._sets or sets, strict=True):
             if values.shape[1:] != known.shape[1:]:
                 raise DataError(
@@ -107,6 +114,7 @@ class HDF5Data(SourceLayer):
             raise DataError(
                 f"{self}: '{name}' in '{path}' is {found.dtype} of shape {shape_text(found.shape)}, expected an array "
                 "of numbers."
+                " Write the file again."
             )
         return found
 
@@ -156,7 +164,8 @@ class HDF5Output(NativeLayer):
         data, label = bottom
         if data.num != label.num:
             raise DataError(
-                f"{self}: {data.num} and {label.num} items: data blob and label blob must have the same batch size"
+                f"{self}: {data.num} and {label.num} items: data blob and label blob must have the same batch size."
+                " Reshape one of them."
             )
         if "data" in self._file:
             raise DataError(

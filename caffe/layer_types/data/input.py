@@ -57,6 +57,7 @@ class DummyData(SourceLayer):
             raise NetError(
                 f"{self}: Number of data fillers must be 0, 1 or equal to the number of tops: {len(top)}; you "
                 f"specified {len(param.data_filler)} data fillers."
+                " Correct them."
             )
         self._fillers = _one_each(param.data_filler or [caffe_pb2.FillerParameter()], len(top))
         for blob, shape in zip(top, self._shapes(param, len(top)), strict=True):
@@ -78,6 +79,7 @@ class DummyData(SourceLayer):
         if len(values) not in (1, tops):
             raise NetError(
                 f"{self}: Must specify '{name}' once, or once per top blob ({tops}); specified {len(values)}."
+                " Correct them."
             )
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:

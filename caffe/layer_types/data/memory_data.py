@@ -28,7 +28,8 @@ class MemoryData(SourceLayer):
         if 0 in self._shape:
             raise NetError(
                 f"{self}: {shape_text(self._shape)} found: batch_size, channels, height, and width must be specified "
-                "and positive in memory_data_param"
+                "and positive in memory_data_param."
+                " Set all four."
             )
         self._data: np.ndarray | None = None
         self._labels: np.ndarray | None = None
@@ -48,12 +49,14 @@ class MemoryData(SourceLayer):
         self._check(labels, "labels array", (1, 1, 1))
         if len(data) != len(labels):
             raise DataError(
-                f"{self}: data and labels must have the same first dimension; they have {len(data)} and {len(labels)}"
+                f"{self}: data and labels must have the same first dimension; they have {len(data)} and {len(labels)}."
+                " Give a label for each item."
             )
         if len(data) % self._shape[0] or not len(data):
             raise DataError(
                 f"{self}: first dimensions of input arrays must be a multiple of batch size: {len(data)} given, "
-                f"batch_size is {self._shape[0]}"
+                f"batch_size is {self._shape[0]}."
+                " Leave some out, or change batch_size."
             )
         if self.layer_param.HasField("transform_param"):
             log.warning("%s does not transform array data on Reset()", self)
@@ -61,19 +64,25 @@ class MemoryData(SourceLayer):
 
     def _check(self, array: np.ndarray, what: str, item: tuple[int, ...]) -> None:
         if not array.flags.c_contiguous:
-            raise DataError(f"{self}: {what} must be C contiguous: use numpy.ascontiguousarray")
+            raise DataError(f"{self}: {what} must be C contiguous. Use numpy.ascontiguousarray.")
         if array.ndim != 4:
-            raise DataError(f"{self}: {what} must be 4-d; it has the shape {shape_text(array.shape)}")
+            raise DataError(
+                f"{self}: {what} must be 4-d; it has the shape {shape_text(array.shape)}. Reshape the array."
+            )
         if array.dtype != np.float32:
-            raise DataError(f"{self}: {what} must be float32; it is {array.dtype}")
+            raise DataError(f"{self}: {what} must be float32; it is {array.dtype}. Give array.astype(numpy.float32).")
         for name, found, wanted in zip(("number of channels", "height", "width"), array.shape[1:], item, strict=True):
             if found != wanted:
-                raise DataError(f"{self}: {what} has wrong {name}: {found}, expected {wanted}")
+                raise DataError(
+                    f"{self}: {what} has wrong {name}: {found}, expected {wanted}."
+                    " Give an array of this size, or correct memory_data_param."
+                )
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         if self._data is None or self._labels is None:
             raise DataError(
-                f"{self}: MemoryDataLayer needs to be initialized by calling Reset: net.set_input_arrays(data, labels)"
+                f"{self}: MemoryDataLayer needs to be initialized by calling Reset."
+                " Call net.set_input_arrays(data, labels)."
             )
         batch = slice(self._position, self._position + self._shape[0])
         self._position = batch.stop % len(self._data)

@@ -55,7 +55,7 @@ def read(layer: NativeLayer, classes: int) -> ClassWeights | None:
             values = [float(word) for word in words]
         except ValueError as error:
             raise DataError(
-                f"{layer}: '{deeplabs.weight_source}': {error}. Expected a number for each class."
+                f"{layer}: '{deeplabs.weight_source}': {error}. Expected a number for each class. Correct the file."
             ) from error
     return ClassWeights(_checked(layer, values, classes), own=True, ignored=ignored)
 

@@ -106,6 +106,7 @@ def _spatial(
         raise NetError(
             f"{layer}: {field} must be specified once, or once per spatial dimension "
             f"({field} specified {len(values)} times; {axes} spatial dims)."
+            " Correct it."
         )
     return tuple(values) if len(values) == axes else tuple(values) * axes
 

@@ -149,7 +149,9 @@ class InfogainLoss(SoftmaxLoss):
         self.axis, self.gives_p = param.axis, len(top) == 2
         self.ignore_label = ignore_label_of(loss_param)
         if loss_param.HasField("normalize"):
-            raise NetError(f'{self}: loss_param has `normalize`, but normalize is deprecated. use "normalization"')
+            raise NetError(
+                f'{self}: loss_param has `normalize`, but normalize is deprecated. use "normalization". Correct it.'
+            )
         self.normalization = loss_param.normalization
         self.matrix: torch.Tensor | None = None
         if len(bottom) < 3:

@@ -74,6 +74,7 @@ class Accuracy(TorchLayer):
             raise ShapeError(
                 f"{self}: top_k is {self.top_k}, with {self.classes} classes on axis {self.axis} of {scores}. "
                 "top_k must be less than or equal to the number of classes."
+                " Lower it."
             )
         return [(), (self.classes,)] if self.by_class else [()]
 

@@ -115,6 +115,7 @@ class ContrastiveLoss(LossLayer):
         if shapes[2][0] < shapes[0][0]:
             raise ShapeError(
                 f"{self}: bottom 2 is {shape_text(similar)}, expected a number for each of the {a[0]} pairs."
+                " Correct the shape."
             )
         return super().top_shapes(a, b)
 

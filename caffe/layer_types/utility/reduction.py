@@ -40,10 +40,10 @@ class ArgMax(TorchLayer):
         canonical(0, shape, self)
         self.axis = canonical(param.axis, shape, self) if self.has_axis else 1
         if self.top_k < 1:
-            raise NetError(f"{self}: top_k is {self.top_k}: top k must not be less than 1.")
+            raise NetError(f"{self}: top_k is {self.top_k}: top k must not be less than 1. Correct it.")
         choices = shape[self.axis] if self.has_axis else math.prod(shape[1:])
         if self.top_k > choices:
-            raise NetError(f"{self}: top_k is {self.top_k}: top_k must be less than or equal to {choices}.")
+            raise NetError(f"{self}: top_k is {self.top_k}: top_k must be less than or equal to {choices}. Lower it.")
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         if self.has_axis:
@@ -88,6 +88,7 @@ class Eltwise(TorchLayer):
             raise NetError(
                 f"{self}: {len(param.coeff)} coefficients for {len(bottom)} bottoms: Eltwise Layer takes one "
                 "coefficient per bottom blob."
+                " Correct `coeff`."
             )
         if param.operation == param.PROD and param.coeff:
             raise NetError(f"{self}: Eltwise layer only takes coefficients for summation. Remove coeff.")

@@ -17,7 +17,7 @@ def _one_axis(layer: NativeLayer, name: str, old_name: str) -> int:
     """The setting `axis`, or its unsigned old name; not both."""
     param = getattr(layer.layer_param, str(layer.settings))
     if param.HasField(name) and param.HasField(old_name):
-        raise NetError(f"{layer}: Either {name} or {old_name} should be specified; not both.")
+        raise NetError(f"{layer}: Either {name} or {old_name} should be specified; not both. Remove one.")
     return getattr(param, old_name if param.HasField(old_name) else name)
 
 
@@ -38,7 +38,7 @@ class BatchReindex(TorchLayer):
 
     def top_shapes(self, x: Shape, index: Shape) -> list[Shape]:
         if len(index) != 1:
-            raise ShapeError(f"{self}: index is {index}, expected one axis (1 == bottom[1]->num_axes()).")
+            raise ShapeError(f"{self}: index is {index}, expected one axis (1 == bottom[1]->num_axes()). Reshape it.")
         canonical(0, x, self)
         return [index + x[1:]]
 
@@ -47,6 +47,7 @@ class BatchReindex(TorchLayer):
         if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < len(x):
             raise NetError(
                 f"{self}: index {rows.min()} … {rows.max()} for a batch of {len(x)}: expected 0 … {len(x) - 1}."
+                " Correct the index."
             )
         return x.index_select(0, rows)
 
@@ -119,6 +120,7 @@ class Filter(TorchLayer):
         if len(top) != len(bottom) - 1:
             raise NetError(
                 f"{self}: {len(top)} tops, expected {len(bottom) - 1}: one for each bottom before the selector."
+                " Correct the tops."
             )
         self.kept = 0
         self.has_run = False
@@ -130,12 +132,14 @@ class Filter(TorchLayer):
             raise ShapeError(
                 f"{self}: Selector blob dimensions must be singletons (1), except the first; it is "
                 f"{shape_text(selector)}."
+                " Reshape it."
             )
         for index, shape in enumerate(items):
             if shape[:1] != selector[:1]:
                 raise ShapeError(
                     f"{self}: Each bottom should have the same 0th dimension as the selector blob: bottom {index} is "
                     f"{shape_text(shape)}, the selector {shape_text(selector)}."
+                    " Give bottoms of equal batches."
                 )
         return [(self.kept, *shape[1:]) for shape in items]
 
@@ -187,7 +191,10 @@ class Flatten(TorchLayer):
         param = self.layer_param.flatten_param
         first, last = canonical(param.axis, x, self), canonical(param.end_axis, x, self)
         if last < first - 1:
-            raise ShapeError(f"{self}: axis {first} lies behind end_axis {last} of {x} (start_axis <= end_axis).")
+            raise ShapeError(
+                f"{self}: axis {first} lies behind end_axis {last} of {x} (start_axis <= end_axis)."
+                " Correct axis or end_axis."
+            )
         self.shape = (*x[:first], math.prod(x[first : last + 1]), *x[last + 1 :])
         return [self.shape]
 
@@ -222,13 +229,16 @@ class Reshape(TorchLayer):
     def top_shapes(self, x: Shape) -> list[Shape]:
         first = self.axis if self.axis >= 0 else len(x) + self.axis + 1
         if not 0 <= first <= len(x):
-            raise ShapeError(f"{self}: axis {self.axis} out of range for {len(x)}-D input blob {x}.")
+            raise ShapeError(f"{self}: axis {self.axis} out of range for {len(x)}-D input blob {x}. Correct axis.")
         if self.num_axes < -1:
-            raise ShapeError(f"{self}: num_axes is {self.num_axes}, but num_axes must be >= 0, or -1 for all")
+            raise ShapeError(
+                f"{self}: num_axes is {self.num_axes}, but num_axes must be >= 0, or -1 for all. Correct it."
+            )
         last = len(x) if self.num_axes == -1 else first + self.num_axes
         if last > len(x):
             raise ShapeError(
                 f"{self}: axis {first}, num_axes {self.num_axes}: end_axis = axis + num_axes is out of range of {x}."
+                " Lower num_axes."
             )
         dims = [self._copied(x, first + index) if dim == 0 else dim for index, dim in enumerate(self.dims)]
         around = math.prod(x[:first]) * math.prod(x[last:])
@@ -237,13 +247,15 @@ class Reshape(TorchLayer):
             if known == 0 or math.prod(x) % known:
                 raise ShapeError(
                     f"{self}: bottom count ({math.prod(x)}) must be divisible by the product of the specified "
-                    f"dimensions ({known})"
+                    f"dimensions ({known})."
+                    " Correct `shape`."
                 )
             dims[dims.index(-1)] = math.prod(x) // known
         self.shape = (*x[:first], *dims, *x[last:])
         if math.prod(self.shape) != math.prod(x):
             raise ShapeError(
                 f"{self}: output count must match input count: {shape_text(x)} cannot become {shape_text(self.shape)}."
+                " Correct `shape`."
             )
         return [self.shape]
 
@@ -251,6 +263,7 @@ class Reshape(TorchLayer):
         if axis >= len(x):
             raise ShapeError(
                 f"{self}: shape {self.dims} copies axis {axis}, which the bottom {shape_text(x)} does not have."
+                " Write the size instead of 0."
             )
         return x[axis]
 
@@ -303,6 +316,7 @@ class Slice(TorchLayer):
         if self.points and len(self.points) != self.pieces - 1:
             raise NetError(
                 f"{self}: {len(self.points)} slice points for {self.pieces} tops, expected {self.pieces - 1}."
+                " Correct `slice_point`."
             )
 
     def top_shapes(self, x: Shape) -> list[Shape]:
@@ -313,6 +327,7 @@ class Slice(TorchLayer):
             if min(self.sizes) <= 0:
                 raise ShapeError(
                     f"{self}: slice points {self.points} do not rise from 1 to {x[axis] - 1} (axis {axis} of {x})."
+                    " Correct `slice_point`."
                 )
         else:
             if x[axis] % self.pieces:
@@ -378,7 +393,7 @@ class Tile(TorchLayer):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.layer_param.tile_param
         if not param.HasField("tiles"):
-            raise NetError(f"{self}: Number of tiles must be specified")
+            raise NetError(f"{self}: Number of tiles must be specified. Set `tiles`.")
         self.tiles = param.tiles
         if self.tiles <= 0:
             raise NetError(f"{self}: tiles is {self.tiles}. Number of tiles must be positive.")

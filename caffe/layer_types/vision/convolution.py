@@ -102,11 +102,13 @@ class _Convolving(TorchLayer):
         if len(first) != self.axes:
             raise ShapeError(
                 f"{self}: bottom is {shape_text(first)}, it had {self.axes} axes: bottom num_axes may not change."
+                " Give a bottom of as many axes."
             )
         if first[self.axis] != self.channels:
             raise ShapeError(
                 f"{self}: bottom is {shape_text(first)}, {first[self.axis]} channels, the weights want "
-                f"{self.channels}: Input size incompatible with convolution kernel.",
+                f"{self.channels}: Input size incompatible with convolution kernel."
+                " Give a bottom of as many channels as the weights want.",
                 found=first[self.axis],
                 expected=self.channels,
             )

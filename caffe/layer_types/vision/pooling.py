@@ -154,7 +154,10 @@ class Pooling(_Pools):
         if param.global_pooling and any(has("kernel_size", "kernel_h", "kernel_w")):
             raise NetError(f"{self}: With Global_pooling: true Filter size cannot specified. Remove it.")
         if not param.global_pooling and param.HasField("kernel_size") == both_sides:
-            raise NetError(f"{self}: Filter size is kernel_size OR kernel_h and kernel_w; not both, and not neither.")
+            raise NetError(
+                f"{self}: Filter size is kernel_size OR kernel_h and kernel_w; not both, and not neither."
+                " Set one of the two."
+            )
         for field, title in (("pad", "pad"), ("stride", "Stride")):
             together, height, width = has(field, f"{field}_h", f"{field}_w")
             if height != width or (together and height):
