@@ -43,6 +43,7 @@ KEYS = ("mean_iu", "pixel_accuracy")
 
 def scores(row: Variant, weights: Path, images: int | None = None) -> dict[str, Any]:
     """The metrics of the row's net with these weights. images: score this many images of the training split instead.
+
     Parameters that the weights lack, such as a CRF's, keep their initial values.
     """
     if images:

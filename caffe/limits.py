@@ -1,5 +1,6 @@
-"""Limits of a layer's settings and sizes: Caffe's int, and the available memory. Settings are checked before anything
-is computed from them, so that no kernel gets a number that it cannot handle.
+"""Limits of a layer's settings and sizes: Caffe's int, and the available memory.
+
+Settings are checked before anything is computed from them, so that no kernel gets a number that it cannot handle.
 """
 
 import math

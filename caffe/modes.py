@@ -1,6 +1,7 @@
-"""Torch's modes that a program may have switched on around Caffe's code: inference mode and autocast. Layers compute,
-and blobs get their memory, as if both were off. `torch.no_grad`, a default dtype and a default device change nothing
-anyhow: layers say what they record, and tensors are made with their type and device.
+"""Torch's modes that a program may have switched on around Caffe's code: inference mode and autocast.
+
+Layers compute, and blobs get their memory, as if both were off. `torch.no_grad`, a default dtype and a default device
+change nothing anyhow: layers say what they record, and tensors are made with their type and device.
 """
 
 from contextlib import ExitStack

@@ -1,6 +1,7 @@
-"""Modules that register layer types, and their import. A program imports or contains them; `--layers MODULE` of a
-command names them, the variable CAFFE_LAYERS (several, separated by commas), and installed packages by an entry point
-of the group `caffe.layers`.
+"""Modules that register layer types, and their import.
+
+A program imports or contains them; `--layers MODULE` of a command names them, the variable CAFFE_LAYERS (several,
+separated by commas), and installed packages by an entry point of the group `caffe.layers`.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""Edges computed from the labels of any segmentation data layer, and the loss for them. Python layers of plain pycaffe,
-which run in any Caffe.
+"""Edges computed from the labels of any segmentation data layer, and the loss for them.
+
+Python layers of plain pycaffe, which run in any Caffe.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The measured engines, a module for each with `start(job)`, which returns a Contestant with net and weights loaded. A
-module imports only its engine and NumPy, because each runs in an environment of its own. Python 3.9 is the oldest of
+"""The measured engines, a module for each with `start(job)`, which returns a Contestant with net and weights loaded.
+
+A module imports only its engine and NumPy, because each runs in an environment of its own. Python 3.9 is the oldest of
 them.
 """
 

@@ -1,4 +1,4 @@
-"""Boxes (xmin, ymin, xmax, ymax) as NumPy arrays, and how SSD's detectors say where they are: by their priors."""
+"""Boxes (xmin, ymin, xmax, ymax) as NumPy arrays, and SSD's codes of boxes relative to their priors."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Detection: SSD's DetectionEvaluate, which tells right boxes from wrong ones, for the solver's average precision."""
+"""Detection: SSD's DetectionEvaluate, which marks right and wrong boxes, for the solver's average precision."""
 
 from typing import Any
 

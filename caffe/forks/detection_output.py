@@ -1,4 +1,4 @@
-"""Detection: SSD's DetectionOutput, which makes boxes of what a detector says."""
+"""Detection: SSD's DetectionOutput, which decodes a detector's outputs into boxes."""
 
 import numpy as np
 import torch

@@ -19,7 +19,7 @@ NEAREST, LINEAR, CUBIC = (
     caffe_pb2.ResampleParameter.ResampleType.Value(name) for name in ("NEAREST", "LINEAR", "CUBIC")
 )
 LAST_PLACE = 1.05
-"""Before the end of the image: how far a place is read at most, so that its neighbours are in it."""
+"""Positions are read at most this far before the end of the image, so that their neighbours are in it."""
 
 
 @register_layer

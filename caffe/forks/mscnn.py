@@ -16,7 +16,7 @@ from caffe.layer_types.helpers.spatial import check_image
 from caffe.proto import caffe_pb2
 
 NO_BOX = (0, 1, 1, 10, 10)
-"""Told where nothing is found, so that a layer that pools regions has one."""
+"""The box if nothing is found, so that a layer that pools regions has one."""
 SUPPRESSIONS = ("IOU", "IOMU", "IOFU")
 
 

@@ -1,4 +1,4 @@
-"""What of a batch MultiBoxLoss learns from: matches with true boxes, and the hardest of what is left."""
+"""The priors of a batch that count in MultiBoxLoss: matches with true boxes, and the hardest of the others."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +45,7 @@ class _Image:
 
 @dataclass
 class Choice:
-    """How a layer chooses."""
+    """A layer's settings for the choice."""
 
     param: Any
     """MultiBoxLossParameter."""

@@ -1,4 +1,4 @@
-"""Detection: SSD's MultiBoxLoss, which a detector learns by."""
+"""Detection: SSD's MultiBoxLoss."""
 
 from dataclasses import replace
 
@@ -126,7 +126,7 @@ class MultiBoxLoss(LossLayer):
         return F.binary_cross_entropy_with_logits(rows, targets.to(rows), reduction="sum")
 
     def choose(self, locations: np.ndarray, scores: np.ndarray, priors: np.ndarray, truth: np.ndarray) -> Chosen:
-        """What of a batch counts. locations: (N, P, sets, 4); scores: (N, P, classes)"""
+        """The priors of a batch that count. locations: (N, P, sets, 4); scores: (N, P, classes)"""
         boxes, variances = priors.reshape(2, -1, 4)
         if (variances <= 0).any():
             raise NetError(

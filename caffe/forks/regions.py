@@ -1,4 +1,4 @@
-"""Detection: what is made of regions of an image: R-FCN's and Mask R-CNN's pooling, and Faster R-CNN's proposals."""
+"""Detection: layers on regions of an image: R-FCN's and Mask R-CNN's pooling, and Faster R-CNN's proposals."""
 
 import math
 
@@ -16,8 +16,7 @@ SMALLEST_REGION = 0.1
 
 
 def read_regions(layer: NativeLayer, regions: torch.Tensor, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images' numbers, and x1, y1, x2, y2 of (R, 5) regions. ShapeError for an image that the batch does not "
-    "have."""
+    """The images' numbers, and x1, y1, x2, y2 of (R, 5) regions. ShapeError for an image that is not in the batch."""
     found = regions.detach().reshape(-1, 5).float().cpu().numpy()
     numbers = found[:, 0].astype(np.int64)
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= images):
@@ -264,8 +263,9 @@ def shifted(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 
 
 def suppress(boxes: np.ndarray, threshold: float) -> list[int]:
-    """The numbers of the boxes, best first, that none before overlaps by more than the threshold; widths x2 − x1 + "
-    "1."""
+    """The numbers of the boxes, best first, that none before overlaps by more than the threshold; widths x2 − x1 +
+    1.
+    """
     areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
     left, kept = np.arange(len(boxes)), []
     while len(left):

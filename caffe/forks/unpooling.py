@@ -48,8 +48,9 @@ class _Unpools(TorchLayer):
             )
 
     def windows(self, x: torch.Tensor, sizes: Pair) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Along each axis: (out, in), 1 where a value's window covers a pixel; and the windows' sizes within the "
-        "pads."""
+        """Along each axis: (out, in), 1 where a value's window covers a pixel; and the windows' sizes within the
+        pads.
+        """
         covers, spans = [], []
         for count, size, kernel, stride, pad in zip(
             x.shape[2:], sizes, self.kernel, self.stride, self.pad, strict=True

@@ -1,4 +1,4 @@
-"""Detection: what YOLO's nets say, as boxes."""
+"""Detection: boxes from the outputs of YOLO's nets."""
 
 from collections.abc import Iterator
 

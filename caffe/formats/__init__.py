@@ -6,7 +6,7 @@
     binaryproto.py   mean files
     summary.py       any of these as text: `python -m caffe.formats.summary FILE`
 
-Below them: wire.py (protobuf's bytes), parsing.py (messages from bytes), blobproto.py (one blob), hdf5_file.py (what
-any reader of HDF5 uses), identify.py (what a file is), mapped.py (reading without copying), atomic.py (writing whole
-files or nothing), pictures.py (which formats of images are read).
+Below them: wire.py (protobuf's bytes), parsing.py (messages from bytes), blobproto.py (one blob), hdf5_file.py (helpers
+of HDF5's readers), identify.py (what a file is), mapped.py (reading without copying), atomic.py (writing whole files or
+nothing), pictures.py (which formats of images are read).
 """

@@ -12,7 +12,7 @@ Two forks store more than that, and are read, too. NVIDIA's Caffe and OpenCV's s
       12, 13  raw_data, raw_diff            the numbers, in bytes
 
 and C3D 1.0, whose blobs have a fifth axis before height and width, num, channels, length, height, width, data and diff
-as the fields 1 to 7: a field 5 that is a single integer tells that a blob is of this kind.
+as the fields 1 to 7: a blob is of this kind if field 5 is a single integer.
 
 Written are 5, 6 and 7, in this order, as Caffe writes them.
 """

@@ -1,11 +1,11 @@
-"""The name that somebody meant, where it is plausible."""
+"""The closest known name, if it is plausible."""
 
 import difflib
 from collections.abc import Iterable
 
 _LIKE = 0.8
 _COMMON = ("_param", "Loss", "Data")
-"""Endings that say nothing of what a name is."""
+"""Endings that many names share."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -1,7 +1,7 @@
-"""HDF5 files that are not trusted: whoever reads one opens it, finds what is in it and takes arrays from it here.
+"""Untrusted HDF5 files: all code of the engine that reads HDF5 uses these functions.
 
 Nothing outside of the file is read: no links to other files, no numbers that lie in other files (external storage,
-virtual datasets). Sizes are held against what the file stores before memory is taken.
+virtual datasets). Sizes are compared with the stored bytes before memory is allocated.
 """
 
 import os
@@ -28,7 +28,7 @@ MOST_LINKS = 16
 MOST_COMPRESSION = 1032
 """What a byte becomes at most, by deflate."""
 LARGE = 1 << 28
-"""Bytes. A chunk that could unpack to more is looked at before HDF5 unpacks it, which knows no limit."""
+"""Bytes. A chunk that could unpack to more is checked before HDF5 unpacks it, which has no limit."""
 
 
 @contextmanager

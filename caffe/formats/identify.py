@@ -1,7 +1,7 @@
-"""What a file is, told by its bytes and never by its name; so that a mix-up is named as one.
+"""The kind of a file, recognised by its bytes and never by its name, so that errors name it.
 
 Caffe's binary messages carry no magic number, but their fields differ in number and wire type. Fields that only forks
-of Caffe have tell nothing: what counts is that none contradicts a kind, and that most are known to it.
+have are ignored: no field may contradict a kind, and it must know most of them.
 
     NetParameter (weights)   1 name: LEN · 2 layers: LEN · 3 input: LEN · 8 input_shape: LEN · 100 layer: LEN
     SolverState              1 iter: VARINT · 2 learned_net: LEN · 3 history: LEN · 4 current_step: VARINT
@@ -105,5 +105,5 @@ def _first_tags(content: memoryview) -> Iterator[tuple[int, int]]:
 
 
 def wrong_kind(path: PathLike, found: Kind, expected: str) -> FormatError:
-    """The error for a file that is of another kind than its reader wants."""
+    """The error for a file of another kind than expected."""
     return FormatError(f"{path}: expected {expected}, found {found.value}.")

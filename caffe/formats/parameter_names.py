@@ -1,4 +1,4 @@
-"""What a layer's parameters are called where they have names: in state_dicts and safetensors files."""
+"""The names of a layer's parameters in state_dicts and safetensors files."""
 
 import re
 

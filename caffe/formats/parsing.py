@@ -14,7 +14,7 @@ AnyParsed = TypeVar("AnyParsed", bound=Message)
 
 
 def parsed(kind: type[AnyParsed], content: bytes, source: str) -> AnyParsed:
-    """A message of this class. source: what errors call it. Raises protobuf's DecodeError, and FormatError."""
+    """A message of this class. source: its name in errors. Raises protobuf's DecodeError, and FormatError."""
     try:
         message = kind.FromString(content)
     except UnicodeDecodeError:

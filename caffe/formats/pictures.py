@@ -1,7 +1,7 @@
-"""Which formats of image files are read: those of photos and labels, whose decoders are libraries.
+"""The formats of image files that are read: those of photos and labels, whose decoders are libraries.
 
 Pillow knows many more, by the first bytes of a file whatever its name, and starts a program for some: Ghostscript for
-EPS. Whoever opens an image in this package names these formats, and expects of damaged files any of these errors.
+EPS. All code of this package opens images with these formats, and expects any of these errors for damaged files.
 """
 
 import struct
@@ -14,4 +14,4 @@ UNREADABLE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, MemoryError, RuntimeError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
 )
-"""What Pillow raises for damaged files of one format or another."""
+"""Pillow's errors for damaged files of any format."""

@@ -57,7 +57,7 @@ def _one_device(text: str, source: str) -> str:
 
 
 def read_text(path: PathLike) -> str:
-    """The text of a prototxt. Bytes that are not UTF-8 are let pass in comments only."""
+    """The text of a prototxt. Bytes that are not UTF-8 are allowed in comments only."""
     content = map_file(path)
     found = identify(content)
     if found not in (Kind.TEXT, Kind.EMPTY, Kind.UNKNOWN):
@@ -126,7 +126,7 @@ def _keep(text: str, unknown: list[Unknown], message: Message, wanted: str) -> N
 
 
 def _unknown_words(text: str, unknown: list[Unknown], message: Message, source: str) -> str:
-    """All fields that nobody knows, one a line, each with its place and its layer."""
+    """All unknown fields, one per line, with place and layer."""
     lines = []
     for each in unknown[:_MOST_NAMED]:
         layer = f" (layer '{each.layer}')" if each.layers else ""
@@ -157,7 +157,7 @@ def write(path: PathLike, message: Message) -> None:
 
 
 def _explain(error: str, line: str, message: Message) -> str:
-    """The parser's complaint in our words, with the closest names that exist."""
+    """The parser's error as a message of the usual form, with the closest known names."""
     if found := _PLACEHOLDER.search(line.partition("#")[0]):
         return (
             f"found '{found[0]}', which is no value: this is a template, such as DetectNet's, whose placeholders a "

@@ -78,7 +78,7 @@ def _upgraded(content: memoryview, source: str) -> tuple[list[wire.Piece], bool,
 
 
 def _outline(content: memoryview, layers: list[wire.Field], source: str) -> caffe_pb2.NetParameter:
-    """The net with what the upgrade looks at: its inputs, and of its layers name, type and params."""
+    """The parts of the net that the upgrade needs: its inputs, and the names, types and params of its layers."""
     outline = b"".join(each.raw for each in wire.fields(content, source) if each.number in _INPUTS)
     for layer in layers:
         fields = wire.fields(layer.value, source)
@@ -130,7 +130,7 @@ def _is_old_layer(field: wire.Field) -> bool:
 
 @dataclass
 class _OldLayer:
-    """A layer of 2013 or 2014, in three parts: what the upgrade translates, what goes on as it is, what cannot."""
+    """A layer of 2013 or 2014, in three parts: what the upgrade translates, what is copied, and what is lost."""
 
     translated: bytes
     carried: _Carried
@@ -183,7 +183,7 @@ def _old_transforms(fields: list[wire.Field]) -> tuple[int, ...]:
 
 
 def _readable(fields: list[wire.Field], layers: list[_OldLayer]) -> bytes:
-    """What of a net and its layers is translated, as a message."""
+    """The parts of a net and its layers that are translated, as a message."""
     readable = bytearray()
     following = iter(layers)
     for each in fields:

@@ -1,4 +1,4 @@
-"""Where a solver stopped: SGDSolver::SnapshotSolverState and RestoreSolverState (sgd_solver.cpp).
+"""The state of a solver: SGDSolver::SnapshotSolverState and RestoreSolverState (sgd_solver.cpp).
 
     binary   SolverState { iter = 1  learned_net = 2  history = 3 (BlobProto each)  current_step = 4 }
     HDF5     /iter and /current_step, int32 of shape (1,); /learned_net, a zero-terminated string; /history/<i>, float32

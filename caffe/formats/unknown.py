@@ -1,6 +1,6 @@
-"""What the text of a net names and the schema does not have: every field of it, with its layer and its place.
+"""Unknown fields in the text of a net, with layer and place.
 
-The parser stops at the first; here all are found, so that they can be told at once, or kept aside.
+The parser stops at the first; here all are found, so that one error names them, or all are kept as text.
 """
 
 import re
@@ -113,7 +113,7 @@ class _Scanner:
 def unknown_fields(text: str, descriptor: Any) -> list[Unknown]:
     """Every field that the message of this descriptor, or one within it, does not have, in the order of the text."""
     scanner = _Scanner(text)
-    with suppress(_Ended):  # what is wrong there the parser says
+    with suppress(_Ended):  # the parser reports it
         scanner.message(descriptor, inside=False)
     return scanner.found
 

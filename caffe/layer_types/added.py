@@ -1,4 +1,4 @@
-"""Layer types beside BVLC Caffe's: how a program adds one."""
+"""Registers a program's own layer types."""
 
 from collections.abc import Callable
 from typing import Any, overload

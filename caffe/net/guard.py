@@ -1,6 +1,7 @@
-"""One thread at a time runs a net; and the rules for nets in forked processes. A public call that runs or changes a net
-takes its lock without waiting, and is refused if another thread has it: it could silently get the results of other
-inputs. A thread that takes the lock before it writes inputs waits instead.
+"""One thread at a time runs a net; and the rules for nets in forked processes.
+
+A public call that runs or changes a net takes its lock without waiting, and is refused if another thread has it: it
+could silently get the results of other inputs. A thread that takes the lock before it writes inputs waits instead.
 
 A child of fork has no threads but the one that forked. OpenMP waits for the others for ever, so a child whose parent
 has computed computes with one thread.

@@ -1,7 +1,8 @@
-"""The plan's fast ways that work with this machine and this torch. Some ways call private functions of torch, or need
-instructions that not every CPU has; that such a function exists does not show that it works. So each way is tried once
-in a process, before its first use, on a few numbers against torch's own function. One that fails or gives other numbers
-is switched off, and a line of the log names it.
+"""The plan's fast ways that work with this machine and this torch.
+
+Some ways call private functions of torch, or need instructions that not every CPU has; that such a function exists does
+not show that it works. So each way is tried once in a process, before its first use, on a few numbers against torch's
+own function. One that fails or gives other numbers is switched off, and a line of the log names it.
 
     CAPABILITY = Capability("max pooling a few rows at a time", _trial)
     if CAPABILITY.works: …

@@ -1,5 +1,6 @@
-"""Checks for NaN and infinity in a training, which spread to every weight and never go away. A softmax can hide weights
-that are NaN behind a loss of 87.33, so the weights are checked, too, before each snapshot.
+"""Checks for NaN and infinity in a training, which spread to every weight and never go away.
+
+A softmax can hide weights that are NaN behind a loss of 87.33, so the weights are checked, too, before each snapshot.
 """
 
 import math

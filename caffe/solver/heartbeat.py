@@ -1,6 +1,7 @@
-"""How solvers that train together notice that one of them is lost: a cut link, a machine that stopped. A thread of each
-solver increments a number at their meeting point, and checks that those of the others change. It counts checks without
-a change, not time, so that a process that was suspended does not report the others as lost.
+"""How solvers that train together notice that one of them is lost: a cut link, a machine that stopped.
+
+A thread of each solver increments a number at their meeting point, and checks that those of the others change. It
+counts checks without a change, not time, so that a process that was suspended does not report the others as lost.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""Recognises pictures that tools of this project wrote: PNGs and TIFFs with a mark in their metadata. A search for
-photos in a folder ignores them, so that results may lie beside the photos.
+"""Recognises pictures that tools of this project wrote: PNGs and TIFFs with a mark in their metadata.
+
+A search for photos in a folder ignores them, so that results may lie beside the photos.
 """
 
 from __future__ import annotations

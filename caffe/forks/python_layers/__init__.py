@@ -1,4 +1,4 @@
-"""Python layers that published nets name, for where no module of theirs is found: most were written for Python 2."""
+"""Python layers that published nets name, used if no module of their names is found: most were written for Python 2."""
 
 import ast
 import re

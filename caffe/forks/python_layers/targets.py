@@ -1,4 +1,6 @@
-"""What py-faster-rcnn's layers of training share: overlaps in pixels, what boxes should be moved by, and who counts."""
+"""Code that py-faster-rcnn's training layers share: overlaps in pixels, the shifts between boxes, and random
+choices.
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Weights of the classes in SoftmaxWithLoss, as two forks have them.
+"""Class weights in SoftmaxWithLoss, as in two forks.
 
 SegNet, ENet:  loss_param { weight_by_label_freqs: true class_weighting: 0.3 class_weighting: … }
                Σ w[label] · CE, divided as without weights: by the labels that count, not by their weights
@@ -27,8 +27,9 @@ class ClassWeights:
     def loss(
         self, log_p: torch.Tensor, index: torch.Tensor, counted: torch.Tensor | None, mode: int, outer: int
     ) -> torch.Tensor:
-        """The weighted loss of (outer, classes, inner) logarithms of probabilities and (outer, 1, inner) class "
-        "numbers."""
+        """The weighted loss of (outer, classes, inner) logarithms of probabilities and (outer, 1, inner) class
+        numbers.
+        """
         weights = self.values.to(log_p)[index]
         if counted is not None:
             weights = weights * counted

@@ -1,4 +1,4 @@
-"""What losses have in common (src/caffe/layers/loss_layer.cpp)."""
+"""Base classes of losses (src/caffe/layers/loss_layer.cpp)."""
 
 from dataclasses import replace
 from typing import ClassVar

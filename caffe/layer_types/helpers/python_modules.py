@@ -1,6 +1,6 @@
-"""Where the modules of Python layers are found: on sys.path; by an entry point; or, for the `caffe` command, nearby.
+"""Finds the modules of Python layers: on sys.path; by an entry point; or, for the `caffe` command, in nearby folders.
 
-An installed package says by entry points of the group GROUP which of its modules stands for a name in prototxts:
+Entry points of an installed package, in the group GROUP, map names in prototxts to its modules:
 
     [project.entry-points."caffe.python_layers"]
     my_layers = "my_package.my_layers"

@@ -1,4 +1,4 @@
-"""SourceLayer: what the layers have in common that start a net."""
+"""SourceLayer: the base class of layers without bottoms."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Windows along the spatial axes: their settings, how often they fit, and what they see."""
+"""Windows along the spatial axes: their settings, their number, and the values within them."""
 
 import math
 from collections.abc import Sequence

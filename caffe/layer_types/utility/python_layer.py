@@ -1,4 +1,4 @@
-"""Layers that a user writes in Python."""
+"""Python layers: layers that a user writes in Python."""
 
 import functools
 import importlib
