@@ -68,7 +68,8 @@ class CropError(NetError, AssertionError):
 def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     """Of a sliding kernel: the last axis before the spatial ones; stride, extent and padding, one value for each axis.
 
-    The extent of a kernel counts dilation: `(kernel_size - 1) * dilation + 1`. Raises UndefinedMapException without a
+    The extent of a kernel counts dilation: `(kernel_size - 1) * dilation + 1`. Of Synopsys' pads of each side those
+    before the map count. Raises UndefinedMapException without a
     kernel size, as for a global pooling, and CropError for the settings that end in `_h` and `_w`.
     """
     settings = {**fn.params, **fn.params.get("convolution_param", {}), **fn.params.get("pooling_param", {})}
@@ -85,7 +86,10 @@ def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
         return np.array(settings.get(name, default), ndmin=1)
 
     extent = (by_axis("kernel_size", 1) - 1) * by_axis("dilation", 1) + 1
-    return settings.get("axis", 1), by_axis("stride", 1), extent, by_axis("pad", 0)
+    pad = by_axis("pad", 0)
+    if settings.get("pad_t") or settings.get("pad_l"):
+        pad = np.array([settings.get("pad_t", 0), settings.get("pad_l", 0)])
+    return settings.get("axis", 1), by_axis("stride", 1), extent, pad
 
 
 def crop_params(fn: Function) -> tuple[int, np.ndarray]:

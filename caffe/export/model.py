@@ -68,16 +68,17 @@ def exported(
     nodes = _needed(net, wanted)
     converters = registry.load()
     _check_types(nodes, converters)
-    fixes = {converters[node.layer.type].fixes for node in nodes if node.layer.type in converters}
+    kinds = {registry.kind_of(node.layer) for node in nodes}
+    fixes = {converters[kind].fixes for kind in kinds if kind in converters}
     allowed = {"batch", "streams", "size"} - ({"size"} if "size" in fixes else set())
     if fixed or "all" in fixes:
         allowed = set()
-    kind = np.float16 if half else np.float32
+    number = np.float16 if half else np.float32
     try:
-        graph, freedom = OnnxGraph(opset, kind), Freedom(net, allowed)
+        graph, freedom = OnnxGraph(opset, number), Freedom(net, allowed)
         blobs = _fill(net, graph, nodes, freedom, wanted)
     except registry.NeedsFixedSizes:
-        graph, freedom = OnnxGraph(opset, kind), Freedom(net, set())
+        graph, freedom = OnnxGraph(opset, number), Freedom(net, set())
         blobs = _fill(net, graph, nodes, freedom, wanted)
     return Exported(net, graph, freedom, blobs)
 
@@ -101,9 +102,9 @@ def _needed(net: Net, outputs: Sequence[str]) -> list[Node]:
 
 
 def _check_types(nodes: list[Node], converters: Mapping[str, object]) -> None:
-    bad = [node.layer for node in nodes if node.layer.type not in converters and node.layer.type != "Input"]
+    bad = [node.layer for node in nodes if registry.kind_of(node.layer) not in (*converters, "Input")]
     if bad:
-        words = "; ".join(f"{layer}: {registry.why_not(layer.type)}" for layer in bad)
+        words = "; ".join(f"{layer}: {registry.why_not(registry.kind_of(layer))}" for layer in bad)
         raise NetError(f"This net cannot be exported to ONNX. {words}. Nothing was written.", layer=bad[0].name)
 
 
@@ -125,7 +126,7 @@ def _fill(net: Net, graph: OnnxGraph, nodes: list[Node], freedom: Freedom, wante
         bottoms = [_value(net, freedom, index, now[index]) for index in node.bottom_ids]
         tops = [_value(net, freedom, index, names[index]) for index in node.top_ids]
         try:
-            found = list(registry.CONVERTERS[layer.type].convert(graph, layer, bottoms, tops))
+            found = list(registry.CONVERTERS[registry.kind_of(layer)].convert(graph, layer, bottoms, tops))
         except registry.Unsayable as error:
             problems.append(f"{layer}: {error}")
             found = [top.name for top in tops]

@@ -96,7 +96,7 @@ def _relu(g: OnnxGraph, layer: Any, x: str) -> str:
     return g.add("LeakyRelu", [x], alpha=slope) if slope else g.add("Relu", [x])
 
 
-@_element("ReLU6")
+@_element("ReLU6", "LimitedReLU")
 def _relu6(g: OnnxGraph, layer: Any, x: str) -> str:
     y = g.add("LeakyRelu", [x], alpha=float(layer.slope)) if layer.slope else g.add("Relu", [x])
     return g.add("Min", [y, g.number(layer.limit)])

@@ -50,24 +50,34 @@ CANNOT = {
     **dict.fromkeys(
         [
             "Accum",
+            "Add",
+            "BatchToSpaceND",
             "BoxOutput",
             "Convolution3D",
             "Correlation",
             "DataAugmentation",
             "DecodeBBox",
+            "DepthToSpace",
             "Downsample",
             "FlowWarp",
             "ImResize",
             "MarginInnerProduct",
             "Maximum",
+            "Mul",
             "Nms",
+            "Pad",
             "PSROIPooling",
             "Pooling3D",
             "Proposal",
             "ROIAlign",
             "Resample",
+            "ResizeBilinear",
+            "ResizeNearestNeighbor",
+            "SpaceToBatchND",
+            "Squeeze",
             "Switch",
             "UnPooling",
+            "UpsampleDarknet",
             "YoloDetectionOutput",
             "Yolov3DetectionOutput",
         ],
@@ -77,6 +87,8 @@ CANNOT = {
     "MultiStageMeanfield": CRF,
 }
 """Types that cannot be exported, and what to do."""
+BY_SETTINGS = dict.fromkeys(("DarknetsBatchNorm", "PixelShuffler", "SidedConvolution", "SidedPooling"), UNWRITTEN)
+"""The same of classes that a type means where its settings tell so."""
 
 
 class Unsayable(NetError):
@@ -115,7 +127,13 @@ def load() -> dict[str, Converter]:
 
 def why_not(layer_type: str) -> str:
     """Why a type without a converter has none."""
-    return CANNOT.get(layer_type, "caffe export has no ONNX operators for this type")
+    return (CANNOT | BY_SETTINGS).get(layer_type, "caffe export has no ONNX operators for this type")
+
+
+def kind_of(layer: Any) -> str:
+    """What a layer is said as: its type, or its class where the type means that class in the layer's net."""
+    name = type(layer).__name__
+    return name if name in CONVERTERS or name in BY_SETTINGS else str(layer.type)
 
 
 def values_of(layer: Any) -> list[Any]:

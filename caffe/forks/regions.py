@@ -233,7 +233,7 @@ def propose(
     deltas: np.ndarray,
     image: np.ndarray,
     boxes: np.ndarray,
-    stride: int,
+    stride: float,
     smallest: float,
     before: int,
     after: int,

@@ -169,7 +169,8 @@ class BN(TorchLayer):
     top: like the bottom
     blobs: slope, bias, mean, variance, or scale, shift; (1, C, 1, 1) each
     parameters: slope_filler, bias_filler, momentum (0.9), eps (1e-5), frozen; or scale_filler, shift_filler, bn_mode
-        (LEARN, INFERENCE). Which it is those fields tell; if there are none, four `param`s are PSPNet's
+        (LEARN, INFERENCE). Which it is those fields tell, or icnet (Synopsys'); if there are none, four `param`s are
+        PSPNet's
     source: PSPNet and SegNet: src/caffe/layers/bn_layer.cpp
     """
 
@@ -181,7 +182,7 @@ class BN(TorchLayer):
         param = self.message
         given = {field.name for field, _ in param.ListFields()} - {"engine"}
         parsenets = given & {"var_eps", "moving_average", "decay", "across_spatial"}
-        pspnets = given & {"slope_filler", "bias_filler", "momentum", "eps", "frozen"}
+        pspnets = given & {"slope_filler", "bias_filler", "momentum", "eps", "frozen", "icnet" if param.icnet else ""}
         segnets = given & {"scale_filler", "shift_filler", "bn_mode"}
         if parsenets:
             raise NetError(f"{self}: {', '.join(sorted(parsenets))}: ParseNet's BN is not implemented. Use another.")

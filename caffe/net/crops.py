@@ -91,4 +91,5 @@ def _windows(param: Message) -> dict[str, Any]:
                 settings[name] = list(value) if hasattr(value, "extend") else [value]
         if f"{word}_h" in param.DESCRIPTOR.fields_by_name and param.HasField(f"{word}_h"):
             settings[name] = [getattr(param, f"{word}_h"), getattr(param, f"{word}_w")]
+    settings |= {side: getattr(param, side) for side in ("pad_t", "pad_l")}
     return settings

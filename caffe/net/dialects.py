@@ -25,7 +25,14 @@ READ = {
     "PoolingParameter": ("ceil_mode", "torch_pooling"),
     "SolverParameter": ("dialect", "eval_type", "ap_version", "show_per_class_result"),
 }
+_SIDES = ("pad_l", "pad_r", "pad_t", "pad_b")
 READ_BY_TYPE = {
+    "BN": ("icnet",),
+    "BatchNorm": ("add_eps_before_sqrt",),
+    "Convolution": _SIDES,
+    "Pooling": (*_SIDES, "pad_type", "pool: AVE_EXC_PAD", "pool: AVE_TF"),
+    "ReLU": ("relu6",),
+    "Reshape": ("pixelshuffler",),
     "AnnotatedData": ("resize_param", "distort_param", "expand_param", "emit_constraint", "noise_param"),
     "SmoothL1Loss": ("pre_fixed_normalizer", "normalization"),
     "SmoothL1LossOHEM": ("pre_fixed_normalizer", "normalization"),
@@ -36,7 +43,7 @@ READ_BY_TYPE = {
     "Convolution3D": ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"),
     "Pooling3D": ("kernel_depth", "temporal_stride", "temporal_pad"),
 }
-"""Fields of forks in messages of Caffe's own that one type reads, and no other."""
+"""Fields of forks in messages of Caffe's own that one type reads, and no other; `field: VALUE`: one of its values."""
 HARMLESS = {
     "BatchNormParameter": ("engine",),
     "ConcatParameter": ("engine",),
@@ -124,6 +131,7 @@ def _fields(
                 for each in value if hasattr(value, "extend") else [value]:
                     problems += _fields(each, owner, harmless, f"{place}{field.name}.", read)
             wrong = None if field.name in read else _foreign_value(message, field, value)
+            wrong = None if f"{field.name}: {wrong}" in read else wrong
         elif field.name.endswith("_param") and kind == "LayerParameter" or field.name in (*READ.get(kind, ()), *read):
             continue
         elif field.name in HARMLESS.get(kind, ()) or _is_default(field, value):

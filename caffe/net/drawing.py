@@ -2,7 +2,7 @@
 arrows.
 """
 
-from caffe.draw import attributes, choose_color_by_layertype, quoted
+from caffe.draw import attributes, choose_color_by_layertype, get_pooling_types_dict, quoted
 from caffe.layer_types.base import NativeLayer
 from caffe.layer_types.helpers.spatial import SpatialWindow
 from caffe.layer_types.vision.convolution import Convolution, Deconvolution, Im2col
@@ -60,7 +60,7 @@ def _geometry(layer: NativeLayer) -> str:
         windows = layer.windows
     elif isinstance(layer, Pooling) and not layer.covers_map:
         windows = layer.window
-        words.append(f" {('MAX', 'AVE', 'STOCHASTIC')[layer.method]}")
+        words.append(f" {get_pooling_types_dict()[layer.method]}")
     else:
         return ""
     words.append(f" {'×'.join(map(str, windows.kernel))}")

@@ -5,11 +5,20 @@ from tests.forks import (
     test_maximum_and_switch,
     test_multibox_loss,
     test_regions,
+    test_synopsys,
     test_types,
     test_video_flow_pose,
 )
 
-TABLES = (test_types, test_regions, test_video_flow_pose, test_losses, test_multibox_loss, test_maximum_and_switch)
+TABLES = (
+    test_types,
+    test_regions,
+    test_synopsys,
+    test_video_flow_pose,
+    test_losses,
+    test_multibox_loss,
+    test_maximum_and_switch,
+)
 
 
 def every():

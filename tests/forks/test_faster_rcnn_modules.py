@@ -251,9 +251,10 @@ def test_a_script_may_set_the_images_as_py_faster_rcnn_s_does(database):
         ("rpn.proposal_target_layer", "ProposalTargetLayer", "'num_classes': 3", [np.zeros((1, 5)), TRUTH], 5,
          "a true box is of class 3"),
         ("roi_data_layer.layer", "RoIDataLayer", "'num_classes': 3", [], 3, "there are no images"),
-        ("roi_data_layer.layer", "RoIDataLayer", "'num_classes': 3", [], 6, "with 6 tops"),
+        ("roi_data_layer.layer", "RoIDataLayer", "'num_classes': 3", [], 6, "6 tops; expected data, im_info"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_by_layer(module, cls, text, arrays, tops, words):
-    with pytest.raises(CaffeError, match=words):
+    with pytest.raises(CaffeError, match=words) as error:
         net_of(python(module, cls, text), arrays, tops).forward()
+    assert str(error.value).startswith("layer 'layer' (Python): ")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import caffe
+from caffe.layer_types.base.registry import BY_SETTINGS
 from caffe.net.fork_names import TYPES
 from tests.forks import cases
 from tests.forks.forms import net_of
@@ -25,11 +26,17 @@ def node_of(name, values=None):
     return net.nodes[-1]
 
 
-TRAITS = {name: node_of(name).layer.traits for name in CASES}
+LAYERS = {name: node_of(name).layer for name in CASES}
 
 
 def saying(trait):
-    return pytest.mark.parametrize("name", [name for name in CASES if getattr(TRAITS[name], trait)])
+    """Of traits that depend on the parameters' values a layer has a method."""
+
+    def said(layer):
+        method = getattr(layer, trait, None)
+        return method() if method else getattr(layer.traits, trait)
+
+    return pytest.mark.parametrize("name", [name for name in CASES if said(LAYERS[name])])
 
 
 @saying("replayable")
@@ -54,4 +61,4 @@ def test_zeros_get_no_gradient(name):
 
 
 def test_every_type_of_a_table_has_its_fork():
-    assert all(node_of(name).layer.type in TYPES for name in CASES)
+    assert all(node_of(name).layer.type in (*TYPES, *BY_SETTINGS) for name in CASES)

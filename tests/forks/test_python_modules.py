@@ -1,5 +1,7 @@
 """Python layers that published nets name serve where no module of their names is found."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -84,4 +86,44 @@ def test_a_module_of_the_users_own_goes_first(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     text = python("spatial_dropout", "SpatialDropoutLayer", "{}")
-    assert net_of(text, [distinct(2, 3)], phase=caffe.TEST).forward()["y"].tolist() == [7]
+    try:
+        assert net_of(text, [distinct(2, 3)], phase=caffe.TEST).forward()["y"].tolist() == [7]
+    finally:
+        del sys.modules["spatial_dropout"]
+
+
+SCORES, MOVES, IMAGE, BOXES = (1, 18, 4, 4), (1, 36, 4, 4), (1, 3), (2, 5)
+PROPOSE = ("rpn.proposal_layer", "ProposalLayer")
+ANCHORS = ("rpn.anchor_target_layer", "AnchorTargetLayer")
+TARGETS = ("rpn.proposal_target_layer", "ProposalTargetLayer")
+
+
+@pytest.mark.parametrize(
+    ("layer", "text", "shapes", "tops", "words"),
+    [
+        (PROPOSE, "'feat_stride': 16", [SCORES, MOVES], 1, "2 bottom and 1 top blobs; expected as bottoms scores, "),
+        (PROPOSE, "'feat_stride': 16", [SCORES, MOVES, IMAGE], 3, "the last 1 may be left out"),
+        (PROPOSE, "'feat_stride': 0", [SCORES, MOVES, IMAGE], 1, "expected 'feat_stride': 16"),
+        (PROPOSE, "'feat_stride': 'x'", [SCORES, MOVES, IMAGE], 1, "expected 'feat_stride': 16"),
+        (PROPOSE, "'feat_stride': 16, 'scales': 8", [SCORES, MOVES, IMAGE], 1, "expected 'scales'"),
+        (PROPOSE, "'feat_stride': 16, 'ratios': [0]", [SCORES, MOVES, IMAGE], 1, "expected 'ratios'"),
+        (PROPOSE, "'feat_stride': 16", [SCORES, (1, 36, 4, 5), IMAGE], 1, "1×36×4×5, 1×3; expected"),
+        (PROPOSE, "'feat_stride': 16", [SCORES, MOVES, (1, 2)], 1, "height, width and scale of the image"),
+        (ANCHORS, "'feat_stride': 16", [SCORES, BOXES, IMAGE], 3, "3 bottom and 3 top blobs"),
+        (ANCHORS, "'feat_stride': -1", [SCORES, BOXES, IMAGE], 4, "expected 'feat_stride': 16"),
+        (ANCHORS, "'feat_stride': 16", [SCORES, (2, 4), IMAGE], 4, "expected .1, 2 A, H, W., .G, 5."),
+        (TARGETS, "'num_classes': 3", [BOXES], 5, "1 bottom and 5 top blobs"),
+        (TARGETS, "'num_classes': 3", [BOXES, BOXES], 2, "2 bottom and 2 top blobs"),
+        (TARGETS, "'num_classes': 0", [BOXES, BOXES], 5, "expected 'num_classes': 21"),
+        (TARGETS, "'num_classes': 3", [(2, 4), BOXES], 5, "expected .R, 5. and .G, 5."),
+        (("roi_data_layer.layer", "RoIDataLayer"), "'num_classes': 3", [], 6, "6 tops; expected data, im_info and"),
+        (("roi_data_layer.layer", "RoIDataLayer"), "{}", [], 3, "expected 'num_classes': 21"),
+        (("spatial_dropout", "SpatialDropoutLayer"), "{'p': 'x'}", [(2, 3)], 1, "expected 'p' between 0 and 1"),
+        (("spatial_dropout", "SpatialDropoutLayer"), "{'p': 0.1}", [(2, 3), (2, 3)], 1, "2 bottom and 1 top blobs"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_built_in_module_is_told_with_the_layers_name(layer, text, shapes, tops, words):
+    with pytest.raises(CaffeError, match=words) as error:
+        net_of(python(*layer, text), [np.zeros(shape) for shape in shapes], tops).forward()
+    assert str(error.value).startswith("layer 'layer' (Python): ")
+    assert str(error.value).count("layer 'layer'") == 1

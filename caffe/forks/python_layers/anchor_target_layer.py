@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from caffe.errors import NetError
-from caffe.forks.python_layers import settings
+from caffe.forks.python_layers import PublishedLayer, settings
 from caffe.forks.python_layers.proposal_layer import BASE, RATIOS
 from caffe.forks.python_layers.targets import Draws, moves, pixel_overlaps, put, read, true_boxes
 from caffe.forks.regions import anchors
-from caffe.layer_types.base import Layer
 
 DEFAULTS = {
     "feat_stride": None,
@@ -32,24 +31,27 @@ DEFAULTS = {
 OBJECT, BACKGROUND, NEITHER = 1, 0, -1
 
 
-class AnchorTargetLayer(Layer):
+class AnchorTargetLayer(PublishedLayer):
     """Bottoms: scores (1, 2 A, H, W), of which the size counts, true boxes (G, 5), height, width and scale of the image
     (1, 3); tops: labels (1, 1, A · H, W), moves (1, 4 A, H, W), and their weights inside and outside of the loss."""
 
+    bottoms = ("scores", "true boxes", "height, width and scale of the image", "the image")
+    tops = ("labels", "moves", "weights inside", "weights outside")
+    optional = (1, 0)
+
     def setup(self, bottom: Any, top: Any) -> None:
         """Read the settings."""
+        self.check(bottom, top)
         self.given = read(settings(self.param_str, str(self)), DEFAULTS, str(self))
-        if self.given["feat_stride"] is None:
-            raise NetError(f"{self}: param_str is {self.param_str!r}, expected 'feat_stride': 16, say. Add it.")
-        self.boxes = anchors(BASE, RATIOS, list(self.given["scales"]))
+        self.number(self.given, "feat_stride", 16)
+        self.boxes = anchors(BASE, RATIOS, self.numbers(self.given, "scales"))
+        if len(bottom[0].data.shape) != 4 or bottom[1].count % 5 or bottom[2].count < 3:
+            raise self.refuse(bottom, "(1, 2 A, H, W), (G, 5), and height, width and scale of the image")
         self.draws = Draws()
         count, (height, width) = len(self.boxes), bottom[0].data.shape[-2:]
         shapes = [(1, 1, count * height, width), *[(1, 4 * count, height, width)] * 3]
         for blob, shape in zip(top, shapes, strict=True):
             blob.reshape(*shape)
-
-    def reshape(self, bottom: Any, top: Any) -> None:
-        """Tops get their shapes with their numbers."""
 
     def forward(self, bottom: Any, top: Any) -> None:
         """Of the one image."""
@@ -103,6 +105,3 @@ class AnchorTargetLayer(Layer):
             return np.where(labels != NEITHER, each, 0)
         found = np.where(labels == OBJECT, share / count[OBJECT], 0)
         return np.where(labels == BACKGROUND, (1 - share) / count[BACKGROUND], found)
-
-    def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        """This layer does not propagate gradients."""

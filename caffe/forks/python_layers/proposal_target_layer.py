@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from caffe.errors import NetError
-from caffe.forks.python_layers import settings
+from caffe.forks.python_layers import PublishedLayer, settings
 from caffe.forks.python_layers.targets import Draws, moves, pixel_overlaps, put, read, true_boxes
-from caffe.layer_types.base import Layer
 
 DEFAULTS = {
     "num_classes": None,
@@ -34,21 +33,22 @@ batch_size −1: all regions.
 ALL = -1
 
 
-class ProposalTargetLayer(Layer):
+class ProposalTargetLayer(PublishedLayer):
     """Bottoms: regions (R, 5) of image 0, true boxes (G, 5); tops: regions (S, 5), labels (S, 1), moves (S, 4 ·
     classes), and their weights inside and outside of the loss."""
 
+    bottoms = ("regions", "true boxes")
+    tops = ("regions", "labels", "moves", "weights inside", "weights outside")
+
     def setup(self, bottom: Any, top: Any) -> None:
         """Read the settings."""
+        self.check(bottom, top)
         self.given = read(settings(self.param_str, str(self)), DEFAULTS, str(self))
-        if self.given["num_classes"] is None:
-            raise NetError(f"{self}: param_str is {self.param_str!r}, expected 'num_classes': 21, say. Add it.")
-        self.classes, self.draws = int(self.given["num_classes"]), Draws()
+        self.classes, self.draws = int(self.number(self.given, "num_classes", 21)), Draws()
+        if any(blob.count % 5 for blob in bottom):
+            raise self.refuse(bottom, "(R, 5) and (G, 5)")
         for blob, width in zip(top, (5, 1, *[4 * self.classes] * 3), strict=True):
             blob.reshape(1, width)
-
-    def reshape(self, bottom: Any, top: Any) -> None:
-        """Tops get their shapes with their numbers."""
 
     def forward(self, bottom: Any, top: Any) -> None:
         """Regions and true boxes themselves, sampled."""
@@ -90,6 +90,3 @@ class ProposalTargetLayer(Layer):
             objects = self.draws.some(objects, int(np.round(given["fg_fraction"] * size)))
             background = self.draws.some(background, size - len(objects))
         return np.concatenate([objects, background]), len(objects), shares.argmax(axis=1)
-
-    def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        """This layer does not propagate gradients."""

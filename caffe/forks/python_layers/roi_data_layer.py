@@ -18,9 +18,8 @@ import torch.nn.functional as F
 from caffe.data import images
 from caffe.data.annotated.source import items
 from caffe.errors import DataError, NetError
-from caffe.forks.python_layers import settings
+from caffe.forks.python_layers import PublishedLayer, settings
 from caffe.forks.python_layers.targets import Draws, put, read
-from caffe.layer_types.base import Layer
 from caffe.shapes import shape_text
 
 DEFAULTS = {
@@ -35,17 +34,22 @@ DEFAULTS = {
 """Beside the first four, names of py-faster-rcnn's configuration, in small letters, and its values."""
 
 
-class RoIDataLayer(Layer):
+class RoIDataLayer(PublishedLayer):
     """Tops: the image (1, 3, H, W), its height, width and scale (1, 3), true boxes (G, 5) x1, y1, x2, y2, class."""
 
     def setup(self, bottom: Any, top: Any) -> None:
         """Read the settings, and open the database if there is one."""
         self.given = read(settings(self.param_str, str(self)), DEFAULTS, str(self))
-        if self.given["num_classes"] is None or len(top) != 3:
+        self.number(self.given, "num_classes", 21)
+        if len(top) != 3:
             raise NetError(
-                f"{self}: param_str is {self.param_str!r}, with {len(top)} tops; expected 'num_classes': 21, say, and "
-                "data, im_info and gt_boxes. Data of Fast R-CNN, with proposals of others, are not implemented."
+                f"{self}: {len(top)} tops; expected data, im_info and gt_boxes. Data of Fast R-CNN, with proposals of "
+                "another program (5 or 6 tops), are not implemented: write a Python layer roi_data_layer.layer.",
+                layer=self.name,
+                found=len(top),
+                expected=3,
             )
+        self.numbers(self.given, "scales")
         self.draws = Draws()
         self.entries: Iterator[Any] = iter(())
         if self.given["source"]:
@@ -78,9 +82,6 @@ class RoIDataLayer(Layer):
                 yield {"image": item.image, "boxes": boxes, "gt_classes": item.rows[:, 0], "flipped": flipped}
             if not any_box:
                 raise DataError(f"{self}: no image of '{self.given['source']}' has a box. Make another database.")
-
-    def reshape(self, bottom: Any, top: Any) -> None:
-        """Tops get their shapes with their numbers."""
 
     def forward(self, bottom: Any, top: Any) -> None:
         """The next image."""
@@ -121,6 +122,3 @@ class RoIDataLayer(Layer):
         values = torch.from_numpy(image.astype(np.float32) - np.float32(self.given["pixel_means"]))
         size = [max(round(side * scale), 1) for side in (height, width)]
         return F.interpolate(values.permute(2, 0, 1)[None], size, mode="bilinear").numpy(), scale
-
-    def backward(self, top: Any, propagate_down: Any, bottom: Any) -> None:
-        """This layer does not propagate gradients."""

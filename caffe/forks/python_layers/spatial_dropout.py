@@ -11,22 +11,25 @@ import torch
 
 from caffe import device
 from caffe.errors import NetError
-from caffe.forks.python_layers import settings
-from caffe.layer_types.base import Layer
+from caffe.forks.python_layers import PublishedLayer, settings
 
 
-class SpatialDropoutLayer(Layer):
+class SpatialDropoutLayer(PublishedLayer):
     """One bottom (N, C, …), one top like it; `phase` and `p` of param_str say what it does."""
+
+    bottoms, tops = ("x",), ("y",)
 
     def setup(self, bottom: Any, top: Any) -> None:
         """Read phase (TRAIN, TEST) and p, the share of channels that is dropped."""
+        self.check(bottom, top)
         given = settings(self.param_str, str(self))
-        self.drops, self.share = str(given.get("phase")) == "TRAIN", float(given.get("p", 0))
-        if len(bottom) != 1 or len(top) != 1 or not 0 < self.share < 1:
+        try:
+            self.drops, self.share = str(given.get("phase")) == "TRAIN", float(given.get("p", 0))
+        except (TypeError, ValueError):
+            self.share = 0.0
+        if not 0 < self.share < 1:
             raise NetError(
-                f"{self}: {len(bottom)} bottoms, {len(top)} tops, param_str {self.param_str!r}; expected one of each, "
-                "and "
-                "'p' between 0 and 1. Correct it."
+                f"{self}: param_str is {self.param_str!r}, expected 'p' between 0 and 1. Correct it.", layer=self.name
             )
         self.factors: Any = np.float32(1 / (1 - self.share))
 

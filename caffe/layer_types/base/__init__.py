@@ -19,6 +19,7 @@ from caffe.layer_types.base.registry import (
     known_types,
     layer_class,
     layer_type,
+    stands_for,
 )
 from caffe.layer_types.base.rows import Rows
 from caffe.layer_types.base.torch_layer import TorchLayer
@@ -44,4 +45,5 @@ __all__ = [
     "known_types",
     "layer_class",
     "layer_type",
+    "stands_for",
 ]

@@ -1,6 +1,6 @@
 """The layer classes by the type names that prototxts use (LayerRegistry, include/caffe/layer_factory.hpp)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from caffe.errors import NetError
@@ -17,12 +17,25 @@ ADDED: dict[str, type[NativeLayer]] = {}
 
 BY_DIALECT: dict[tuple[str, str], type[NativeLayer]] = {}
 """(dialect, type) → the class that the type name means in that dialect (caffe/dialect.py)."""
+Tells = Callable[[caffe_pb2.LayerParameter], bool]
+BY_SETTINGS: dict[str, list[tuple[Tells, type[NativeLayer]]]] = {}
+"""Type → the classes that it means where a layer's settings tell so."""
 
 
 def layer_type(cls: L) -> L:
     """Register a layer class under its own name, as the `type` of prototxts."""
     REGISTRY[cls.__name__] = cls
     return cls
+
+
+def stands_for(name: str, where: Tells) -> Callable[[L], L]:
+    """Register a class for a type that has another one, for layers of which `where` is true."""
+
+    def register(cls: L) -> L:
+        BY_SETTINGS.setdefault(name, []).append((where, cls))
+        return cls
+
+    return register
 
 
 def layer_class(name: str) -> type[NativeLayer] | None:
@@ -38,6 +51,7 @@ def known_types() -> list[str]:
 def create(layer_param: caffe_pb2.LayerParameter, dialects: Sequence[str] = ()) -> NativeLayer:
     """Make the layer that a LayerParameter describes. Raises NetError, with the closest name, for an unknown type."""
     meant = [BY_DIALECT[key] for name in dialects if (key := (name, layer_param.type)) in BY_DIALECT]
+    meant += [cls for tells, cls in BY_SETTINGS.get(layer_param.type, ()) if tells(layer_param)]
     cls = meant[0] if meant else layer_class(layer_param.type)
     if cls is None:
         remedy = "Correct `type` (caffe.layer_type_list() has all), or write it as a Python layer."

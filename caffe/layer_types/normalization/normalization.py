@@ -221,11 +221,15 @@ class BatchNorm(TorchLayer):
             mean, variance = ((total * share).reshape(per_channel) for total in (mean_sum, variance_sum))
         else:
             variance, mean = torch.var_mean(x, dim=_all_but_channels(x), correction=0, keepdim=True)
-        y = (x - mean) * (variance + self.eps).rsqrt()
+        y = self.standardized(x - mean, variance)
         if self.scales:
             scale, bias = (each.reshape(per_channel) for each in self.tensors[3:])
             y = y * scale + bias
         return y
+
+    def standardized(self, centred: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        """Values less their mean, over their standard deviation."""
+        return centred * (variance + self.eps).rsqrt()
 
     def adapted(self, stored: Sequence[Any]) -> Sequence[Any]:
         """NVIDIA Caffe 0.15 wrote scale, bias, mean, variance and a number; from 0.16 on the number is the third."""
