@@ -155,6 +155,12 @@ def test_who_is_replayable_looks_at_no_values_and_goes_on_from_none(case):
         assert not looked_at(node, backward=differentiated(case))
 
 
+@each(lambda case: traits_of(case).row_by_row and case.random)
+def test_who_is_computed_row_by_row_and_draws_numbers_says_so(case):
+    with node_of(case) as node:
+        assert node.layer.traits.random or same(tops_of(node), run(node))
+
+
 @pytest.mark.parametrize("type_", ["Embed", "BatchReindex", "Filter", "RNN", "LSTM"])
 def test_who_looks_at_values_or_goes_on_from_them_is_found_out(type_):
     shown = []

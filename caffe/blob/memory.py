@@ -101,9 +101,9 @@ class Memory:
         """
         return self.diff.make_room()
 
-    def give_up_grad(self) -> None:
-        """Free the gradient; reading it raises UsageError until `renew_grad`."""
-        self.diff.give_up(_NOT_KEPT)
+    def give_up_grad(self, why: str = _NOT_KEPT) -> None:
+        """Free the gradient; reading it raises UsageError with this text, until `renew_grad`."""
+        self.diff.give_up(why)
 
     def renew_grad(self) -> None:
         """Allow reading a gradient that was given up; it is zero."""

@@ -64,6 +64,12 @@ def _stretches(size: int, short: Short, less: tuple[int, int]) -> Stretches:
     return [*found, (begin, size - begin, size - begin)]
 
 
+def repeated(size: int, now: Short, wanted: Short | None) -> list[int]:
+    """For each row that `lengthen` makes, the row of the short map that it repeats; size: of the whole map."""
+    stretches = _stretches(size - sum(now.missing), now, wanted.missing if wanted else (0, 0))
+    return [first + (row if short == long else 0) for first, short, long in stretches for row in range(long)]
+
+
 def _layout(x: torch.Tensor) -> torch.memory_format:
     if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
         return torch.channels_last

@@ -56,6 +56,7 @@ _SWITCHES = (
     "-version",
     "-allow-zero-init",
     "-allow-nan",
+    "-checkpoint",
     "-logtostderr",
     "-alsologtostderr",
     "-colorlogtostderr",

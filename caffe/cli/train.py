@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with a loss or weights that are NaN or infinite, as BVLC Caffe does",
     )
     parser.add_argument(
+        "-checkpoint",
+        "--checkpoint",
+        action="store_true",
+        help="compute the first, largest maps again in backward, in bands of rows: less memory, somewhat more time",
+    )
+    parser.add_argument(
         "-allow-different-data",
         "--allow-different-data",
         action="store_true",
@@ -84,6 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
         solver.allow_zero_init |= arguments.allow_zero_init
         solver.allow_nan = arguments.allow_nan
         solver.net.keep_diffs = False
+        if arguments.checkpoint:
+            solver.net.checkpoint = True
         _solve(solver, arguments.snapshot, may_differ=arguments.allow_different_data)
     return 0
 

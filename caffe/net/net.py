@@ -18,7 +18,7 @@ from caffe.errors import NetError, UsageError
 from caffe.formats import prototxt
 from caffe.layer_types.base import Layer
 from caffe.log import log
-from caffe.net import crops, trained_layers
+from caffe.net import checkpoint, crops, trained_layers
 from caffe.net.graph import Graph, Node
 from caffe.net.guard import Guard, guarded
 from caffe.net.hooks import Hook, Hooks
@@ -109,6 +109,7 @@ class Net(NotCopied):
         self._graph = Graph(self._param)
         self._debug_info: bool = self._param.debug_info
         self._keep_diffs = self._keep_blobs = True
+        self._checkpoint = False
         self._hooks = Hooks()
         self._renew_run()
         self._layer_names = [node.layer.name for node in self._graph.nodes]
@@ -122,12 +123,8 @@ class Net(NotCopied):
         log.info("Network initialization done.")
 
     def _renew_run(self) -> None:
-        settings = RunSettings(
-            trains=self.phase == caffe_pb2.TRAIN,
-            keep_diffs=self._keep_diffs,
-            keep_blobs=self._keep_blobs,
-            debug_info=self._debug_info,
-        )
+        trains, kept = self.phase == caffe_pb2.TRAIN, (self._keep_diffs, self._keep_blobs, self._checkpoint)
+        settings = RunSettings(trains, *kept, debug_info=self._debug_info)
         self._run = NetRun(self._graph, self._hooks, settings)
 
     @property
@@ -414,6 +411,22 @@ class Net(NotCopied):
                 "the net with caffe.TEST, or set keep_diffs = False, which spares a training memory."
             )
         self._keep_blobs = value
+        self._renew_run()
+
+    @property
+    def checkpoint(self) -> bool:
+        """Whether a TRAIN net does without its first, largest maps: backward computes them again, in bands of rows.
+
+        Gradients are the same up to rounding. Asking for such a map or its diff raises UsageError, as does setting this
+        in a TEST net, or in one whose layers cannot be computed so. While `debug_info` is on, maps are kept.
+        """
+        return self._checkpoint
+
+    @checkpoint.setter
+    def checkpoint(self, value: bool) -> None:
+        if value:
+            checkpoint.check_possible(self.name, self.phase, self.nodes)
+        self._checkpoint = value
         self._renew_run()
 
     @property

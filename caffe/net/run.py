@@ -9,7 +9,7 @@ import torch
 from caffe import device, process, switches
 from caffe.blob import Blob
 from caffe.blob.memory import Memory
-from caffe.net import debug, work
+from caffe.net import checkpoint, debug, work
 from caffe.net.explain import explained
 from caffe.net.graph import Graph, Node, last_uses, reseed_loss
 from caffe.net.hooks import Hooks, call
@@ -19,6 +19,7 @@ from caffe.plan.elision import Elision
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.pool import Pool
 from caffe.plan.replay import Replays
+from caffe.plan.streaming.segment import Segment
 
 ways.install()
 
@@ -30,6 +31,7 @@ class RunSettings:
     trains: bool
     keep_diffs: bool = True
     keep_blobs: bool = True
+    checkpoint: bool = False
     debug_info: bool = False
 
 
@@ -46,6 +48,10 @@ class NetRun:
         """Index of a node → the blobs, by name, that no later one takes."""
         self._overwriting = Overwriting(self._nodes)
         self._elision = Elision(self._nodes, self._overwriting, keep_diffs=self._keeps_diffs or not settings.trains)
+        self._segment: Segment | None = None
+        """Layers whose maps are computed again when backward needs them."""
+        if settings.checkpoint and not settings.debug_info:
+            self._segment = checkpoint.segment(self._nodes, self._elision, self._overwriting)
         self._replays = Replays(self._nodes, graph.blobs)
         self._pool = Pool()
         self._shapes: list[tuple[int, ...]] = []
@@ -75,6 +81,8 @@ class NetRun:
 
     def backward(self, indices: Sequence[int]) -> None:
         """Run these layers backward, in the order given."""
+        if self._segment is not None:
+            checkpoint.check(self._segment, self._nodes, indices)
         with self.threads(), self._pool.serving():
             for index in indices:
                 call(self._hooks.before_backward, index)
@@ -99,6 +107,8 @@ class NetRun:
                     for memory in self._replaced[index]:
                         memory.forget()
             index = 0
+            if self._segment is not None:
+                self._segment.begin(indices)
             try:
                 for index in indices:
                     self._compute(index)
@@ -128,12 +138,20 @@ class NetRun:
         if self._hooks:
             for memory in self._replaced[index]:
                 memory.forget()
-        if not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
+        if self._segment is not None and self._segment.has(index):
+            if index == self._segment.last:
+                self._segment.forward()
+                checkpoint.give_up(self._segment, self._graph)
+        elif not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
             node.layer.forward(node.bottom, node.top)
 
     def _compute_gradients(self, index: int) -> None:
         """Run a layer backward."""
         node = self._nodes[index]
+        if self._segment is not None and self._segment.has(index):
+            if index == self._segment.last:
+                self._compute_segments_gradients(self._segment)
+            return
         for blob in (*node.bottom, *node.top):
             blob.memory.renew_grad()
         if not self._elision.backward(index):
@@ -143,6 +161,14 @@ class NetRun:
         if node.bottom and not self._keeps_diffs:
             _give_up_diffs(node)
 
+    def _compute_segments_gradients(self, segment: Segment) -> None:
+        for blob in (*self._nodes[segment.indices[0]].bottom, *self._nodes[segment.last].top):
+            blob.memory.renew_grad()
+        segment.backward()
+        checkpoint.give_up_diffs(segment, self._graph)
+        if not self._keeps_diffs:
+            _give_up_diffs(self._nodes[segment.last])
+
     def _give_up_last_uses(self, index: int, kept: Collection[str]) -> None:
         for name in self._last_uses.get(index, ()):
             if name not in kept:
@@ -151,6 +177,7 @@ class NetRun:
     def _may_replay(self, *, backward: bool) -> bool:
         wanted = switches.GRAPHS and not switches.PLAIN and device.mode_is_gpu()
         watched = self._settings.debug_info or self._hooks or not self._settings.keep_blobs
+        watched = watched or self._segment is not None
         return wanted and not watched and self._replays.serve(backward=backward)
 
     def _replayed(self, compute: Callable[[Sequence[int]], torch.Tensor], *, backward: bool) -> torch.Tensor:

@@ -71,7 +71,7 @@ class Elision:
         if index not in self._place:
             return False
         self._computed.pop(index, None)
-        steps = self._steps(index)
+        steps = self.steps(index)
         if steps is None:
             return False
         node, (rows, columns) = self._nodes[index], steps
@@ -82,7 +82,7 @@ class Elision:
         bottom = Blob.of(x)
         top = bottom if node.layer.in_place else Blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
         if lacks is None:
-            with first_pad.padding(*self._pads(node, steps)):
+            with first_pad.padding(*self.pads(index, steps)):
                 node.layer.forward([bottom], [top])
         elif not self._overwriting.forward(index, [bottom]):
             node.layer.forward([bottom], [top])
@@ -98,22 +98,25 @@ class Elision:
         node = self._nodes[index]
         x, y, (rows, columns) = self._computed.pop(index)
         top = Blob.of(y)
-        top.grad = self._grad(node, (rows.top, columns.top))
+        top.grad = self.gradient(index, (rows.top, columns.top))
         bottom = top if node.layer.in_place else Blob.of(x)
         node.layer.backward([top], node.layer.propagate_down, [bottom])
         if rows.bottom is not None and columns.bottom is not None and node.layer.propagate_down[0]:
             self._grads[node.bottom_ids[0]] = bottom.grad, (rows.bottom, columns.bottom)
         return True
 
-    def _grad(self, node: NodeLike, lacks: Shorts) -> torch.Tensor:
-        """That of a node's top, which the next layer left short, or whole."""
+    def gradient(self, index: int, lacks: Shorts) -> torch.Tensor:
+        """That of a node's short top, which the next layer left short, or whole."""
+        node = self._nodes[index]
         if node.top_ids[0] not in self._grads:
             return gather(node.top[0].grad, lacks)
         grad, now = self._grads.pop(node.top_ids[0])
         return gather(grad, lacks, now)
 
-    def _steps(self, index: int) -> StepPair | None:
-        """A node's steps for the present size of the image."""
+    def steps(self, index: int) -> StepPair | None:
+        """A node's steps for the present size of the image; None if it computes on whole maps."""
+        if index not in self._place:
+            return None
         chain, place = self._place[index]
         height, width = self._nodes[chain[0]].bottom[0].shape[2:]
         key = (chain[0], height, width)
@@ -124,9 +127,9 @@ class Elision:
         steps = self._planned[key]
         return steps[place] if place < len(steps) else None
 
-    def _pads(self, node: NodeLike, steps: StepPair) -> list[list[int]]:
+    def pads(self, index: int, steps: StepPair) -> list[list[int]]:
         """How much of its pad a first layer needs, before and after the rows and the columns."""
-        fields = zip(self._fields(node), steps, strict=True)
+        fields = zip(self._fields(self._nodes[index]), steps, strict=True)
         return [[field.pad - less for less in step.pad_less] for field, step in fields]
 
 

@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
     begin.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
+    parser.add_argument(
+        "--checkpoint",
+        action="store_true",
+        help="compute the first, largest maps again in backward, in bands of rows: less memory for large images, "
+        "somewhat more time",
+    )
     _add_length_options(parser)
     _add_account_options(parser)
     _add_check_options(parser)

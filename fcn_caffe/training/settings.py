@@ -14,8 +14,8 @@ class TrainingSettings:
     iterations: the iteration to train up to; None: the recipe's. score_every: iterations between scorings; 0: only at
     the end. patience: end when so many scorings in a row were no better than the best; 0: never. resume: go on from the
     newest snapshot. restart: remove what is there. keep: snapshots that stay; 0: all. verbose: show all of Caffe's log.
-    gpu: the number of the GPU; None: the CPU. precision: None: the environment's. tensorboard: the folder for
-    TensorBoard's files; None: none.
+    checkpoint: do without the first, largest maps, and compute them again in backward. gpu: the number of the GPU;
+    None: the CPU. precision: None: the environment's. tensorboard: the folder for TensorBoard's files; None: none.
     """
 
     iterations: Optional[int] = None
@@ -28,6 +28,7 @@ class TrainingSettings:
     seed: Optional[int] = None
     allow_nan: bool = False
     allow_zero_init: bool = False
+    checkpoint: bool = False
     gpu: Optional[int] = None
     precision: Optional[str] = None
     tensorboard: Optional[Path] = None

@@ -66,6 +66,9 @@ def _train(
         engine.check_types(nets.net_file(row, phase))
     solver = caffe.get_solver(nets.solver_file(row))
     solver.net.keep_diffs = False
+    if settings.checkpoint:
+        engine.needs("--checkpoint", "Leave it out.")
+        solver.net.checkpoint = True
     solver.allow_nan = settings.allow_nan
     if resumed:
         print(f"{row.name}: going on from {resumed.state}", flush=True)

@@ -110,6 +110,13 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_snapshots_before(r
     assert (folder / "snap_iter_10.caffemodel").exists()
 
 
+def test_checkpoint_is_refused_where_no_map_can_be_computed_again(run, folder):
+    status, _, err = run("train -solver solver.prototxt -checkpoint")
+    assert status == 1
+    assert "checkpoint = True, but none of its maps can be computed again in bands: layer" in err.splitlines()[-1]
+    assert not list(folder.glob("*_iter_*"))
+
+
 def test_a_system_without_sighup_trains(run, folder, monkeypatch):
     monkeypatch.delattr(signal, "SIGHUP")
     assert run("train -solver solver.prototxt")[0] == 0

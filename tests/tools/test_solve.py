@@ -21,6 +21,7 @@ import pytest
 import caffe
 from caffe.formats import caffemodel
 from caffe.log import init_log
+from caffe.plan.streaming.segment import Segment
 from fcn_caffe.commands import infer, score, solve
 from fcn_caffe.net_spec.recipes import Recipe
 from fcn_caffe.training import forecast, losses
@@ -157,6 +158,19 @@ def test_a_signal_stops_with_a_snapshot_and_resume_ends_in_the_same_weights(fold
     unbroken, resumed = (losses.read(str(Path(name).resolve())) for name in ("unbroken", "snapshot/toy-fcn32s"))
     for before, after in zip(unbroken[:3], resumed[:3], strict=True):  # seconds are of the machine
         assert before.tolist() == after.tolist()
+
+
+def test_checkpoint_trains_to_the_same_weights(folder, monkeypatch):
+    assert own("--iterations", "3") == 0
+    shutil.move("snapshot/toy-fcn32s", "kept")
+    run, backward = [], Segment.backward
+    monkeypatch.setattr(Segment, "backward", lambda segment: run.append(segment.last) or backward(segment))
+    assert own("--iterations", "3", "--checkpoint") == 0
+    assert len(run) == 3
+    kept, spared = (weights(f"{name}/train_iter_3.caffemodel") for name in ("kept", "snapshot/toy-fcn32s"))
+    for name, blobs in kept.items():
+        for one, other in zip(blobs, spared[name], strict=True):
+            assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max(), name
 
 
 @pytest.mark.slow(reason="a process that loads torch; SIGINT, which is not slow, goes the same way")

@@ -108,6 +108,10 @@ class TorchLayer(NativeLayer):
         made._asked, made._rooms = {}, {}
         return made
 
+    def drop_record(self) -> None:
+        """Free what forward kept for backward."""
+        self._record = None
+
     def take_bands(self) -> None:
         """Compute bands from now on: bottoms are then bands of rows, already padded along the rows."""
 

@@ -75,5 +75,7 @@ class Traits:
     """
     is_conv2d: bool = False
     """The layer is one call of ops.conv2d, from one bottom to one top, if the kernel fits into the padded bottom."""
+    random: bool = False
+    """Forward draws numbers, so that it gives other tops each time."""
     over_bottom: Callable[[torch.Tensor], torch.Tensor] | None = None
     """The layer's function of its one bottom, computed in place; only for layers whose backward needs the top alone."""

@@ -104,6 +104,7 @@ class Dropout(Elementwise):
         if not 0 <= self.ratio <= 1:
             raise NetError(f"{self}: dropout_ratio is {self.ratio:g}, expected a probability, 0 to 1. Correct it.")
         self.drops = self.phase == caffe_pb2.TRAIN or self.layer_param.dropout_param.sample_weights_test
+        self.traits = replace(self.traits, random=self.drops)
         self.scales_train = self.layer_param.dropout_param.scale_train
         self.mask: torch.Tensor | None = None
 

@@ -1,0 +1,76 @@
+"""Nets whose first, largest maps are computed again in bands when backward needs them (plan/streaming/segment.py)."""
+
+from collections.abc import Sequence
+
+from caffe.errors import UsageError
+from caffe.net.graph import Graph, Node
+from caffe.plan.elision import Elision
+from caffe.plan.overwriting import Overwriting
+from caffe.plan.streaming import chain
+from caffe.plan.streaming.segment import Segment
+from caffe.proto import caffe_pb2
+
+
+def segment(nodes: Sequence[Node], elision: Elision, overwriting: Overwriting) -> Segment | None:
+    """The layers whose maps are not kept; None if there are none."""
+    found = chain.longest(nodes)
+    return Segment(nodes, found, elision, overwriting) if found else None
+
+
+def check_possible(net: str, phase: int, nodes: Sequence[Node]) -> None:
+    """Raises UsageError for a TEST net, and for one without layers that could be computed again, naming the one with
+    the largest map."""
+    if phase != caffe_pb2.TRAIN:
+        raise UsageError(
+            f"net '{net}': checkpoint = True in phase TEST, expected TRAIN: only backward computes again. Set "
+            "keep_blobs = False, which spares a TEST net memory."
+        )
+    if chain.longest(nodes) is not None:
+        return
+    makers = [node for node in nodes if node.bottom and node.top]
+    largest = max(makers, key=lambda node: max(blob.count for blob in node.top), default=None)
+    why = "it has no layer that computes"
+    if largest is not None:
+        why = chain.why_not(largest) or f"others than the layer after it take the map of {largest.layer}, or it is last"
+    raise UsageError(
+        f"net '{net}': checkpoint = True, but none of its maps can be computed again in bands: {why}. Expected windows "
+        "that slide over rows, one after another. Leave checkpoint off; keep_diffs = False spares memory, too."
+    )
+
+
+def check(segment: Segment, nodes: Sequence[Node], indices: Sequence[int]) -> None:
+    """Raises UsageError for a backward pass of some of the segment's layers, whose maps are not there."""
+    wanted = {index for index in segment.indices if nodes[index].runs_backward}
+    found = wanted & set(indices)
+    if segment.computed and found and found != wanted:
+        first, last = (nodes[index].layer for index in (segment.indices[0], segment.last))
+        raise UsageError(
+            f"backward of {len(found)} of the {len(wanted)} layers from {first} to {last}: with checkpoint = True they "
+            "run together. Run all of them, or none; or set net.checkpoint = False before the net runs forward."
+        )
+
+
+def give_up(segment: Segment, graph: Graph) -> None:
+    """Free the values of the maps in between, where earlier passes left some; asking for them is an error."""
+    for number in _inner(segment, graph):
+        name = graph.blob_names[number]
+        graph.blobs[number].memory.give_up(f"blob '{name}': its values were not kept, {_WHY} forward.")
+
+
+def give_up_diffs(segment: Segment, graph: Graph) -> None:
+    """Asking for the diffs of the maps in between is an error."""
+    for number in _inner(segment, graph):
+        name = graph.blob_names[number]
+        graph.blobs[number].memory.give_up_grad(f"blob '{name}': its diff was not kept, {_WHY} backward.")
+
+
+_WHY = (
+    "because checkpoint is True: they are computed again in bands. To see them, set net.checkpoint = False before the "
+    "net runs"
+)
+
+
+def _inner(segment: Segment, graph: Graph) -> set[int]:
+    """The maps in between, by number."""
+    tops = {graph.nodes[index].top_ids[0] for index in segment.indices}
+    return tops - {graph.nodes[segment.last].top_ids[0]}
