@@ -31,6 +31,7 @@ class ScaleInvariantLossLayer(caffe.Layer):
             raise ValueError(
                 f"{who} has {len(bottom)} bottom(s) and {len(top)} top(s), expected two, predictions and depth, and "
                 "one."
+                " Correct them."
             )
         settings = params.parse(self.param_str or "{}", who, (), ("lambda",))
         share = settings.get("lambda", LAMBDA)

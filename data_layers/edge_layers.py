@@ -88,4 +88,6 @@ def balance(truth: np.ndarray) -> np.ndarray:
 
 def _check(who: str, bottom: Sequence[Any], top: Sequence[Any], bottoms: int) -> None:
     if len(bottom) != bottoms or len(top) != 1:
-        raise ValueError(f"{who} has {len(bottom)} bottom(s) and {len(top)} top(s), expected {bottoms} and 1.")
+        raise ValueError(
+            f"{who} has {len(bottom)} bottom(s) and {len(top)} top(s), expected {bottoms} and 1. Correct them."
+        )

@@ -25,6 +25,7 @@ class _TagLoss(caffe.Layer):
         if len(bottom) != 2 or len(top) != 1:
             raise ValueError(
                 f"{self.who} has {len(bottom)} bottom(s) and {len(top)} top(s), expected two, scores and tags, and one."
+                " Correct them."
             )
 
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:

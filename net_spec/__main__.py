@@ -84,7 +84,7 @@ def _adapted(options: argparse.Namespace) -> Variant:
     if options.name in ROWS:
         raise ValueError(f"--name {options.name}: the catalogue has a net of that name; choose another")
     if options.classes < 1:
-        raise ValueError(f"--classes {options.classes}: expected at least 1")
+        raise ValueError(f"--classes {options.classes}: expected at least 1. Correct it.")
     settings = _settings(options.data)
     reader = {key: settings.pop(key) for key in ("module", "layer") if key in settings}
     (train, val), head = options.splits, variant.data.heads[0]

@@ -319,7 +319,7 @@ def own(name: str, data: DataSet, backbone: str, stride: int) -> tuple[Variant, 
     Raises ValueError for a backbone that is not one of BACKBONES, and for a stride that it cannot be scored at.
     """
     if backbone not in BACKBONES:
-        raise ValueError(f"backbone {backbone}: expected one of {', '.join(BACKBONES)}")
+        raise ValueError(f"backbone {backbone}: expected one of {', '.join(BACKBONES)}. Choose one of these.")
     start, known = BACKBONES[backbone]
     if stride not in known:
         raise ValueError(f"stride {stride}: {backbone} can be scored at {', '.join(map(str, known))}. Choose one.")

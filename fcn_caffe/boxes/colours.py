@@ -16,7 +16,7 @@ class Mixture:
     def __init__(self, colours: np.ndarray, components: int = COMPONENTS):
         pixels = colours[:: max(1, len(colours) // SAMPLE)].astype(np.float64)
         if not len(pixels):
-            raise ValueError("no colours to fit a mixture to, expected some pixels")
+            raise ValueError("no colours to fit a mixture to, expected some pixels. Give a larger box.")
         count = max(1, min(components, len(pixels) // 8))
         axis = pixels - pixels.mean(0)
         order = np.argsort(axis @ np.linalg.eigh(axis.T @ axis + np.eye(3))[1][:, -1], kind="stable")

@@ -154,11 +154,15 @@ def _scores(
     try:
         values = np.load(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ValueError(f"'{file}' holds no array ({error}), expected scores of fcn infer.") from error
+        raise ValueError(
+            f"'{file}' holds no array ({error}), expected scores of fcn infer."
+            " Name a file that fcn infer --scores wrote."
+        ) from error
     most = max((each.cls for each in boxes), default=0)
     if values.ndim != 3 or values.shape[1:] != image.shape[:2] or len(values) <= most:
         raise ValueError(
             f"'{file}' holds an array of shape {values.shape}, expected more than {most} classes of "
             f"{image.shape[0]}×{image.shape[1]} pixels."
+            " Name the scores of these images."
         )
     return dict(enumerate(values))

@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> int:
         class_list = classes.read(taken.class_file)
         if len(class_list.names) < 2:
             raise ValueError(
-                f"'{options.classes}' has one class, expected two or more: what is none of yours is one, too."
+                f"'{options.classes}' has one class, expected two or more: what is none of yours is one, too. Add it."
             )
         stages = task.stages(len(class_list.names), 0, 0)
         lists = _lists(options, images, pairs.by_stem(taken.labels, "labels"))

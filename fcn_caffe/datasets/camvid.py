@@ -42,6 +42,7 @@ def convert(segnet: Path, out: Path, tree: str = TREE) -> None:
                 if label.max() > len(CLASSES):
                     raise ValueError(
                         f"label {name} of {split} has the value {label.max()}, expected 0..{len(CLASSES)}."
+                        " Fetch the data set again."
                     )
                 drawing.save_labels(np.where(label == len(CLASSES), VOID, label), labels / f"{name}.png")
                 shutil.copyfile(segnet / split / f"{name}.png", images / f"{name}.png")

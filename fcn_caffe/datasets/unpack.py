@@ -51,7 +51,7 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES, most_files
             f"'{archive}' is not a whole tar or zip archive ({error}). Delete it and fetch it again."
         ) from error
     except RuntimeError as error:  # zipfile's word for a password
-        raise ValueError(f"'{archive}' cannot be unpacked: {error}.") from error
+        raise ValueError(f"'{archive}' cannot be unpacked: {error}. Get it again.") from error
 
 
 class _Refused(Exception):

@@ -18,5 +18,8 @@ def read_layers(net: str, source: str) -> torchvision.LayerArrays:
         return dict(zip(torchvision.NAMES[net], convolutions))
     readers = {".pth": torch_file.read, ".pt": torch_file.read, ".safetensors": safetensors_file.read}
     if path.suffix not in readers:
-        raise ValueError(f"'{source}' ends in {path.suffix or 'nothing'}, expected .caffemodel, {', '.join(readers)}.")
+        raise ValueError(
+            f"'{source}' ends in {path.suffix or 'nothing'}, expected .caffemodel, {', '.join(readers)}."
+            " Name such a file."
+        )
     return torchvision.layers(net, readers[path.suffix](path))

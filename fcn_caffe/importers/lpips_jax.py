@@ -72,4 +72,6 @@ def read(archive: Path, net: str) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _check_known(net: str) -> None:
     if net not in CHECKPOINTS:
-        raise ValueError(f"{PACKAGE} has no weights of {net}, expected one of {', '.join(CHECKPOINTS)}.")
+        raise ValueError(
+            f"{PACKAGE} has no weights of {net}, expected one of {', '.join(CHECKPOINTS)}. Choose one of these."
+        )

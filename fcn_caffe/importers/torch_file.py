@@ -45,7 +45,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(isinstance(value, np.ndarray) for value in content.values()):
-        raise ValueError(f"'{path}' holds a {type(content).__name__}, expected a state dict: names and arrays.")
+        raise ValueError(
+            f"'{path}' holds a {type(content).__name__}, expected a state dict: names and arrays."
+            " Save model.state_dict() instead."
+        )
     return {name[7:] if name.startswith("module.") else name: array for name, array in content.items()}
 
 

@@ -58,7 +58,9 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 def layers(net: str, state: dict[str, np.ndarray]) -> LayerArrays:
     """The kernels (out×in×height×width) and biases of a state dict, by layer. Raises ValueError if it does not fit."""
     if net not in NAMES:
-        raise ValueError(f"torchvision's {net} is another net than Caffe's, expected one of {', '.join(NAMES)}.")
+        raise ValueError(
+            f"torchvision's {net} is another net than Caffe's, expected one of {', '.join(NAMES)}. Choose one of these."
+        )
     rest, found = dict(state), {}
     for layer, names in NAMES[net].items():
         for name in names:
@@ -68,6 +70,7 @@ def layers(net: str, state: dict[str, np.ndarray]) -> LayerArrays:
         some = shown.first(rest, 4)
         raise ValueError(
             f"the state dict has {some or 'nothing'}, expected what torchvision's {net} has: no other net."
+            " Name the file of that net."
         )
     return found
 
@@ -97,6 +100,7 @@ def fill(net: Any, found: LayerArrays, mean: np.ndarray, seed: int, gain: float 
             found_shapes = " and ".join("×".join(map(str, array.shape)) for array in values)
             raise ValueError(
                 f"layer {layer} is {found_shapes}, expected {' and '.join('×'.join(map(str, s)) for s in shapes)}."
+                " Name the file of that net."
             )
     rng, missing = np.random.default_rng(seed), []
     for layer, (weights, biases) in net.params.items():

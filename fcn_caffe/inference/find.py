@@ -78,7 +78,10 @@ def is_net(name: str) -> bool:
 def _in_folder(folder: Path, score: str, weights: str | None) -> Found:
     net = trained.read(folder)
     if net is None:
-        raise ValueError(f"'{folder}' has no {trained.FILE}, expected a snapshot folder of fcn solve.")
+        raise ValueError(
+            f"'{folder}' has no {trained.FILE}, expected a snapshot folder of fcn solve."
+            " Name such a folder, or give --net and --weights."
+        )
     trained.check_sees_colours(net.name, net.sees)
     weights = weights or str(stages.trained_weights(str(folder)))
     return Found(str(folder / "deploy.prototxt"), weights, net.legends.get(score, Legend()), net.mean, net.upright)

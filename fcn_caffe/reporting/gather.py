@@ -64,7 +64,9 @@ def read(folder: Path) -> TrainedStage:
     """One stage. Raises ValueError for damaged files and FileNotFoundError for missing ones."""
     net = trained.read(folder)
     if net is None:
-        raise FileNotFoundError(f"'{folder / trained.FILE}' is missing, expected a snapshot folder of fcn solve.")
+        raise FileNotFoundError(
+            f"'{folder / trained.FILE}' is missing, expected a snapshot folder of fcn solve. Name such a folder."
+        )
     settings = read_json(folder / trained.FILE)
     heads = {str(label): str(score) for label, score in settings.get("heads", {"label": "score"}).items()}
     recorded = losses.read(str(folder.resolve()))

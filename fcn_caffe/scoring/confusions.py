@@ -105,7 +105,9 @@ def _names(net: Any, heads: dict[str, str], images: int | None) -> list[str]:
     has not, and for images that nobody has counted."""
     unknown = [blob for pair in heads.items() for blob in pair if blob not in net.blobs]
     if unknown:
-        raise ValueError(f"the net has no blob {', '.join(unknown)}; there are {', '.join(net.blobs)}.")
+        raise ValueError(
+            f"the net has no blob {', '.join(unknown)}; there are {', '.join(net.blobs)}. Name one of these."
+        )
     names = getattr(net.layers[0], "indices", None)
     if not (names or images):
         raise ValueError("the data layer does not tell how many images it has: give --images")
@@ -148,7 +150,9 @@ class MeanLoss:
     def __init__(self, net: Any, losses: dict[str, str]):
         unknown = [blob for blob in losses.values() if blob not in net.blobs]
         if unknown:
-            raise ValueError(f"the net has no loss {', '.join(unknown)}; there are {', '.join(net.blobs)}.")
+            raise ValueError(
+                f"the net has no loss {', '.join(unknown)}; there are {', '.join(net.blobs)}. Name one of these."
+            )
         self.net, self.losses, self.images = net, losses, 0
         self.sums = dict.fromkeys(losses, 0.0)
 

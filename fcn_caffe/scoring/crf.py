@@ -41,6 +41,7 @@ def parameters(text: str) -> Any:
         raise ValueError(
             f"'{text}' has no parameters of a CRF ({error!r}), expected what `crf --search` writes: kernels, "
             "iterations, normalization."
+            " Name a preset or such a file."
         ) from error
     return found
 

@@ -19,7 +19,10 @@ def score(net: Any, images: int | None = None, tolerance: float = edges.TOLERANC
     """
     absent = [blob for blob in (FUSE, EDGES, IMAGE) if blob not in net.blobs]
     if absent:
-        raise ValueError(f"the net has no blob {', '.join(absent)}, expected one that finds edges, such as camvid-hed.")
+        raise ValueError(
+            f"the net has no blob {', '.join(absent)}, expected one that finds edges, such as camvid-hed."
+            " Name such a net."
+        )
     total = len(net.layers[0].indices)
     found: dict[str, list[np.ndarray]] = {}
     count = min(images or total, total)

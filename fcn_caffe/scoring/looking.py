@@ -27,9 +27,12 @@ def look(net: Any, positions: Sequence[int], mean: Sequence[float], label: str, 
     """
     layer = net.layers[0]
     if not hasattr(layer, "set_state"):
-        raise ValueError("the data layer cannot be told with which image to begin, expected one of this project's.")
+        raise ValueError(
+            "the data layer cannot be told with which image to begin, expected one of this project's."
+            " Name a net with one of these."
+        )
     if "data" not in net.blobs or net.blobs["data"].shape[1] != CHANNELS or len(mean) != CHANNELS:
-        raise ValueError("the net sees something else than the colours of photos.")
+        raise ValueError("the net sees something else than the colours of photos. Name a net that takes photos.")
     found = []
     for position in positions:
         layer.set_state({**layer.state(), "position": int(position)})

@@ -99,7 +99,7 @@ def without(hist: np.ndarray, classes: Sequence[int]) -> np.ndarray:
     hist = np.array(hist)
     strange = [cls for cls in classes if not 0 <= cls < len(hist)]
     if strange:
-        raise ValueError(f"there is no class {strange[0]} to leave out, expected 0..{len(hist) - 1}.")
+        raise ValueError(f"there is no class {strange[0]} to leave out, expected 0..{len(hist) - 1}. Correct it.")
     hist[list(classes)] = 0
     return hist
 

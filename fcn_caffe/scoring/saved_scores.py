@@ -40,7 +40,10 @@ def find(given: list[Path], images: str, labels: str | None) -> list[SavedItem]:
     for name, file in zip(names, found):
         for what, folder, there in (("image", images, by_name), ("label", labels, truths)):
             if there is not None and name not in there:
-                raise FileNotFoundError(f"'{file}' has no {what} in '{folder}', expected one called {name}.")
+                raise FileNotFoundError(
+                    f"'{file}' has no {what} in '{folder}', expected one called {name}."
+                    " Put it there, or name another folder."
+                )
     return [SavedItem(name, file, by_name[name], truths[name] if truths else None) for name, file in zip(names, found)]
 
 
@@ -49,10 +52,14 @@ def read(item: SavedItem, upright: bool) -> ScoredImage:
     try:
         scores = np.load(item.scores, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ValueError(f"'{item.scores}' holds no array ({error}), expected scores of fcn infer.") from error
+        raise ValueError(
+            f"'{item.scores}' holds no array ({error}), expected scores of fcn infer."
+            " Save them again with fcn infer --scores."
+        ) from error
     if scores.ndim != 3 or scores.dtype.kind != "f":
         raise ValueError(
             f"'{item.scores}' holds {scores.dtype} of shape {scores.shape}, expected classes×height×width."
+            " Save them again with fcn infer --scores."
         )
     image = files.read_image(item.image, upright)
     truth = files.read_label(item.label, upright) if item.label else None
@@ -62,5 +69,6 @@ def read(item: SavedItem, upright: bool) -> ScoredImage:
             raise ValueError(
                 f"'{path}' is {size}, the scores in '{item.scores}' are {scores.shape[2]}×{scores.shape[1]}: expected "
                 "one size."
+                " Name the images that the scores are of."
             )
     return ScoredImage(scores, image, truth)

@@ -22,7 +22,8 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
     fused = row.late and len(row.starts) > 1
     if fused and len(weights) != len(row.starts):
         raise ValueError(
-            f"{row.name}: {len(weights)} weight file(s), expected one for each of {', '.join(row.starts)}, in order"
+            f"{row.name}: {len(weights)} weight file(s), expected one for each of {', '.join(row.starts)}, in order."
+            " Give as many."
         )
     if fused:
         for start, path, suffix in zip(row.starts, weights, row.data.inputs):

@@ -63,7 +63,10 @@ class Scored:
             return class_names(net.layers[0], n_classes) or (trained_for if len(trained_for) == n_classes else None)
         found = list(classes.read(class_file).names)
         if len(found) != n_classes:
-            raise ValueError(f"'{class_file}' names {len(found)} classes, expected the net's {n_classes}.")
+            raise ValueError(
+                f"'{class_file}' names {len(found)} classes, expected the net's {n_classes}."
+                " Name the list of these classes."
+            )
         return found
 
     def colours(self, net: Any, score: str, class_file: Optional[str]) -> np.ndarray:

@@ -32,6 +32,7 @@ def of(words: Sequence[str], pixels: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"--class-weights {' '.join(words)}: expected auto, or a number of 0 or more for each of the {len(pixels)} "
             "classes, in their order."
+            " Correct them."
         )
     return weights
 

@@ -113,7 +113,7 @@ def _own(options: argparse.Namespace) -> Catalogue:
     if not options.voc_dir or options.sbd_dir:
         raise ValueError("--classes needs --voc-dir, and no --sbd-dir: say where your data set in VOC's layout is")
     if not 2 <= options.classes <= 255:
-        raise ValueError(f"--classes is {options.classes}, expected 2 to 255, the background included")
+        raise ValueError(f"--classes is {options.classes}, expected 2 to 255, the background included. Correct it.")
     folder = Path(options.voc_dir)
     prefix = options.name or folder.resolve().name.lower()
     family = options.variant.split("-", 1)[0] if options.variant in ROWS else "voc"
