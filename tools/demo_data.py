@@ -1,4 +1,4 @@
-"""`fcn demo_data`, from a checkout."""
+"""`fcn demo-data`, from a checkout."""
 
 import _checkout  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""`fcn import_weights`, from a checkout."""
+"""`fcn import-weights`, from a checkout."""
 
 import _checkout  # noqa: F401
 
