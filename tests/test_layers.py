@@ -13,7 +13,7 @@ import caffe
 from caffe import switches
 from caffe.errors import CaffeError
 from caffe.layer_types.base import TorchLayer
-from caffe.plan import matrix, packed, pooling, strips
+from caffe.plan import matrix, packed, pooling, ready, strips
 from caffe.plan.capabilities import CAPABILITIES
 from tests.cases import families
 from tests.cases import run as runner
@@ -142,6 +142,36 @@ def test_without_the_plan_all_is_real_caffes(case, monkeypatch):
     with runner.folder_of(case):
         lines = differences(runner.run_case(case), recorded(case).arrays, case)
     assert not lines
+
+
+def three_passes(case: Case) -> list[dict[str, np.ndarray]]:
+    """What each of three passes leaves in blobs and parameters."""
+    caffe.set_random_seed(1)
+    found = []
+    with runner.folder_of(case):
+        net = runner.build(case)
+        for _ in range(3):
+            found.append(runner.forward(net, case))
+            if case.backward:
+                found.append(runner.backward(net, case))
+    return found
+
+
+def runs_thrice(case: Case) -> bool:
+    return accepted(case) and case.forwards == 1 and "HDF5Output" not in case.text
+
+
+@each(runs_thrice, seldom="each case once more, pass by pass")
+def test_passes_that_are_ready_leave_what_the_layers_leave_bit_by_bit(case, monkeypatch):
+    monkeypatch.setattr(ready, "WARM_UP", 0)
+    found = three_passes(case)
+    monkeypatch.setattr(ready, "MOST_OPERATIONS", -1)
+    expected = three_passes(case)
+    products = "PROD" in case.text  # while it is watched, torch divides by no factor, whether or not one is 0
+    for ready_values, values in zip(found, expected, strict=True):
+        assert ready_values.keys() == values.keys()
+        lines = {name: difference(ready_values[name], values[name], 1e-6 if products else 0) for name in values}
+        assert not {name: line for name, line in lines.items() if line}
 
 
 @pytest.fixture

@@ -122,6 +122,15 @@ class Storage:
         newest = self.tensor(shape)
         return newest.data_ptr(), newest._version, self._times_shown
 
+    @property
+    def present(self) -> torch.Tensor | None:
+        """The tensor of the present memory, whatever its shape; None if there is none."""
+        return self._tensor
+
+    def times(self, values: torch.Tensor | None) -> tuple[int, int]:
+        """How often these values, the present ones, were written by torch, and shown to NumPy."""
+        return 0 if values is None else values._version, self._times_shown
+
     def derived(self, shape: Sequence[int], make: Callable[..., torch.Tensor], *settings: object) -> torch.Tensor:
         """make(newest values, *settings), cached until the values may change."""
         stamp = (make, settings, self.stamp(shape))

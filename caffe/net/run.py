@@ -18,6 +18,7 @@ from caffe.plan import threads, ways
 from caffe.plan.elision import Elision
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.pool import Pool
+from caffe.plan.ready import Ready
 from caffe.plan.replay import Replays
 from caffe.plan.streaming.segment import Segment
 
@@ -53,6 +54,7 @@ class NetRun:
         if settings.checkpoint and not settings.debug_info:
             self._segment = checkpoint.segment(self._nodes, self._elision, self._overwriting)
         self._replays = Replays(self._nodes, graph.blobs)
+        self._ready = Ready(self._nodes, graph.blobs, self._overwriting)
         self._pool = Pool()
         self._shapes: list[tuple[int, ...]] = []
         self._work = Work()
@@ -62,28 +64,42 @@ class NetRun:
         """While this lasts, the calling thread computes with as many threads as this net is worth."""
         if device.mode_is_gpu():
             return nullcontext()
+        found = self._forward_work()
+        return threads.chosen(found.operations, found.bytes)
+
+    def _forward_work(self) -> Work:
         shapes = [blob.memory.shape for blob in self._graph.blobs]
         if shapes != self._shapes:
             self._shapes, self._work = shapes, sum(map(work.forward, self._nodes), Work())
-        return threads.chosen(self._work.operations, self._work.bytes)
+        return self._work
 
     def forward(self, indices: Sequence[int], kept: Collection[str] = ()) -> torch.Tensor:
         """Run these layers; the loss. kept: names of blobs that stay, whatever the net keeps."""
-        if len(indices) == len(self._nodes) and self._may_replay(backward=False):
-            return self._replayed(self._forward, backward=False)
+        if len(indices) == len(self._nodes):
+            if self._may_replay(backward=False):
+                return self._replayed(self._forward, backward=False)
+            if self._may_be_ready():
+                return self._ready_forward()
+        self._ready.ran(indices)
         return self._forward(indices, kept)
 
     def forward_backward(self) -> torch.Tensor:
         """Run all layers forward, then backward; the loss."""
         if self._may_replay(backward=True):
             return self._replayed(self._forward_backward, backward=True)
-        return self._forward_backward(range(len(self._nodes)))
+        indices = range(len(self._nodes))
+        loss = self.forward(indices)
+        self.backward(indices[::-1])
+        return loss
 
     def backward(self, indices: Sequence[int]) -> None:
         """Run these layers backward, in the order given."""
         if self._segment is not None:
             checkpoint.check(self._segment, self._nodes, indices)
         with self.threads(), self._pool.serving():
+            if len(indices) == len(self._nodes) and self._may_be_ready() and self._ready.backward():
+                self._give_up_all_diffs()
+                return
             for index in indices:
                 call(self._hooks.before_backward, index)
                 if self._nodes[index].runs_backward:
@@ -173,6 +189,34 @@ class NetRun:
         for name in self._last_uses.get(index, ()):
             if name not in kept:
                 _give_up(self._blobs[name], name)
+
+    def _may_be_ready(self) -> bool:
+        """Whether passes over all layers may be computed by ready calls."""
+        watched = self._settings.debug_info or self._hooks or not self._settings.keep_blobs
+        if watched or switches.PLAIN or device.mode_is_gpu() or self._elision:
+            return False
+        return self._ready.serves(self._forward_work().operations)
+
+    def _ready_forward(self) -> torch.Tensor:
+        """Run all layers forward, by ready calls if there are any; the loss."""
+        if self._ready.fetching:
+            self._forward(self._ready.fetching)
+        with self.threads(), self._pool.serving():
+            done = self._ready.forward()
+            loss = device.zero()
+            if done:
+                for index in self._losses:
+                    loss = loss + _weighted_loss(self._nodes[index])
+                process.settle()
+                return loss
+        self._ready.ran(range(len(self._nodes)))
+        return self._forward(self._ready.rest)
+
+    def _give_up_all_diffs(self) -> None:
+        if not self._keeps_diffs:
+            for node in self._nodes:
+                if node.bottom and node.runs_backward:
+                    _give_up_diffs(node)
 
     def _may_replay(self, *, backward: bool) -> bool:
         wanted = switches.GRAPHS and not switches.PLAIN and device.mode_is_gpu()

@@ -20,6 +20,10 @@ elision.py         which layers of a net compute on maps without their constant 
 border.py          how short these maps may be
 overwriting.py     which layers in place write over their bottoms
 pool.py            the memory of a net's own activations, kept from pass to pass
+ready.py           small nets: passes over the same shapes as lists of ready calls
+    recording.py       one such pass: its calls, and who gets what of them
+    recorder.py        what torch computes while layers run, written down
+    program.py         calls as one function
 replay.py          on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
 threads.py         how many threads a pass takes
 node.py            what elision, overwriting and replay ask of a layer's place in its net

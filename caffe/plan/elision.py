@@ -41,6 +41,10 @@ class Elision:
                 chain = self._chain(index)
                 self._place.update((member, (chain, place)) for place, member in enumerate(chain))
 
+    def __bool__(self) -> bool:
+        """Whether there are such chains."""
+        return bool(self._place)
+
     def _begins(self, node: NodeLike) -> bool:
         """Whether some positions see nothing but the border."""
         fields = self._fields(node)

@@ -75,6 +75,17 @@ class Pool:
         self._free.append(pages)
 
 
+@contextmanager
+def none_serving() -> Iterator[None]:
+    """While this lasts, the calling thread has all memory from torch."""
+    before = getattr(_here, "pool", None)
+    _here.pool = None
+    try:
+        yield
+    finally:
+        _here.pool = before
+
+
 def empty_like(x: torch.Tensor, *shape: int) -> torch.Tensor:
     """A tensor of x's type, on x's device, with any values: large ones in memory of the net that computes."""
     pool, count = getattr(_here, "pool", None), int(np.prod(shape))

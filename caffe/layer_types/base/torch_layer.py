@@ -3,9 +3,9 @@
 A subclass writes `setup`, `top_shapes` and `compute`. Autograd is local to the layer: it starts and ends at the blobs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -31,6 +31,9 @@ class TorchLayer(NativeLayer):
     differentiable: ClassVar[bool] = True
     """If false, backward raises NetError, where Caffe has NOT_IMPLEMENTED."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
+    recall: Callable[[], tuple[list[torch.Tensor], dict[str, Any]] | None] | None = None
+    """Where the last forward pass was computed without this layer's `forward`: gives the bottoms that it would have
+    had, and the attributes that it would have set; None if it ran."""
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter):
         super().__init__(layer_param)
@@ -100,11 +103,15 @@ class TorchLayer(NativeLayer):
         for blob, values in zip(top, outputs, strict=False):
             blob.tensor = values.data  # not detach(): a layer in place may write over it
 
+    def forget_record(self) -> None:
+        """Drop what forward kept for backward, because another pass has taken its place."""
+        self._record = None
+
     def twin(self) -> "TorchLayer":
         """A second layer on the same parameters, to compute with other shapes; it keeps nothing for backward."""
         made = type(self).__new__(type(self))
         vars(made).update(vars(self))
-        made.prepares_backward, made._record, made._shaped_for = False, None, None
+        made.prepares_backward, made._record, made._shaped_for, made.recall = False, None, None, None
         made._asked, made._rooms = {}, {}
         return made
 
@@ -149,7 +156,9 @@ class TorchLayer(NativeLayer):
                 f"{self}: backward of {self.type} is Not Implemented Yet: it has no gradient. Use propagate_down: false"
             )
         if self._record is None:
-            self._run([blob.tensor for blob in bottom], record=True)
+            inputs, noted = (self.recall and self.recall()) or ([blob.tensor for blob in bottom], {})
+            vars(self).update(noted)
+            self._run(inputs, record=True)
         assert self._record is not None
         inputs, params, outputs = self._record
         sources = [x for x in (*inputs, *params) if x.requires_grad]
