@@ -52,6 +52,7 @@ CANNOT = {
             "Accum",
             "Add",
             "BatchToSpaceND",
+            "BoxGroupOutput",
             "BoxOutput",
             "Convolution3D",
             "Correlation",
@@ -73,6 +74,7 @@ CANNOT = {
             "Resample",
             "ResizeBilinear",
             "ResizeNearestNeighbor",
+            "ScaleRoute",
             "SpaceToBatchND",
             "Squeeze",
             "Switch",
@@ -87,7 +89,9 @@ CANNOT = {
     "MultiStageMeanfield": CRF,
 }
 """Types that cannot be exported, and what to do."""
-BY_SETTINGS = dict.fromkeys(("DarknetsBatchNorm", "PixelShuffler", "SidedConvolution", "SidedPooling"), UNWRITTEN)
+BY_SETTINGS = dict.fromkeys(
+    ("DarknetsBatchNorm", "GridROIAlign", "PixelShuffler", "SidedConvolution", "SidedPooling"), UNWRITTEN
+)
 """The same of classes that a type means where its settings tell so."""
 
 

@@ -1,6 +1,7 @@
 """Detection: MSCNN's boxes of several maps, and Cascade R-CNN's decoding of boxes."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ NO_BOX = (0, 1, 1, 10, 10)
 SUPPRESSIONS = ("IOU", "IOMU", "IOFU")
 
 
-def _statistics(layer: NativeLayer, param: Any) -> tuple[np.ndarray, np.ndarray]:
+def statistics(layer: NativeLayer, param: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of dx, dy, dw, dh that a BBoxRegParameter says; 0 and 1 if it says neither."""
     means, deviations = list(param.bbox_mean), list(param.bbox_std)
     if not means or not deviations:
@@ -56,7 +57,8 @@ class BoxOutput(TorchLayer):
     differentiable = False
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
-        param = self.param = self.layer_param.box_output_param
+        self.param: Any = self.layer_param.box_output_param
+        param = self.param
         counts = {len(param.field_h), len(param.field_w), len(param.downsample_rate)}
         if counts != {len(bottom)} or param.nms_type not in SUPPRESSIONS or min(param.field_whr, param.field_xyr) <= 0:
             raise NetError(
@@ -64,7 +66,7 @@ class BoxOutput(TorchLayer):
                 f"{len(param.downsample_rate)} downsample_rate, nms_type '{param.nms_type}'; expected one of each for "
                 f"each bottom, and {', '.join(SUPPRESSIONS)}. Correct box_output_param."
             )
-        self.means, self.deviations = _statistics(self, self.layer_param.bbox_reg_param)
+        self.means, self.deviations = statistics(self, self.layer_param.bbox_reg_param)
 
     def top_shapes(self, *bottoms: Shape) -> list[Shape]:
         for shape in bottoms:
@@ -78,32 +80,38 @@ class BoxOutput(TorchLayer):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         maps = [blob.tensor.detach().float().cpu().numpy() for blob in bottom]
-        found = [np.insert(self.boxes([each[n] for each in maps]), 0, n, axis=1) for n in range(len(maps[0]))]
+        found = [np.insert(self.boxes(each), 0, n, axis=1) for n, each in enumerate(self.images(maps))]
         rows = np.concatenate(found)
         tops = [rows[:, :5], rows] if len(rows) else [np.array([NO_BOX]), np.zeros((1, 6))]
         for blob, values in zip(top, tops, strict=False):
             blob.reshape(*values.shape, 1, 1)
             blob.tensor = torch.from_numpy(values.astype(np.float32).reshape(blob.shape)).to(device.current())
 
-    def boxes(self, maps: list[np.ndarray]) -> np.ndarray:
-        """(R, 5) x1, y1, x2, y2, score, of one image; maps: (classes + 4, H, W)"""
+    def images(self, maps: list[np.ndarray]) -> Iterator[list[Any]]:
+        """Of each image, its maps (classes + 4, H, W)."""
+        for number in range(len(maps[0])):
+            yield [each[number] for each in maps]
+
+    def boxes(self, maps: list[Any]) -> np.ndarray:
+        """(R, 5) x1, y1, x2, y2, score, of one image."""
         param = self.param
-        every = np.concatenate([self._of_map(index, each) for index, each in enumerate(maps)])
+        every = np.concatenate([self.of_map(index, each) for index, each in enumerate(maps)])
         every = every[np.argsort(-every[:, 4], kind="stable")][: param.max_nms_num or None]
         kept = []
         while len(every):
             best, every = every[0], every[1:]
             kept.append(best)
-            every = every[self._shares(best[:4], every[:, :4]) <= np.float32(param.iou_thr)]
+            every = every[self.shares(best[:4], every[:, :4]) <= np.float32(param.iou_thr)]
         return np.array(kept[: param.max_post_nms_num or None], np.float32).reshape(-1, 5)
 
-    def _shares(self, box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def shares(self, box: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How much a box shares with others, as nms_type says."""
         shared, mine, theirs = intersections(box, others), areas(box), areas(others)
         over = {"IOU": mine + theirs - shared, "IOMU": np.minimum(mine, theirs), "IOFU": np.full_like(shared, mine)}
         whole = over[self.param.nms_type]
         return np.divide(shared, whole, out=np.zeros_like(shared), where=(shared > 0) & (whole > 0))
 
-    def _of_map(self, index: int, values: np.ndarray) -> np.ndarray:
+    def of_map(self, index: int, values: Any) -> np.ndarray:
         """(n, 5): boxes and scores of the places that are good enough, row by row."""
         param, (height, width) = self.param, values.shape[1:]
         rate, field = param.downsample_rate[index], np.array([param.field_w[index], param.field_h[index]], np.float32)
@@ -138,7 +146,7 @@ class DecodeBBox(TorchLayer):
     differentiable = False
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
-        self.means, self.deviations = _statistics(self, self.message)
+        self.means, self.deviations = statistics(self, self.message)
 
     def top_shapes(self, moves: Shape, regions: Shape) -> list[Shape]:
         if moves[0] != regions[0] or math.prod(moves[1:]) != 8 or math.prod(regions[1:]) != 5:

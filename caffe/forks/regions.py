@@ -115,7 +115,8 @@ class ROIAlign(TorchLayer):
     bottom: (N, C, H, W); regions (R, 5): number of the image, x1, y1, x2, y2 in pixels of the image
     top: (R, C, pooled_h, pooled_w)
     parameters: pooled_h, pooled_w, spatial_scale (of the map to the image), sampling_ratio or sample_num (0)
-    restrictions: forks sample in several ways; this is Mask R-CNN's. aligned_h and aligned_w, of forks that read one
+    restrictions: forks sample in several ways; this is Mask R-CNN's, or with roi_pooling_param Cascade R-CNN's, which
+        reads the corners of pooled_h · pooled_w bins. aligned_h and aligned_w, of forks that read one
         place a bin, are refused
     source: Mask R-CNN's ports; torchvision.ops.roi_align with aligned=False computes the same
     """

@@ -1,6 +1,7 @@
 """All cases of the forks' types: what each table of this folder has."""
 
 from tests.forks import (
+    test_cascade,
     test_losses,
     test_maximum_and_switch,
     test_multibox_loss,
@@ -11,6 +12,7 @@ from tests.forks import (
 )
 
 TABLES = (
+    test_cascade,
     test_types,
     test_regions,
     test_synopsys,

@@ -15,7 +15,7 @@ HAVE_TESTS_OF_THEIR_OWN = {
     *("MultiStageMeanfield", "DenseCRF"),
     *("BoxAnnotatorOHEM", "CenterLoss"),
     *("PriorBox", "DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
-    *("AnnotatedData", "BoxOutput", "DecodeBBox", "DetectionEvaluate", "VideoData"),
+    *("AnnotatedData", "BoxGroupOutput", "BoxOutput", "ScaleRoute", "DecodeBBox", "DetectionEvaluate", "VideoData"),
     *("ImageSegData", "DenseImageData", "ImageLabelmapData", "SegAccuracy", "MatRead", "MatWrite"),
 }
 
