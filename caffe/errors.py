@@ -15,7 +15,7 @@ the message has them. For programs, an error's parts are its attributes, too: `l
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 _SENTENCE_ENDS = re.compile(r"(?<=[.?…])\s+(?=[A-Z`'(<{-])")
 _EXPECTED = re.compile(r"[,;:] expected:? |\. Expected ")
@@ -38,27 +38,21 @@ class CaffeError(RuntimeError):
         remedy: str | None = None,
     ):
         super().__init__(*message)
-        said = _parts(str(message[0]) if message else "")
+        said, wanted, cure = _parts(str(message[0]) if message else "")
         self.layer = layer
-        self.found = said.found if found is None else found
-        self.expected = said.expected if expected is None else expected
-        self.remedy = said.remedy if remedy is None else remedy
+        self.found = said if found is None else found
+        self.expected = wanted if expected is None else expected
+        self.remedy = cure if remedy is None else remedy
 
 
-class _Parts(NamedTuple):
-    found: str | None
-    expected: str | None
-    remedy: str | None
-
-
-def _parts(message: str) -> _Parts:
-    """The parts that a message `who: found, expected. Remedy.` states in words; None for those that it does not."""
+def _parts(message: str) -> tuple[str | None, str | None, str | None]:
+    """What a message `who: found, expected. Remedy.` states as found, expected and remedy; None for a missing part."""
     sentences = _SENTENCE_ENDS.split(message)
     remedy = sentences.pop() if len(sentences) > 1 and not sentences[-1].startswith("Expected ") else None
     found, *expected = _EXPECTED.split(" ".join(sentences), maxsplit=1)
     if who := re.match(r"layer '[^']*'(?: \([^)]*\))?: |[^:]*?: ", found):
         found = found[who.end() :]
-    return _Parts(found.rstrip(".") or None, expected[0].rstrip(".") if expected else None, remedy)
+    return found.rstrip(".") or None, expected[0].rstrip(".") if expected else None, remedy
 
 
 class FormatError(CaffeError):

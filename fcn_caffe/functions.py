@@ -24,7 +24,7 @@ from fcn_caffe.whole_files import read_json
 def new(name: str, **options: Any) -> None:
     """Make nets for images and labels of your own: `fcn new`.
 
-    name: what the task is called. options: those of the command, `images`, `labels` and `classes` at least.
+    name: the name of the task. options: those of the command, `images`, `labels` and `classes` at least.
     Raises ValueError for wrong options and data, FileNotFoundError for folders that are not there.
     """
     _run("new", [name], options)

@@ -5,9 +5,9 @@ python -m net_spec --check      nothing: compares, and fails with a diff if a fi
 python -m net_spec --variant voc-fcn8s --name camvid-fcn8s --classes 11 --data '{"voc_dir": "data/camvid"}'
                                 one net of the catalogue for a data set and a number of classes of your own
 
---data holds the settings of the Python layer that reads your data. Without "module" and "layer" among them it is
-voc_layers.VOCSegDataLayer, which wants the layout of PASCAL VOC; "split" comes from --splits, and the mean and the seed
-of the published nets are there unless given.
+--data has the settings of the Python layer that reads your data. Without "module" and "layer" it is
+voc_layers.VOCSegDataLayer, for data in PASCAL VOC's layout; "split" comes from --splits, and the defaults of mean and
+seed are those of the published nets.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is out of date")
     group = parser.add_argument_group("a net of your own")
     group.add_argument("--variant", help="the net to start from, such as voc-fcn8s")
-    group.add_argument("--name", help="what the new one is called")
+    group.add_argument("--name", help="the name of the new one")
     group.add_argument("--classes", type=int, help="number of classes, background included")
     group.add_argument("--data", help="settings of the data layer, as JSON")
     group.add_argument(

@@ -111,7 +111,7 @@ def _main(argv: Sequence[str] | None) -> int:
     parser.add_argument(
         *("-dialect", "--dialect"),
         metavar="NAME",
-        help="optional; which fork's meaning a net's words have where nothing in it tells: "
+        help="optional; which fork's meaning a net's types and fields have, if the net itself does not show it: "
         f"{', '.join(dialect.KNOWN)}; several are separated by ','",
     )
     try:

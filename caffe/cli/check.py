@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("-allow-unknown", "--allow-unknown"),
         action="store_true",
-        help="keep fields that nobody knows aside, instead of counting them as what keeps the net from running",
+        help="ignore unknown fields, instead of counting them as problems",
     )
 
 

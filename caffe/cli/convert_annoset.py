@@ -1,8 +1,8 @@
 """Make a database of images with boxes, for AnnotatedData layers.
 
 LISTFILE names an image and its annotation on each line, both relative to ROOTFOLDER: PASCAL VOC's XML, a text file with
-`class xmin ymin xmax ymax` in pixels on each line, or a label picture, each connected part of which makes a box. XML
-needs the classes' numbers: a label map as SSD's, `item { name: "cat" label: 1 }` for each.
+`class xmin ymin xmax ymax` in pixels on each line, or a label image, with a box around each connected region. XML needs
+the classes' numbers: a label map like SSD's, `item { name: "cat" label: 1 }` for each.
 
     caffe convert_annoset -label_map_file labelmap.prototxt -encoded VOCdevkit/ trainval.txt trainval_lmdb
     caffe convert_annoset -label_type mask -encoded VOC2012/ train.txt train_lmdb

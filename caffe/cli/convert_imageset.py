@@ -1,8 +1,8 @@
 """Make a database of images, for Data layers.
 
 LISTFILE names one image a line, relative to ROOTFOLDER, and its label after a space. Keys are the line's number and its
-path, so a Data layer reads the images in the order of the list. An image that cannot be read is reported and left out;
-where none can be read, or an error ends the conversion, no database is left.
+path, so a Data layer reads the images in the order of the list. An image that cannot be read is reported and left out.
+If none can be read, or an error ends the conversion, there is no database.
 
     caffe convert_imageset -resize_height 256 -resize_width 256 -shuffle images/ train.txt train_lmdb
 """

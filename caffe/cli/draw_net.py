@@ -1,6 +1,6 @@
-"""Draw a net: a picture (png, svg, pdf, …) by Graphviz, or the graph's text (.dot), as the output's ending says.
+"""Draw a net: a picture (png, svg, pdf, …) by Graphviz, or the graph's text (.dot), by the output's extension.
 
-With --compact layers in place stand with the one before them, and shapes on the arrows, from top to bottom.
+With --compact, in-place layers are merged with the one before them, and arrows from top to bottom show shapes.
 
     caffe draw_net train.prototxt net.png --rankdir TB
     caffe draw_net deploy.prototxt net.png --compact
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="direction of the drawing (default: LR; with --compact TB)",
     )
     parser.add_argument("--phase", default="ALL", choices=_PHASES, help="the layers of which phase (default: ALL)")
-    parser.add_argument("--compact", action="store_true", help="fold layers in place, and show shapes (phase TEST)")
+    parser.add_argument("--compact", action="store_true", help="merge in-place layers, and show shapes (phase TEST)")
     parser.add_argument("--display_lrm", action="store_true", help="show the learning rate multipliers")
 
 

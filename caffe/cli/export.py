@@ -1,8 +1,8 @@
 """Write a net for other programs: ONNX (.onnx), torch.export (.pt2), or its weights alone (.safetensors).
 
-In an ONNX file batch, height and width stay free where the net allows it. Before it is written, ONNX Runtime runs it
-beside this engine on inputs of several sizes, and the largest difference is told; above 1e-4 of the largest value (1e-2
-with --fp16) nothing is written. A layer that ONNX has no operators for is named; docs/export.md lists those types.
+In an ONNX file batch, height and width are dynamic where the net allows it. First, ONNX Runtime's results are compared
+with this engine's for inputs of several sizes; if they differ by more than 1e-4 of the largest value (1e-2 with
+--fp16), nothing is written. The error names layers that cannot be exported; docs/export.md lists their types.
 
     caffe export deploy.prototxt net.caffemodel net.onnx
     caffe export -model deploy.prototxt -weights net.caffemodel -out net.onnx --classes names.txt --mean 104,117,123

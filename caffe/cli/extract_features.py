@@ -1,6 +1,6 @@
 """Save blobs that a net computes into databases: one Datum of floats for each item of a batch.
 
-The net is run in phase TEST, so its data layer decides what goes in. Keys are the items' numbers, of ten digits.
+The net is run in phase TEST, so its data layer provides the input. Keys are the items' numbers, of ten digits.
 
     caffe extract_features weights.caffemodel net.prototxt fc6,fc7 fc6_lmdb,fc7_lmdb 10 lmdb GPU 0
 """

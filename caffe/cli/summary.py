@@ -1,7 +1,7 @@
-"""List a net's layers: their outputs' shapes, parameters and multiplications, and what a position of a map sees.
+"""List a net's layers: their outputs' shapes, parameters, multiplications, and receptive fields.
 
 MACs are multiplications by weights, each with an addition, of one forward pass. Position p of a map sees `field` pixels
-of the input around pixel stride · p + offset; "-" stands where that is the whole input, or cannot be told.
+of the input around pixel stride · p + offset; "-" means the whole input, or unknown.
 
     caffe summary deploy.prototxt
     caffe summary train_val.prototxt --phase TRAIN

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-allow-nan",
         "--allow-nan",
         action="store_true",
-        help="go on with a loss or weights that are NaN or infinite, as BVLC Caffe does",
+        help="continue with a loss or weights that are NaN or infinite, as BVLC Caffe does",
     )
     parser.add_argument(
         "-checkpoint",

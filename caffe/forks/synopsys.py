@@ -213,6 +213,7 @@ class PixelShuffler(TorchLayer):
             raise ShapeError(
                 f"{self}: bottom is {x}, pixelshuffler {times}; expected a multiple of {times**2} channels. output "
                 "count must match input count."
+                " Correct the channels."
             )
         return [(x[0], x[1] // times**2, x[2] * times, x[3] * times)]
 

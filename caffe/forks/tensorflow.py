@@ -166,7 +166,10 @@ class _Resize(TorchLayer):
             given = param.HasField(f"output_{side}")
             shape[axis] = getattr(param, f"output_{side}") if given else math.floor(np.float32(x[axis]) * times)
         if min(shape[first : first + 2]) < 1 or min(x[first : first + 2]) < 1:
-            raise ShapeError(f"{self}: bottom is {x}, the top would be {tuple(shape)}; expected a pixel at least.")
+            raise ShapeError(
+                f"{self}: bottom is {x}, the top would be {tuple(shape)}; expected a pixel at least."
+                " Give a larger bottom."
+            )
         return [tuple(shape)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:

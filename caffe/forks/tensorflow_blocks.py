@@ -134,6 +134,7 @@ class DepthToSpace(TorchLayer):
             raise ShapeError(
                 f"{self}: bottom is {x}, block_size {b}; expected a multiple of {b**2} channels. output count must "
                 "match input count."
+                " Correct the channels."
             )
         if self.layout == "NHWC":
             return [(x[0], x[1] * b, x[2] * b, channels // b**2)]

@@ -63,7 +63,7 @@ class Solver(NotCopied):
     allow_zero_init: bool
     """Train even a net whose zero weights keep it from learning (see caffe/solver/can_learn.py)."""
     allow_nan: bool | None
-    """Whether to go on with a loss or weights that are NaN or infinite, as BVLC Caffe does. None: `solve` stops, and
+    """Whether to continue with a loss or weights that are NaN or infinite, as BVLC Caffe does. None: `solve` stops, and
     `step` warns."""
     last_snapshot: str | None
     """The state that was saved last, or resumed from."""

@@ -22,7 +22,7 @@ HEADER = """\
 
 # Commands
 
-Every command tells its options with `-help` (`caffe`) or `--help` (`fcn`). What variables of the environment
+Every command lists its options with `-help` (`caffe`) or `--help` (`fcn`). What variables of the environment
 change is in [environment.md](environment.md).
 """
 

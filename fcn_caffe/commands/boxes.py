@@ -1,4 +1,4 @@
-"""Boxes in place of masks: boxes of masks, labels of boxes, and how good these labels are.
+"""Boxes in place of masks: boxes of masks, labels of boxes, and the quality of these labels.
 
     fcn boxes --masks data/mine/SegmentationClass --out out/boxes               boxes of masks: NAME.txt
     fcn boxes out/boxes --images data/mine/JPEGImages --kind crf --out out/labels       labels of boxes: NAME.png
@@ -9,7 +9,7 @@
 A box is a line: class, left, top, right, bottom, in pixels from 0, without the last column and row. Boxes of masks lie
 round connected regions of a class. Labels are --kind rectangles, the boxes filled; crf, what a dense CRF finds in them
 by colours and a prior that objects fill the middle of a box; or chosen, the same with a net's scores (--scores,
-NAME.npy of fcn infer) as the prior. fcn solve makes what a net of the catalogue needs by itself.
+NAME.npy of fcn infer) as the prior. For a net of the catalogue, fcn solve makes the labels itself.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
     fcn compare voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
 
-Above each net stands its mean IU when it was scored last, below each of its pictures the share of the pixels that it
-has right. The nets must be scored on one data set, and the first must see colours. Classes have the data set's own
-colours.
+Titles show each net's latest mean IU, captions the pixel accuracy of each image. The nets must have the same validation
+data, and the first must take colour images. Classes have the data set's own colours.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@
 Scores are files NAME.npy, classes×height×width, or folders of them; images and labels are NAME.jpg, NAME.png, … in
 folders. Writes NAME.png (class numbers) and NAME_overlay.png. --search tries weights and deviations of the kernel over
 colours one after the other, as DeepLab's authors did, and writes those of the highest mean IU to --save: give it scores
-of *training* images, and --crf FILE.json to whatever is scored. It computes each image some 50 times.
+of *training* images, and --crf FILE.json to the commands that score. It computes each image some 50 times.
 """
 
 from __future__ import annotations

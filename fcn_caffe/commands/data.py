@@ -9,8 +9,8 @@
 
 `fetch` continues an interrupted download, checks the files, and writes nothing incomplete; running it again changes
 nothing. Whoever fetches accepts the terms that it prints. `check` reports label values and their encoding, sizes,
-missing and unreadable files, how frequent each class is, images of one list that are in another, and duplicates; the
-exit status is 1 if something must be corrected before training.
+missing and unreadable files, the frequency of each class, images that are in two lists, and duplicates; the exit status
+is 1 if something must be corrected before training.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         "--classes", type=_classes, help="number of classes, or a file with their names (and colours)"
     )
     checking.add_argument("--as-stored", action="store_true", help="do not turn photos as their EXIF orientation says")
-    checking.add_argument("--allow-absent", action="store_true", help="classes that nothing is learned of are no error")
+    checking.add_argument(
+        "--allow-absent", action="store_true", help="allow classes without a pixel in the training images"
+    )
     checking.add_argument("--json", type=home.path, help="write what was found there")
     return parser
 

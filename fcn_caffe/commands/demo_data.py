@@ -1,4 +1,4 @@
-"""Paints the demo's data set: tide pools with five kinds of animals, in PASCAL VOC layout, and portraits to classify.
+"""Draws the demo's data set: tide pools with five kinds of animals, in PASCAL VOC layout, and portraits to classify.
 
     fcn demo-data --out out/demo/data --seed 1
 

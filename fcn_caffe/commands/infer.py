@@ -10,14 +10,13 @@
 Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
 classes×height×width; and, where the classes have names, legend.png. With --crf the labels are those of a dense CRF,
 while scores stay the net's. Of a net that predicts depth, NAME.png has millimetres in 16 bits, NAME_overlay.png is a
-picture of them, near bright and far dark.
-Of a TIFF of more than 1500×1500 pixels, NAME.tif has the class numbers, and the overlay is a reduced picture; it is
-read, computed and written by bands of rows, whatever its size: pip install 'fcn-caffe[tiff]'.
-What is below a folder goes to the same folders below --out. A video becomes NAME_overlay.mp4, at its own rate of
-frames, and its first frame a picture; for this and for cameras, pip install 'fcn-caffe[video]'. Started by torchrun,
-each process takes its share of the images: torchrun --nproc-per-node 4 -m fcn_caffe infer my-task photos/
-Nothing that is there already is overwritten, but what this tool wrote before.
-An image that cannot be read does not keep the others from being segmented; the exit status is 1 then.
+picture of them, near bright and far dark. Of a TIFF of more than 1500×1500 pixels, NAME.tif has the class numbers, and
+the overlay is a reduced picture; it is read, computed and written by bands of rows, whatever its size: pip install
+'fcn-caffe[tiff]'. What is below a folder goes to the same folders below --out. A video becomes NAME_overlay.mp4, at its
+own rate of frames, and its first frame a picture; for this and for cameras, pip install 'fcn-caffe[video]'. Started by
+torchrun, each process takes its share of the images: torchrun --nproc-per-node 4 -m fcn_caffe infer my-task photos/
+Files are overwritten only if this tool wrote them. If an image cannot be read, the others are segmented all the same,
+and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--batch", type=int, default=1, metavar="N", help="compute up to N images of one size at once (default: 1)"
     )
     parser.add_argument("--frames", type=int, metavar="N", help="of videos and cameras, take the first N frames")
-    parser.add_argument("--json", type=home.path, help="write there which share of each image each class has")
+    parser.add_argument("--json", type=home.path, help="write the share of each class in each image there")
     parser.add_argument("--contours", action="store_true", help="draw lines between the classes into the overlay")
     parser.add_argument("--legend", action="store_true", help="draw the classes that an image shows beside its overlay")
     parser.add_argument("--palette", choices=palettes.NAMES, help="other colours than those of the data set")

@@ -1,4 +1,4 @@
-"""Lists the nets there are: what each starts from, learns from and is scored on, own and published mean IU."""
+"""Lists all nets: initial weights, training and validation data, own and published mean IU."""
 
 from __future__ import annotations
 

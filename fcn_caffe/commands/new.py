@@ -12,18 +12,20 @@ masks of CVAT, Supervisely and Label Studio (for this one with the JSON export i
 unpacked. They stay as they are: labels are drawn from them into the task's folder. Without --classes, the classes are
 those that the annotations name, or the values or colours that label images have.
 
-Everything is checked and told, and a sheet of pictures to look at is drawn, tasks/my-task/labels.png; then nets,
+Everything is checked and reported, and a sheet of labelled images is drawn, tasks/my-task/labels.png. Then nets,
 solvers and lists of images are written to tasks/my-task/, and all other tools know the task by its name:
 
     fcn solve my-task --chain               train all stages
     fcn score my-task
     fcn infer my-task photo.jpg …
 
-The lists are drawn by chance, but the same for the same names and --seed, unless --train and --val name lists. Give
-lists where images resemble each other, such as those of one video: they must not be on both sides. A line of a list is
-a name, with or without folders and ending, and may go on with the label, if that has another name: `1.jpg 1_mask.png`.
+The images are divided at random, but in the same way for the same names and --seed, unless --train and --val name
+lists. Give lists if images resemble each other, such as those of one video, which must not be in both lists. A line of
+a list is a name, with or without folders and extension, followed by the label if it has another name: `1.jpg
+1_mask.png`.
 
-Photos are turned upright, as their EXIF orientation says. Give --as-stored if labels were made without that.
+Photos are turned upright according to their EXIF orientation. Give --as-stored if labels were made for the photos as
+stored.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ SMALL = "squeezenet"
 
 def _parser() -> argparse.ArgumentParser:
     parser = program.parser(__doc__)
-    parser.add_argument("name", help="what the task is called")
+    parser.add_argument("name", help="the name of the task")
     parser.add_argument("--images", type=home.text, required=True, help="folder of images")
     parser.add_argument("--labels", type=home.text, required=True, help="folder of label images, or annotations")
     parser.add_argument(
@@ -62,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--val", type=home.text, metavar="LIST", help="names of the images to score, with --train")
     parser.add_argument("--val-share", type=float, default=0.2, help="how many to score otherwise (default: 0.2)")
     parser.add_argument("--seed", type=int, default=1337, help="of that choice (default: 1337)")
-    parser.add_argument("--no-mirror", action="store_true", help="never exchange left and right of training images")
+    parser.add_argument("--no-mirror", action="store_true", help="do not mirror training images")
     parser.add_argument(
         "--scale", type=float, nargs=2, metavar=("LEAST", "MOST"), help="scale training images by factors between these"
     )
@@ -71,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--colour", type=float, metavar="S", help="change colours of training images, by at most S, from 0 to 1"
     )
     parser.add_argument(
-        "--batch", type=int, metavar="N", help="train on N images at once, smaller ones filled up with void"
+        "--batch", type=int, metavar="N", help="train on N images at once, smaller ones padded with void"
     )
     parser.add_argument(
         "--class-weights",
@@ -80,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         help="weights of the classes in the loss: auto (rare classes weigh more), or a number for each",
     )
     parser.add_argument("--as-stored", action="store_true", help="do not turn photos as their EXIF orientation says")
-    parser.add_argument("--allow-absent", action="store_true", help="let there be classes that nothing is learned of")
+    parser.add_argument(
+        "--allow-absent", action="store_true", help="allow classes without a pixel in the training images"
+    )
     return parser
 
 

@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--exclude-absent",
         action=argparse.BooleanOptionalAction,
-        help="leave classes that the truth has nowhere out of the means (default: for SIFT Flow, as published)",
+        help="leave classes that are not in the truth out of the means (default: for SIFT Flow, as published)",
     )
     parser.add_argument(
         "--ignore", type=int, nargs="+", default=[], metavar="ID", help="classes whose pixels do not count, as if void"

@@ -4,9 +4,8 @@
     fcn serve street                     a net that was trained here, by the name of its task or variant
     fcn serve models/street-fcn8s        a snapshot folder, wherever it was moved
 
-Only this machine can reach the page unless --host says otherwise; nothing is kept of what is sent. Programs may ask,
-too: curl --data-binary @photo.jpg http://127.0.0.1:8000/segment (JSON: shares and labels) or /overlay (a PNG).
-Ctrl-C ends it.
+Only this machine can reach the page unless --host says otherwise; images are not stored. Programs may use it, too: curl
+--data-binary @photo.jpg http://127.0.0.1:8000/segment (JSON: shares and labels) or /overlay (a PNG). Ctrl-C ends it.
 """
 
 from __future__ import annotations

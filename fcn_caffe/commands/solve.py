@@ -7,9 +7,9 @@
     fcn solve voc-fcn8s --chain --voc-dir data/mine --classes 11         your own data in VOC's layout
 
 Snapshots, loss, rate and seconds of every iteration (loss.csv), the scores (scores.json), Caffe's log (train.log) and,
-at the end, a page to look at (report.html) go to snapshot/VARIANT/. Of the snapshots that a run writes, the newest two
-and the best-scored one stay (--keep). SIGINT and SIGTERM save a snapshot before they stop the training; --resume goes
-on from the newest one. A loss or weights that are NaN or infinite end it (--allow-nan goes on).
+at the end, a report (report.html) go to snapshot/VARIANT/. Of the snapshots that a run writes, the newest two and the
+best-scored one stay (--keep). SIGINT and SIGTERM save a snapshot before they stop the training; --resume continues from
+the newest one. A loss or weights that are NaN or infinite end it (--allow-nan continues).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--weights", nargs="+", type=home.path, default=[], help="start the (first) stage from these weights instead"
     )
     begin = parser.add_mutually_exclusive_group()
-    begin.add_argument("--resume", action="store_true", help="go on from the newest snapshot, if there is one")
+    begin.add_argument("--resume", action="store_true", help="continue from the newest snapshot, if there is one")
     begin.add_argument("--restart", action="store_true", help="begin anew; older snapshots of the variant are removed")
     parser.add_argument(
         "--checkpoint",
@@ -70,13 +70,13 @@ def _add_account_options(parser: argparse.ArgumentParser) -> None:
 def _add_check_options(parser: argparse.ArgumentParser) -> None:
     """What is refused, and what is not."""
     parser.add_argument(
-        "--allow-nan", action="store_true", help="go on with a loss or weights that are NaN or infinite"
+        "--allow-nan", action="store_true", help="continue with a loss or weights that are NaN or infinite"
     )
     parser.add_argument("--seed", type=int, help="seed of dropout and fillers")
     parser.add_argument(
         "--allow-zero-init", action="store_true", help="train a net even where zero weights keep it from learning"
     )
-    parser.add_argument("--no-check", action="store_true", help="do not look data of your own over before training")
+    parser.add_argument("--no-check", action="store_true", help="do not check your own data before training")
     parser.add_argument(
         "--allow-absent", action="store_true", help="train on data of your own that lack some of their classes"
     )

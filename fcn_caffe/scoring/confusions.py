@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -19,6 +19,8 @@ ABSENT_EXCLUDED = ("siftflow_layers",)
 
 Refine = Callable[[np.ndarray, int], np.ndarray]
 """Makes the scores of an item of the batch, classes×height×width, those that are counted."""
+Counted = tuple[str, Optional[np.ndarray], np.ndarray]
+"""A blob of labels, an image's predicted labels, height×width (None: not kept), and its confusion matrix."""
 
 
 def _tell_nobody(*_: Any) -> None:
@@ -49,32 +51,45 @@ def confusions(
     """
     names = _names(net, heads, images)
     files = {} if save_dir is None else _files(save_dir, names, heads)
-    left = names = _own(net.layers[0], names, share)
-    looked_at = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]]
+    names = _own(net.layers[0], names, share)
     hists = {label: np.zeros((net.blobs[score].shape[1],) * 2, np.int64) for label, score in heads.items()}
     whole = refine is not None or after_forward is not None
     large = set() if whole else by_bands.large(net, heads, names)
     with by_bands.without(net.layers[0], large), progress("scoring", "images", len(names)) as advance:
         if set(names) > large:
             _rewind(net.layers[0])
-        while left:
-            if left[0] in large:
-                batch, left = _taken(left, 1)
-                items = [by_bands.counted(net, heads, batch[0], keep=bool(files))]
-            else:
-                net.forward(blobs=looked_at)
-                batch, left = _taken(left, net.blobs[next(iter(heads))].shape[0])
-                if after_forward is not None:
-                    after_forward(len(batch))
-                items = [_counted(net, heads, item, refine) for item in range(len(batch))]
-            for name, found in zip(batch, items):
-                for label, predicted, hist in found:
-                    hists[label] += hist
-                    counted(label, name, hist)
-                    if files and predicted is not None:
-                        drawing.save_labels(predicted, files[label, name], (colours or {}).get(label))
-                advance()
+        for name, found in _passes(net, heads, names, large, refine, after_forward, keep=bool(files)):
+            for label, predicted, hist in found:
+                hists[label] += hist
+                counted(label, name, hist)
+                if files and predicted is not None:
+                    drawing.save_labels(predicted, files[label, name], (colours or {}).get(label))
+            advance()
     return hists
+
+
+def _passes(
+    net: Any,
+    heads: dict[str, str],
+    names: list[str],
+    large: set[str],
+    refine: Refine | None,
+    after_forward: Optional[Callable[[int], None]],
+    *,
+    keep: bool,
+) -> Iterator[tuple[str, Iterable[Counted]]]:
+    """Each image's name and what was counted of it, pass after pass; keep: predicted labels of `large` images, too."""
+    looked_at, left = [*heads, *heads.values(), *net.top_names[net._layer_names[0]]], names
+    while left:
+        if left[0] in large:
+            batch, left = _taken(left, 1)
+            yield batch[0], by_bands.counted(net, heads, batch[0], keep=keep)
+        else:
+            net.forward(blobs=looked_at)
+            batch, left = _taken(left, net.blobs[next(iter(heads))].shape[0])
+            if after_forward is not None:
+                after_forward(len(batch))
+            yield from ((name, _counted(net, heads, item, refine)) for item, name in enumerate(batch))
 
 
 def _predicted(net: Any, score: str, item: int, refine: Refine | None) -> np.ndarray:

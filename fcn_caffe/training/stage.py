@@ -62,14 +62,7 @@ def _train(
     if isinstance(row, Boxed) and not resumed:
         prepare.prepare(row, weights[0] if weights else stages.weights_of(row.starts[0]))
     folder.mkdir(parents=True, exist_ok=True)
-    for phase in row.phases[:2]:
-        engine.check_types(nets.net_file(row, phase))
-    solver = caffe.get_solver(nets.solver_file(row))
-    solver.net.keep_diffs = False
-    if settings.checkpoint:
-        engine.needs("--checkpoint", "Leave it out.")
-        solver.net.checkpoint = True
-    solver.allow_nan = settings.allow_nan
+    solver = _solver(row, nets, settings)
     if resumed:
         print(f"{row.name}: going on from {resumed.state}", flush=True)
         solver.restore(str(resumed.state))
@@ -93,6 +86,19 @@ def _train(
     if settings.patience and best is not None and best < solver.iter:
         keeper.drop_after(best)
         print(f"{row.name}: scored best at iteration {best}, whose snapshot is what stays", flush=True)
+
+
+def _solver(row: Variant, nets: Catalogue, settings: TrainingSettings) -> Any:
+    """The row's solver with these settings. Raises RuntimeError for what BVLC Caffe cannot do."""
+    for phase in row.phases[:2]:
+        engine.check_types(nets.net_file(row, phase))
+    solver = caffe.get_solver(nets.solver_file(row))
+    solver.net.keep_diffs = False
+    if settings.checkpoint:
+        engine.needs("--checkpoint", "Leave it out.")
+        solver.net.checkpoint = True
+    solver.allow_nan = settings.allow_nan
+    return solver
 
 
 def _run(
