@@ -52,7 +52,10 @@ class BoxGroupOutput(BoxOutput):
                 f"one of {', '.join(SUPPRESSIONS)}. Correct box_group_output_param."
             )
         if min(param.field_whr, param.field_xyr) <= 0:
-            raise NetError(f"{self}: field_whr is {param.field_whr:g}, field_xyr {param.field_xyr:g}; set above 0.")
+            raise NetError(
+                f"{self}: field_whr is {param.field_whr:g}, field_xyr {param.field_xyr:g}; expected numbers above 0."
+                " Correct them."
+            )
         self.groups = [(np.array([w, h], np.float32), step) for w, h, step in groups]
         self.means, self.deviations = statistics(self, self.layer_param.bbox_reg_param)
 
