@@ -11,7 +11,7 @@ from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.forks.mscnn import SUPPRESSIONS, BoxOutput, statistics
-from caffe.forks.regions import check_regions, read_regions
+from caffe.forks.region_blobs import check_regions, read_regions
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer, stands_for
 from caffe.layer_types.helpers.spatial import check_image
@@ -44,7 +44,7 @@ class BoxGroupOutput(BoxOutput):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.param = self.layer_param.box_group_output_param
         groups = [(list(each.field_w), list(each.field_h), each.stride) for each in param.box_group_param]
-        uneven = any(not w or len(w) != len(h) or not step for w, h, step in groups)
+        uneven = any(not w or len(w) != len(h) or min(*w, *h, step) < 1 for w, h, step in groups)
         if 2 * len(groups) != len(bottom) or uneven or param.nms_type not in SUPPRESSIONS:
             raise NetError(
                 f"{self}: {len(bottom)} bottoms, {len(groups)} box_group_param, nms_type '{param.nms_type}'; expected "

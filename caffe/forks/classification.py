@@ -9,11 +9,13 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer
+from caffe.layer_types.helpers.spatial import check_image
 from caffe.layer_types.vision.convolution import Convolution
 
 
 class _Depthwise(Convolution):
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
+        check_image(self, bottom[0].shape)
         param, channels = self.layer_param.convolution_param, bottom[0].shape[1]
         if param.num_output != channels or param.group not in (1, channels):
             raise NetError(

@@ -90,7 +90,7 @@ class MultiStageMeanfield(TorchLayer):
         mixes = mixes_of(compatibility, (spatial, bilateral))
         found = []
         for scores, begin, pixels in zip(unary, start, image, strict=True):
-            filters = _filters(self.kernels, pixels, scores)
+            filters = _filters(self, self.kernels, pixels, scores)
             x = mean_field(_by_pixel(scores), filters, mixes, self.iterations, _by_pixel(begin))
             found.append(x.t().reshape(scores.shape))
         return torch.stack(found)
@@ -158,7 +158,7 @@ class DenseCRF(TorchLayer):
             own = scores[item, :, rows, columns]
             image = images[0][item, :, rows, columns] if images else None
             weights = [kernel.weight for kernel in self.crf.kernels]
-            filters = _filters(self.crf.kernels, image, own)
+            filters = _filters(self, self.crf.kernels, image, own)
             x = mean_field(_by_pixel(own), filters, weights, self.crf.iterations)
             q = x.log_softmax(1) if self.logarithm else softmax(x)
             top[item, :, rows, columns] = q.t().reshape(own.shape)
@@ -170,6 +170,12 @@ def _by_pixel(scores: torch.Tensor) -> torch.Tensor:
     return scores.reshape(len(scores), -1).t().contiguous()
 
 
-def _filters(kernels: tuple[Kernel, ...], image: torch.Tensor | None, like: torch.Tensor) -> list[GaussianFilter]:
+def _filters(
+    owner: TorchLayer, kernels: tuple[Kernel, ...], image: torch.Tensor | None, like: torch.Tensor
+) -> list[GaussianFilter]:
     height, width = like.shape[1:]
+    if image is not None and not bool(image.isfinite().all()):
+        raise NetError(
+            f"{owner}: the image has values that are not finite; expected colours. Look for the layer it comes from."
+        )
     return [image_filter(height, width, kernel, NORMALIZATION, image, like) for kernel in kernels]

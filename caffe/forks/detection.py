@@ -8,6 +8,7 @@ import torch
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
+from caffe.forks.region_blobs import check_regions, read_regions
 from caffe.layer_types.added import filler, register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
@@ -92,6 +93,8 @@ class Normalize(TorchLayer):
                 )
             return
         self.across, self.eps, self.shared = param.across_spatial, param.eps, param.channel_shared
+        if self.eps < 0:
+            raise NetError(f"{self}: eps is {self.eps:g}, expected 0 or more. Correct it.")
         begin = param.scale_filler if param.HasField("scale_filler") else filler(value=1)
         self.add_param(() if self.shared else (bottom[0].shape[1],), begin)
         if param.fix_scale:
@@ -158,6 +161,11 @@ class PriorBox(TorchLayer):
             raise NetError(f"{self}: variance is {list(param.variance)}. Must provide 1 or 4 variance, above 0.")
         if any(ratio <= 0 for ratio in param.aspect_ratio):
             raise NetError(f"{self}: aspect_ratio is {list(param.aspect_ratio)}, expected numbers above 0. Correct it.")
+        if max(*sizes, *largest, 0) == math.inf or min(sizes) < 1:
+            raise NetError(
+                f"{self}: min_size is {sizes}, max_size {largest}; sizes are pixels, cut to whole numbers: expected 1 "
+                "or more. Correct them."
+            )
         ratios = [1.0]
         for ratio in param.aspect_ratio:
             if all(abs(ratio - known) >= SAME_RATIO for known in ratios):
@@ -171,9 +179,21 @@ class PriorBox(TorchLayer):
             shapes = [(size * math.sqrt(r), size / math.sqrt(r)) for r in ratios if abs(r - 1) >= SAME_RATIO]
             self.boxes += [(0, 0, *shape) for shape in shapes]
         self.variance = list(param.variance) or [0.1]
-        self.image = (param.img_h or param.img_size, param.img_w or param.img_size)
-        self.steps = (param.step_h or param.step, param.step_w or param.step)
+        self.image = self.pair("img_size", "img_h", "img_w")
+        self.steps = self.pair("step", "step_h", "step_w")
         self.offset, self.clip = param.offset, param.clip
+
+    def pair(self, both: str, *sides: str) -> tuple[float, float]:
+        """A setting for height and width, given once or for each; 0 where it is left out."""
+        param = self.message
+        given = [name for name in (both, *sides) if param.HasField(name)]
+        if given not in ([], [both], list(sides)) or any(getattr(param, name) <= 0 for name in given):
+            raise NetError(
+                f"{self}: {', '.join(f'{name} is {getattr(param, name):g}' for name in given)}; Either {both} or "
+                f"{' and '.join(sides)} should be specified; not both, and above 0. Correct them."
+            )
+        height, width = (getattr(param, name if name in given else both) for name in sides)
+        return height, width
 
     def squares(self, size: int) -> list[tuple[float, float, float, float]]:
         """The boxes of a min_size: how far right and down of the centre, width, height."""
@@ -182,6 +202,8 @@ class PriorBox(TorchLayer):
     def top_shapes(self, x: Shape, image: Shape) -> list[Shape]:
         check_image(self, x)
         check_image(self, image)
+        if 0 in (*x[2:], *image[2:]):
+            raise ShapeError(f"{self}: bottoms are {x} and {image}, expected pixels in both. Give larger ones.")
         return [(1, 2, x[2] * x[3] * len(self.boxes) * 4)]
 
     def compute(self, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
@@ -233,27 +255,20 @@ class ROIPooling(TorchLayer):
         param = self.message
         self.bins = (param.pooled_h or param.pooled_size, param.pooled_w or param.pooled_size)
         self.scale = param.spatial_scale
-        if min(self.bins) < 1:
-            raise NetError(f"{self}: pooled_h and pooled_w are {self.bins}, they must be > 0. Set them.")
+        if min(self.bins) < 1 or self.scale <= 0:
+            raise NetError(
+                f"{self}: pooled_h and pooled_w are {self.bins}, spatial_scale {self.scale:g}; they must be > 0. Set "
+                "them."
+            )
 
     def top_shapes(self, x: Shape, regions: Shape) -> list[Shape]:
-        check_image(self, x)
-        if math.prod(regions[1:]) != 5:
-            raise ShapeError(
-                f"{self}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2. Correct the shape."
-            )
+        check_regions(self, x, regions)
         return [(regions[0], x[1], *self.bins)]
 
     def compute(self, x: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
-        found = regions.detach().reshape(-1, 5).double().cpu().numpy()
-        images = found[:, 0].astype(np.int64)
-        if len(images) and (images.min() < 0 or images.max() >= len(x)):
-            raise ShapeError(
-                f"{self}: a region is of image {images.max()}, the batch has {len(x)}. Correct the regions."
-            )
+        images, boxes = read_regions(self, regions, len(x))
         if not len(images):
             return x.new_zeros(0, x.shape[1], *self.bins)
-        boxes = found[:, 1:].astype(np.float32)
         pads = (boxes[:, 2:] - boxes[:, :2] + 1) * np.float32(self.message.pad_ratio)
         corners = (boxes + np.concatenate([-pads, pads], axis=1)) * np.float32(self.scale)
         corners = np.where(corners < 0, -np.floor(0.5 - corners), np.floor(corners + 0.5)).astype(np.int64)

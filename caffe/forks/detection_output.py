@@ -8,6 +8,7 @@ from caffe.blob import Blob
 from caffe.data.boxes import overlaps
 from caffe.errors import NetError, ShapeError
 from caffe.forks.box_codes import decoded
+from caffe.forks.region_blobs import warn_of_nan
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 
@@ -53,7 +54,9 @@ class DetectionOutput(TorchLayer):
     def top_shapes(self, locations: Shape, scores: Shape, priors: Shape) -> list[Shape]:
         boxes = priors[2] // 4 if len(priors) > 2 else 0
         found = [int(np.prod(shape[1:])) for shape in (locations, scores)]
-        if locations[0] != scores[0] or found != [boxes * self.sets * 4, boxes * self.param.num_classes]:
+        wanted = [boxes * self.sets * 4, boxes * self.param.num_classes]
+        fit = priors[:2] == (1, 2) and np.prod(priors[2:]) == 4 * boxes and found == wanted
+        if not fit or locations[:1] != scores[:1]:
             raise ShapeError(
                 f"{self}: bottoms are {locations}, {scores}, {priors}, with {self.param.num_classes} classes. Number "
                 "of priors must match number of location predictions and of confidence predictions."
@@ -61,7 +64,9 @@ class DetectionOutput(TorchLayer):
         return [(1, 1, 1, 7)]
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
-        rows = self.rows(*(blob.tensor.detach().float().cpu().numpy() for blob in bottom))
+        values = [blob.tensor.detach().float().cpu().numpy() for blob in bottom]
+        warn_of_nan(self, *values)
+        rows = self.rows(*values)
         top[0].reshape(1, 1, *rows.shape)
         top[0].tensor = torch.from_numpy(rows)[None, None].to(device.current())
 

@@ -203,7 +203,7 @@ class MarginInnerProduct(TorchLayer):
         index = labels.detach().long().reshape(-1, 1)
         lengths = rows.norm(dim=1, keepdim=True)
         plain = scores.gather(1, index)
-        cosine = (plain / lengths).clamp(-1, 1)
+        cosine = (plain / lengths.clamp(min=torch.finfo(torch.float32).tiny)).clamp(-1, 1)
         angle = cosine.detach().acos()
         step = (angle * self.margin / math.pi).floor().clamp(max=self.margin - 1)
         margined = lengths * ((1 - 2 * (step % 2)) * chebyshev(cosine, self.margin) - 2 * step)

@@ -1,5 +1,6 @@
 """Optical flow: FlowNet's ways to another size, and its images' stored mean."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -48,11 +49,12 @@ class Resample(TorchLayer):
             raise NetError(f"{self}: only CUBIC, LINEAR and NEAREST interpolation is supported for now. Use one.")
 
     def top_shapes(self, x: Shape, other: Shape | None = None) -> list[Shape]:
-        check_image(self, x)
+        for shape in (x, other or x):
+            check_image(self, shape)
         height, width = self.given.height, self.given.width
         if other is not None:
             height, width = other[2:]
-        elif self.given.HasField("factor"):
+        elif self.given.HasField("factor") and math.isfinite(self.given.factor):
             height, width = int(x[2] * self.given.factor), int(x[3] * self.given.factor)
         if min(height, width) < 1:
             raise ShapeError(f"{self}: the top would be {height} × {width}, it must be > 0. Set height and width.")
@@ -106,7 +108,8 @@ class Downsample(TorchLayer):
     traits = replace(TorchLayer.traits, replayable=True, zero_at_zero=True)
 
     def top_shapes(self, x: Shape, other: Shape | None = None) -> list[Shape]:
-        check_image(self, x)
+        for shape in (x, other or x):
+            check_image(self, shape)
         height, width = other[2:] if other else (self.message.top_height, self.message.top_width)
         if not (1 < height <= x[2] and 1 < width <= x[3]) and (height, width) != x[2:]:
             raise ShapeError(
@@ -214,7 +217,9 @@ class DataAugmentation(TorchLayer):
         self.passes, self.per_pixel = param.recompute_mean, param.mean_per_pixel
         if param.mean and not self.per_pixel and len(param.mean) != channels:
             raise NetError(f"{self}: mean has {len(param.mean)} values for {channels} channels. Give one for each.")
-        crops = param.HasField("crop_width") and param.HasField("crop_height")
+        crops = param.HasField("crop_width")
+        if crops != param.HasField("crop_height"):
+            raise NetError(f"{self}: crop_width or crop_height is given, expected both or neither. Add the other.")
         self.crop = (param.crop_height, param.crop_width) if crops else None
         self.fixed = torch.tensor(list(param.mean)).reshape(1, -1, 1, 1)
         shapes = [(1, 1, 1, 1)]

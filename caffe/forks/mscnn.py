@@ -11,6 +11,7 @@ from caffe import device
 from caffe.blob import Blob
 from caffe.data.boxes import areas, intersections
 from caffe.errors import NetError, ShapeError
+from caffe.forks.region_blobs import warn_of_nan
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import NativeLayer, Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
@@ -24,7 +25,7 @@ SUPPRESSIONS = ("IOU", "IOMU", "IOFU")
 def statistics(layer: NativeLayer, param: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of dx, dy, dw, dh that a BBoxRegParameter says; 0 and 1 if it says neither."""
     means, deviations = list(param.bbox_mean), list(param.bbox_std)
-    if not means or not deviations:
+    if not means and not deviations:
         return np.zeros(4, np.float32), np.ones(4, np.float32)
     if len(means) != 4 or len(deviations) != 4 or min(deviations) <= 0:
         raise NetError(
@@ -60,7 +61,13 @@ class BoxOutput(TorchLayer):
         self.param: Any = self.layer_param.box_output_param
         param = self.param
         counts = {len(param.field_h), len(param.field_w), len(param.downsample_rate)}
-        if counts != {len(bottom)} or param.nms_type not in SUPPRESSIONS or min(param.field_whr, param.field_xyr) <= 0:
+        fields = (*param.field_h, *param.field_w, *param.downsample_rate)
+        if (
+            counts != {len(bottom)}
+            or min(fields, default=1) <= 0
+            or param.nms_type not in SUPPRESSIONS
+            or min(param.field_whr, param.field_xyr) <= 0
+        ):
             raise NetError(
                 f"{self}: {len(bottom)} bottoms, with {len(param.field_h)} field_h, {len(param.field_w)} field_w, "
                 f"{len(param.downsample_rate)} downsample_rate, nms_type '{param.nms_type}'; expected one of each for "
@@ -80,6 +87,7 @@ class BoxOutput(TorchLayer):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         maps = [blob.tensor.detach().float().cpu().numpy() for blob in bottom]
+        warn_of_nan(self, *maps)
         found = [np.insert(self.boxes(each), 0, n, axis=1) for n, each in enumerate(self.images(maps))]
         rows = np.concatenate(found)
         tops = [rows[:, :5], rows] if len(rows) else [np.array([NO_BOX]), np.zeros((1, 6))]
@@ -157,7 +165,8 @@ class DecodeBBox(TorchLayer):
         moves, regions = (blob.tensor.detach().float().cpu().numpy().reshape(len(blob.tensor), -1) for blob in bottom)
         moves = moves[:, 4:] * self.deviations + self.means
         sizes, centres = regions[:, 3:] - regions[:, 1:3] + 1, (regions[:, 3:] + regions[:, 1:3]) / 2
-        wanted = sizes * np.exp(moves[:, 2:])
+        with np.errstate(over="ignore"):  # of a net that has learned nothing yet
+            wanted = sizes * np.exp(moves[:, 2:])
         corners = moves[:, :2] * sizes + centres - (wanted - 1) / 2
         rows = np.concatenate([regions[:, :1], corners, corners + wanted - 1], axis=1)
         if self.phase == caffe_pb2.TRAIN:

@@ -42,7 +42,7 @@ class ImResize(TorchLayer):
         check_image(self, x)
         param = self.message
         height, width = param.target_spatial_height, param.target_spatial_width
-        if param.factor:
+        if param.factor and math.isfinite(param.factor):
             height, width = int(x[2] * param.factor), int(x[3] * param.factor)
         if min(height, width) < 1 or any(min(x[2:]) - 2 * max(self.cuts(n, x)) < 1 for n in range(x[0])):
             raise ShapeError(
@@ -146,6 +146,8 @@ def _place(values: np.ndarray, row: int, column: int) -> tuple[float, float, flo
     columns = np.arange(max(column - HALF_WINDOW, 1), min(column + HALF_WINDOW + 1, values.shape[1]))
     weights = np.maximum(values[rows[:, None], columns], 0)
     total = weights.sum()
+    if not total:  # a threshold below 0 lets peaks pass that have no weight
+        return column, row, values[row, column]
     return (weights.sum(0) * columns).sum() / total, (weights.sum(1) * rows).sum() / total, values[row, column]
 
 
@@ -167,6 +169,8 @@ class Maximum(TorchLayer):
 
     def top_shapes(self, x: Shape) -> list[Shape]:
         check_image(self, x)
+        if 0 in x[2:]:
+            raise ShapeError(f"{self}: bottom is {x}, expected a map with pixels. Give a larger one.")
         return [(*x[:2], 1, 3)]
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:

@@ -8,29 +8,12 @@ import torch
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
+from caffe.forks.region_blobs import check_regions, read_regions, sizes_of, warn_of_nan
 from caffe.layer_types.added import register_layer
-from caffe.layer_types.base import NativeLayer, Shape, TorchLayer
+from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
 
 SMALLEST_REGION = 0.1
-
-
-def read_regions(layer: NativeLayer, regions: torch.Tensor, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images' numbers, and x1, y1, x2, y2 of (R, 5) regions. ShapeError for an image that is not in the batch."""
-    found = regions.detach().reshape(-1, 5).float().cpu().numpy()
-    numbers = found[:, 0].astype(np.int64)
-    if len(numbers) and (numbers.min() < 0 or numbers.max() >= images):
-        raise ShapeError(
-            f"{layer}: regions are of images {numbers.min()} … {numbers.max()}, the batch has {images}. Correct the "
-            "regions."
-        )
-    return numbers, found[:, 1:]
-
-
-def check_regions(layer: NativeLayer, x: Shape, regions: Shape) -> None:
-    check_image(layer, x)
-    if math.prod(regions[1:]) != 5:
-        raise ShapeError(f"{layer}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2. Correct the shape.")
 
 
 def away_from_zero(values: np.ndarray) -> np.ndarray:
@@ -130,10 +113,11 @@ class ROIAlign(TorchLayer):
         param = self.message
         self.bins = (param.pooled_h, param.pooled_w)
         self.scale, self.sampling = np.float32(param.spatial_scale), param.sampling_ratio or param.sample_num
-        if param.HasField("aligned_h") or param.HasField("aligned_w") or min(self.bins) < 1 or self.sampling < 0:
+        aligned = param.HasField("aligned_h") or param.HasField("aligned_w")
+        if aligned or min(self.bins) < 1 or self.sampling < 0 or self.scale <= 0:
             raise NetError(
-                f"{self}: pooled_h and pooled_w are {self.bins}, they must be > 0; aligned_h and aligned_w are not "
-                "implemented. Correct roi_align_param."
+                f"{self}: pooled_h and pooled_w are {self.bins}, spatial_scale {self.scale:g}, they must be > 0; "
+                "aligned_h and aligned_w are not implemented. Correct roi_align_param."
             )
 
     def top_shapes(self, x: Shape, regions: Shape) -> list[Shape]:
@@ -155,13 +139,17 @@ class ROIAlign(TorchLayer):
         """(bins, size): what each pixel counts in each bin along one axis."""
         step = max(float(end) - float(start), 1) / bins
         count = self.sampling or math.ceil(step)
-        places = float(start) + step * (np.arange(bins)[:, None] + (np.arange(count) + 0.5) / count)
+        apart = step / count
+        first_seen = max(math.floor((-1 - float(start)) / apart - 0.5), 0)
+        last_seen = min(math.ceil((size - float(start)) / apart - 0.5), bins * count - 1)
+        numbers = np.arange(first_seen, last_seen + 1)
+        row = numbers // count
+        places = float(start) + (numbers + 0.5) * apart
         inside = (places >= -1) & (places <= size)
         places = places.clip(0, size - 1)
         first = np.minimum(places.astype(np.int64), size - 1)
         share = np.where(inside, places - first, 0)
         found = np.zeros((bins, size), np.float32)
-        row = np.broadcast_to(np.arange(bins)[:, None], places.shape)
         np.add.at(found, (row, first), np.where(inside, 1 - share, 0) / count)
         np.add.at(found, (row, np.minimum(first + 1, size - 1)), share / count)
         return found
@@ -174,8 +162,8 @@ class Proposal(TorchLayer):
     y[k] = image, x1, y1, x2, y2: anchors moved by the deltas (with widths x2 − x1 + 1), clipped to the image, those
         smaller than min_size · scale dropped, by score, the first pre_nms_topn, those that overlap a better one by
         more than nms_thresh dropped, the first post_nms_topn
-    bottom: scores (N, 2 · A, H, W), background's first; deltas (N, 4 · A, H, W); height, width and scale of the image
-        (1, 3 or more); a fourth number is the scale of the width
+    bottom: scores (N, 2 · A, H, W), background's first; deltas (N, 4 · A, H, W); height, width and scale of each image
+        (N, 3 or more), or of all (1, 3 or more); a fourth number is the scale of the width
     top: (R, 5), and a second one their scores (R)
     parameters: feat_stride (16), base_size (16), min_size (16), ratio (0.5, 1, 2), scale (8, 16, 32), pre_nms_topn
         (6000), post_nms_topn (300), nms_thresh (0.7)
@@ -189,12 +177,20 @@ class Proposal(TorchLayer):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message
-        self.anchors = anchors(param.base_size, list(param.ratio) or [0.5, 1, 2], list(param.scale) or [8, 16, 32])
+        ratios, scales = list(param.ratio) or [0.5, 1, 2], list(param.scale) or [8, 16, 32]
+        if min(param.feat_stride, param.base_size, *ratios, *scales) <= 0 or param.nms_thresh < 0:
+            raise NetError(
+                f"{self}: feat_stride is {param.feat_stride}, base_size {param.base_size}, ratio {ratios}, scale "
+                f"{scales}, nms_thresh {param.nms_thresh:g}; expected numbers above 0. Correct proposal_param."
+            )
+        self.anchors = anchors(param.base_size, ratios, scales)
 
     def top_shapes(self, scores: Shape, deltas: Shape, image: Shape) -> list[Shape]:
         check_image(self, scores)
         count = len(self.anchors)
-        if scores[1] != 2 * count or deltas != (scores[0], 4 * count, *scores[2:]) or math.prod(image) < 3:
+        whose = image[0] in (1, scores[0]) if len(image) > 1 else scores[0] == 1
+        numbers = math.prod(image[1:]) if len(image) > 1 else math.prod(image)
+        if scores[1] != 2 * count or deltas != (scores[0], 4 * count, *scores[2:]) or numbers < 3 or not whose:
             raise ShapeError(
                 f"{self}: bottoms are {scores}, {deltas} and {image}; expected (N, {2 * count}, H, W), "
                 f"(N, {4 * count}, H, W), and height, width and scale of the image. Correct ratio and scale."
@@ -204,10 +200,13 @@ class Proposal(TorchLayer):
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         scores, deltas, image = (blob.tensor.detach().float().cpu().numpy() for blob in bottom)
         given, found = self.message, []
+        images = image.reshape(len(image) if image.ndim > 1 else 1, -1)
+        warn_of_nan(self, scores, deltas)
         for number in range(len(scores)):
             foreground = scores[number, len(self.anchors) :]
+            size = sizes_of(self, images[min(number, len(images) - 1)])
             kept, best = propose(
-                foreground, deltas[number], image.reshape(-1), self.anchors, given.feat_stride, given.min_size,
+                foreground, deltas[number], size, self.anchors, given.feat_stride, given.min_size,
                 given.pre_nms_topn, given.post_nms_topn, given.nms_thresh,
             )  # fmt: skip
             found.append((np.insert(kept, 0, number, axis=1), best))

@@ -65,7 +65,8 @@ class Interp(TorchLayer):
         return sizes[0], sizes[1]
 
     def top_shapes(self, x: Shape, other: Shape | None = None) -> list[Shape]:
-        check_image(self, x)
+        for shape in (x, other or x):
+            check_image(self, shape)
         inner = (x[2] - sum(self.cut), x[3] - sum(self.cut))
         height, width = self.size(inner, other)
         if min(*inner, height, width) < 1:
@@ -120,7 +121,14 @@ class Upsample(TorchLayer):
             getattr(param, name) if param.HasField(name) else param.scale for name in ("scale_h", "scale_w")
         )
         self.less = (int(param.pad_out_h), int(param.pad_out_w))
-        self.wanted = (param.upsample_h, param.upsample_w) if param.HasField("upsample_h") else None
+        self.wanted = None
+        if param.HasField("upsample_h") or param.HasField("upsample_w"):
+            self.wanted = (param.upsample_h, param.upsample_w)
+        if len(bottom) == 1 and (self.wanted or any(self.less)):
+            raise NetError(
+                f"{self}: upsample_h, upsample_w and pad_out are of SegNet's layer, which has a mask as second bottom; "
+                "this one has a bottom alone, as YOLO's ports have it. Give the mask, or scale alone."
+            )
         if min(self.scales) < 1 or (self.wanted and min(self.wanted) < 1):
             raise NetError(
                 f"{self}: scale is {self.scales}, size {self.wanted}; expected at least 1 each. Correct them."
@@ -192,6 +200,8 @@ class BN(TorchLayer):
                 "Keep those of one."
             )
         check_image(self, bottom[0].shape)
+        if param.eps < 0:
+            raise NetError(f"{self}: eps is {param.eps:g}, expected 0 or more. Correct it.")
         self.keeps_statistics = bool(pspnets) or (not segnets and len(self.layer_param.param) == 4)
         self.folded = not self.keeps_statistics and param.bn_mode == caffe_pb2.BNParameter.INFERENCE
         self.eps = param.eps if self.keeps_statistics else SEGNET_EPS

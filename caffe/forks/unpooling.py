@@ -159,7 +159,8 @@ class UnPooling(_Unpools):
             )
 
     def top_shapes(self, x: Shape, other: Shape | None = None) -> list[Shape]:
-        check_image(self, x)
+        for shape in (x, other or x):
+            check_image(self, shape)
         if other is not None:
             reach = [-(-large // small) for large, small in zip(other[2:], x[2:], strict=True)]
             self.kernel = (reach[0], reach[1])

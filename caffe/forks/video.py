@@ -39,7 +39,7 @@ class _Windows3D(TorchLayer):
         param = getattr(self.layer_param, given[0])
         size, stride, pad = (self._one(param, name) for name in ("kernel_size", "stride", "pad"))
         self.kernel = (param.kernel_depth, size, size)
-        self.stride = (param.temporal_stride or 1, stride, stride)
+        self.stride = (param.temporal_stride if param.HasField("temporal_stride") else 1, stride, stride)
         self.pad = (param.temporal_pad, pad, pad)
         if min(*self.kernel, *self.stride) < 1:
             raise NetError(

@@ -8,6 +8,7 @@ import torch
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
+from caffe.forks.region_blobs import warn_of_nan
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
@@ -20,6 +21,12 @@ class _YoloOutput(TorchLayer):
     differentiable = False
 
     def check(self, classes: int, boxes: int, anchors: int) -> None:
+        scales = getattr(self.message, "anchors_scale", [])
+        if min([*self.message.biases, *scales], default=1) <= 0:
+            raise NetError(
+                f"{self}: biases are {list(self.message.biases)}, anchors_scale {list(scales)}; expected numbers above "
+                "0. Correct them."
+            )
         if classes < 1 or boxes < 1 or anchors < 1:
             raise NetError(
                 f"{self}: num_classes is {classes}, num_box {boxes}, and there are {anchors} pairs of biases; "
@@ -38,7 +45,10 @@ class _YoloOutput(TorchLayer):
 
     def forward(self, bottom: list[Blob], top: list[Blob]) -> None:
         maps = [blob.tensor.detach().float().cpu().numpy() for blob in bottom]
-        found = np.concatenate([*self.rows(maps), np.empty((0, 6))])
+        warn_of_nan(self, *maps)
+        with np.errstate(over="ignore", invalid="ignore"):  # of a net that has learned nothing yet
+            found = np.concatenate([*self.rows(maps), np.empty((0, 6))])
+        found = found[np.isfinite(found).all(axis=1)]
         found = found[np.argsort(-found[:, 1], kind="stable")]
         found = found[suppress(found[:, 2:], self.message.nms_threshold)]
         rows = np.insert(found, 0, 0, axis=1)
@@ -81,7 +91,8 @@ def suppress(boxes: np.ndarray, threshold: float) -> list[int]:
         kept.append(int(best))
         sides = np.minimum(ends[best], ends[left]) - np.maximum(begins[best], begins[left])
         shared = np.prod(np.maximum(sides, 0), axis=1)
-        left = left[shared / (areas[best] + areas[left] - shared) < threshold]
+        union = areas[best] + areas[left] - shared
+        left = left[np.divide(shared, union, out=np.zeros_like(shared), where=union > 0) < threshold]
     return kept
 
 
