@@ -81,11 +81,35 @@ def run_published(options: argparse.Namespace) -> Results:
     return results
 
 
+BARE = Entry("torch's functions by hand", "pytorch", options=("bare",))
+
+
+def run_small(options: argparse.Namespace) -> Results:
+    """Three processes of each by turns, one thread each; the fewest seconds, side by side."""
+    options = argparse.Namespace(**{**vars(options), "threads": 1})
+    fewest: dict[str, dict[str, float]] = {}
+    results: Results = {}
+    for entry in (THIS, BVLC, BARE) * 3:
+        try:
+            if entry.label not in results:
+                for work, seconds in _printed(entry, "benchmarks.small_nets", REFERENCE_NETS, options).items():
+                    found = fewest.setdefault(work, {})
+                    found[entry.label] = min(seconds, found.get(entry.label, seconds))
+        except WorkerFailed as error:
+            results[entry.label] = {"failed": str(error)}
+    for work, found in fewest.items():
+        ratios = {f"this ÷ {peer}": f"{found[THIS.label] / found[peer]:.2f}" for peer in found if THIS.label in found}
+        ratios.pop(f"this ÷ {THIS.label}", None)
+        results[work] = {**found, **ratios}
+    return results
+
+
 def _printed(entry: Entry, module: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """What a module prints of a folder, in a contestant's environment. Raises WorkerFailed."""
     environment = ENVIRONMENTS[entry.environment]
     environment.ready()
-    return json.loads(environment.python("-m", module, environment.inside(folder), threads=options.threads))
+    arguments = ("-m", module, environment.inside(folder), *entry.options)
+    return json.loads(environment.python(*arguments, threads=options.threads))
 
 
 def run_data(options: argparse.Namespace) -> Results:
@@ -118,13 +142,14 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "startup": ("Start-up", run_startup),
     "varied": ("50 images of 50 VOC sizes, mean of a forward", run_varied),
     "published": ("The nets that Caffe was published with", run_published),
+    "small": ("Small nets, one thread: seconds of the processor, the fewest of 450", run_small),
     "data": ("Data layer: a whole VOC-sized JPEG and its label to blobs", run_data),
     "sizes": ("Memory that 2,000 more sizes of images take", run_sizes),
     "busy": ("A training step of demo-fcn16s, idle and beside eight busy processes", run_busy),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 
-ON_CPU = ("startup", "published", "sizes", "busy")
+ON_CPU = ("startup", "published", "small", "sizes", "busy")
 """There alone."""
 
 

@@ -5,9 +5,11 @@ from itertools import count
 
 import pytest
 
-from benchmarks import published, run
+import caffe
+from benchmarks import published, run, small_nets, small_torch
 from benchmarks.environments import REFERENCE_NETS, WorkerFailed
 from benchmarks.rows import BVLC, THIS
+from tests.cases.compare import difference
 
 
 def test_every_task_of_a_net_is_timed():
@@ -19,6 +21,33 @@ def test_every_task_of_a_net_is_timed():
         "lenet, 10 images, forward and backward",
     ]
     assert all(seconds > 0 for seconds in found.values())
+
+
+@pytest.mark.parametrize("name", small_nets.NETS)
+def test_small_nets_by_hand_compute_what_the_engine_does(name):
+    net = published.build(small_nets.text_of(str(REFERENCE_NETS), name), caffe.TRAIN)
+    published.show(net, 2)
+    net.forward()
+    net.backward()
+    found = small_torch.work(name, net, backward=False)()
+    (output,) = net.outputs
+    assert difference(found.numpy(), net.blobs[output].data, 1e-5) is None
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_small_nets_are_timed_in_every_task(bare):
+    found = small_nets.measure(str(REFERENCE_NETS), names=("lenet",), bare=bare, runs=1)
+    assert len(found) == 4
+    assert all(seconds > 0 for seconds in found.values())
+
+
+def test_small_nets_take_turns_and_the_fewest_seconds_count(monkeypatch):
+    seconds = count(1)
+    monkeypatch.setattr(run, "_printed", lambda *_: {"lenet": float(next(seconds))})
+    found = run.run_small(argparse.Namespace(threads=2))
+    expected = {THIS.label: 1, BVLC.label: 2, run.BARE.label: 3}
+    ratios = {f"this ÷ {BVLC.label}": "0.50", f"this ÷ {run.BARE.label}": "0.33"}
+    assert found == {"lenet": expected | ratios}
 
 
 def test_all_its_nets_are_there():
