@@ -9,6 +9,7 @@ from benchmarks.targets import Results, Target, standings
 WORDS = {
     "peak_memory": "peak memory",
     "load": "net and weights loaded",
+    "load_alone": "net and weights loaded, torch's import not counted",
     "import": "`import caffe`",
     "ready": "both together",
 }

@@ -2,12 +2,14 @@
 
     python -m benchmarks.startup FOLDER
 
-prints seconds as JSON: `import`; `load`, what makes the net and its weights ready from then on; `ready`, both; `first`
-and `second`, forwards of a small image, for what was put off until the first. Runs under Python 3.9 too.
+prints seconds as JSON: `import`; `load`, what makes the net and its weights ready from then on; `load_alone`, the same
+without importing torch, and `load_processor`, of which the processor computed; `ready`, import and load; `first` and
+`second`, forwards of a small image, for what was put off until the first. Runs under Python 3.9 too.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -20,18 +22,25 @@ def main(folder: str) -> None:
     import caffe
 
     times.append(time.perf_counter())
+    if importlib.util.find_spec("torch"):  # BVLC Caffe has none
+        import torch  # noqa: F401
+    times.append(time.perf_counter())
+    processor = time.process_time()
     net = caffe.Net("deploy.prototxt", caffe.TEST, weights="weights.caffemodel")
     times.append(time.perf_counter())
+    processor = time.process_time() - processor
     net.blobs["data"].reshape(1, 3, 32, 32)
     for _ in range(2):
         net.forward()
         times.append(time.perf_counter())
-    started, imported, loaded, first, second = times
+    started, imported, begun, loaded, first, second = times
     print(
         json.dumps(
             {
                 "import": imported - started,
                 "load": loaded - imported,
+                "load_alone": loaded - begun,
+                "load_processor": processor,
                 "ready": loaded - started,
                 "first": first - loaded,
                 "second": second - first,

@@ -27,8 +27,8 @@ class Job:
     precision: "fp32", "tf32" or "bf16".
     sizes: height and width of the image of each run.
     options: "channels_last", "compile": PyTorch's; "graphs": CUDA's, PyTorch's or this project's; "any_size": a net
-        that is not prepared for one size (ONNX Runtime, OpenVINO); "on_device": inputs stay on the GPU, and so do
-        scores.
+        that is not prepared for one size (ONNX Runtime, OpenVINO); "spare_blobs": a net that gives up its blobs (this
+        project); "on_device": inputs stay on the GPU, and so do scores.
     """
 
     folder: str

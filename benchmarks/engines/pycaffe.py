@@ -52,6 +52,8 @@ class Forward(Caffe):
     def __init__(self, job: Job):
         super().__init__(job)
         self.net = Net("deploy.prototxt", caffe.TEST, weights="weights.caffemodel")
+        if "spare_blobs" in job.options:
+            self.net.keep_blobs = False
 
     def show(self, size: tuple[int, int]) -> None:
         super().show(size)
