@@ -26,7 +26,7 @@ from benchmarks import machine, result_page
 from benchmarks.engines import Job
 from benchmarks.environments import ENVIRONMENTS, REFERENCE_NETS, ROOT, WorkerFailed
 from benchmarks.race import Entry, race
-from benchmarks.rows import BVLC, CPU, CUDA, EAGER, ENGINES, THIS, Race
+from benchmarks.rows import BVLC, CPU, CUDA, EAGER, ENGINES, ONNXRUNTIME, OPENVINO, THIS, Race
 from benchmarks.varied import varied, voc_sizes
 from caffe.formats.atomic import open_atomic
 from fcn_caffe import program
@@ -82,24 +82,39 @@ def run_published(options: argparse.Namespace) -> Results:
 
 
 BARE = Entry("torch's functions by hand", "pytorch", options=("bare",))
+CLASSIFIERS = (
+    Entry(THIS.label, "pycaffe", options=("caffe",)),
+    Entry(ONNXRUNTIME.label, "onnxruntime", "peers", options=("onnxruntime",)),
+    Entry(OPENVINO.label, "openvino", "peers", options=("openvino",)),
+)
 
 
 def run_small(options: argparse.Namespace) -> Results:
+    return _fewest((THIS, BVLC, BARE), "benchmarks.small_nets", REFERENCE_NETS, options)
+
+
+def run_classifiers(options: argparse.Namespace) -> Results:
+    folder = ENVIRONMENTS["here"].folder / "classifiers"
+    ENVIRONMENTS["here"].python("-m", "benchmarks.classifiers", str(folder), "prepare", threads=options.threads)
+    return _fewest(CLASSIFIERS, "benchmarks.classifiers", folder, options)
+
+
+def _fewest(entries: tuple[Entry, ...], module: str, folder: Path, options: argparse.Namespace) -> Results:
     """Three processes of each by turns, one thread each; the fewest seconds, side by side."""
     options = argparse.Namespace(**{**vars(options), "threads": 1})
     fewest: dict[str, dict[str, float]] = {}
     results: Results = {}
-    for entry in (THIS, BVLC, BARE) * 3:
+    for entry in entries * 3:
         try:
             if entry.label not in results:
-                for work, seconds in _printed(entry, "benchmarks.small_nets", REFERENCE_NETS, options).items():
+                for work, seconds in _printed(entry, module, folder, options).items():
                     found = fewest.setdefault(work, {})
                     found[entry.label] = min(seconds, found.get(entry.label, seconds))
         except WorkerFailed as error:
             results[entry.label] = {"failed": str(error)}
     for work, found in fewest.items():
-        ratios = {f"this ÷ {peer}": f"{found[THIS.label] / found[peer]:.2f}" for peer in found if THIS.label in found}
-        ratios.pop(f"this ÷ {THIS.label}", None)
+        peers = [label for label in found if label != THIS.label] if THIS.label in found else []
+        ratios = {f"this ÷ {peer}": f"{found[THIS.label] / found[peer]:.2f}" for peer in peers}
         results[work] = {**found, **ratios}
     return results
 
@@ -144,12 +159,13 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "published": ("The nets that Caffe was published with", run_published),
     "small": ("Small nets, one thread: seconds of the processor, the fewest of 450", run_small),
     "data": ("Data layer: a whole VOC-sized JPEG and its label to blobs", run_data),
+    "classifiers": ("Nets that classify, one thread: seconds of the processor, the fewest of 90", run_classifiers),
     "sizes": ("Memory that 2,000 more sizes of images take", run_sizes),
     "busy": ("A training step of demo-fcn16s, idle and beside eight busy processes", run_busy),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 
-ON_CPU = ("startup", "published", "small", "sizes", "busy")
+ON_CPU = ("startup", "published", "small", "classifiers", "sizes", "busy")
 """There alone."""
 
 

@@ -28,7 +28,7 @@ from caffe.plan.recording import Recording
 
 WARM_UP = 2
 """Passes over the same shapes that are computed layer by layer first: they prepare weights."""
-MOST_OPERATIONS = 5 * 10**9
+MOST_OPERATIONS = 10**10
 """Of a forward pass; in a larger net the layers' Python hardly counts, and memory does."""
 MOST_RECORDINGS = 8
 """Of one net, for its latest shapes."""

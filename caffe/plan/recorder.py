@@ -43,6 +43,8 @@ class Call:
     gives: tuple[int | None, ...] = ()
     several: bool = False
     """Whether the result is a sequence."""
+    shows_part: bool = False
+    """Whether the result is other memory's, in another shape."""
     needed: bool = False
     """It writes into memory, or draws random numbers: it counts, though nobody takes its results."""
 
@@ -78,8 +80,8 @@ class CallRecorder(TorchDispatchMode):
         self._lasting = {memory_of(values) for values in self.lasting}
         self._slot: dict[object, int] = {}
         """By memory, the slot of the tensor that it was allocated for."""
-        self._layouts: list[InMemory | None] = []
-        """By slot."""
+        self.layouts: list[tuple[InMemory | None, torch.dtype]] = []
+        """Of each slot."""
         self._views: dict[tuple[int, InMemory], int] = {}
         self._inputs: dict[int, int] = {}
         """By slot, where in its memory an input began, which is elsewhere in another pass."""
@@ -111,15 +113,17 @@ class CallRecorder(TorchDispatchMode):
                 self.constants.add(memory)
             return values.detach()
         layout = layout_of(values)
-        if layout is None or layout == self._layouts[base]:
+        if layout is None or layout == self.layouts[base][0]:
             return Slot(base)
         if (base, layout) not in self._views:
             view = self._views[base, layout] = self._new_slot(values)
             if base in self._inputs:
                 shift = layout.offset - self._inputs[base]
-                self.calls.append(Call(_part, (Slot(base), layout.size, layout.stride, shift), {}, (view,)))
+                self.calls.append(
+                    Call(_part, (Slot(base), layout.size, layout.stride, shift), {}, (view,), shows_part=True)
+                )
             else:
-                self.calls.append(Call(torch.Tensor.as_strided, (Slot(base), *layout), {}, (view,)))
+                self.calls.append(Call(torch.Tensor.as_strided, (Slot(base), *layout), {}, (view,), shows_part=True))
         return Slot(self._views[base, layout])
 
     def is_constant(self, values: torch.Tensor) -> bool:
@@ -127,8 +131,8 @@ class CallRecorder(TorchDispatchMode):
         return memory_of(values) not in self._slot
 
     def _new_slot(self, values: torch.Tensor) -> int:
-        self._layouts.append(layout_of(values))
-        return len(self._layouts) - 1
+        self.layouts.append((layout_of(values), values.dtype))
+        return len(self.layouts) - 1
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -155,7 +159,7 @@ class CallRecorder(TorchDispatchMode):
         self.draws |= random
         takes, named = self._placed(tuple(args)), {name: self._placed(value) for name, value in kwargs.items()}
         gives = tuple(self._given(each) for each in results)
-        self.calls.append(Call(_direct(func), takes, named, gives, several, writes or random))
+        self.calls.append(Call(_direct(func), takes, named, gives, several, needed=writes or random))
 
     def _given(self, values: torch.Tensor | None) -> int | None:
         """The slot of a result; None for memory that has one."""

@@ -12,10 +12,11 @@ from caffe.blob.storage import Storage
 from caffe.layer_types.base import NativeLayer
 from caffe.ops.checks import Check, deferring
 from caffe.plan import pool
+from caffe.plan.merging import merged
 from caffe.plan.node import NodeLike
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.program import Program, program
-from caffe.plan.recorder import Call, CallRecorder, Slot, needed, slots_in
+from caffe.plan.recorder import Call, CallRecorder, InMemory, Slot, needed, slots_in
 
 
 class Recording:
@@ -37,6 +38,7 @@ class Recording:
         self.flaw = ""
         """Why the passes cannot be computed again; "" if they can."""
         self._calls: list[Call] = []
+        self._layouts: list[tuple[InMemory | None, torch.dtype]] = []
         self._begins: list[int] = []
         self._tops: list[tuple[Memory, Any]] = []
         self._checks: list[Any] = []
@@ -117,7 +119,7 @@ class Recording:
         for index, (values, notes) in self._states.items():
             places = {name: _mapped(value, recorder.place) for name, value in notes.items()}
             self._entered[index] = ([recorder.place(each) for each in values], places)
-        self._calls = list(recorder.calls)
+        self._calls, self._layouts = list(recorder.calls), recorder.layouts
         self._mark(recorder)
         self.flaw = self.flaw or recorder.flaw
         for fine, complain in checks:
@@ -149,7 +151,7 @@ class Recording:
         kept |= set(slots_in([place for _, place, _ in self._learned])) - own
         self._kept = sorted(kept)
         results: list[Any] = [place for _, place in self._tops] + self._checks + [Slot(slot) for slot in self._kept]
-        return program(needed(self._calls, results), self._begins, results)
+        return program(merged(needed(self._calls, results), results, self._layouts), self._begins, results)
 
     def state_of(self, index: int) -> tuple[list[torch.Tensor], dict[str, Any]] | None:
         """The bottoms of a layer as the last pass entered it, and what it noted; None if nobody knows."""
@@ -207,7 +209,8 @@ class Recording:
         if self._backward is None:
             results: list[Any] = [place for _, place in self._grads] + [place for _, place, _ in self._learned]
             begins = [*self._back_begins, *self._kept]
-            self._backward = program(needed(self._back_calls, results), begins, results)
+            calls = merged(needed(self._back_calls, results), results, self._layouts)
+            self._backward = program(calls, begins, results)
         assert self._held is not None
         ends = []
         for memory in self._ends:

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 import caffe
-from benchmarks import published, run, small_nets, small_torch
+from benchmarks import classifiers, published, run, small_nets, small_torch
 from benchmarks.environments import REFERENCE_NETS, WorkerFailed
 from benchmarks.rows import BVLC, THIS
 from tests.cases.compare import difference
@@ -48,6 +48,16 @@ def test_small_nets_take_turns_and_the_fewest_seconds_count(monkeypatch):
     expected = {THIS.label: 1, BVLC.label: 2, run.BARE.label: 3}
     ratios = {f"this ÷ {BVLC.label}": "0.50", f"this ÷ {run.BARE.label}": "0.33"}
     assert found == {"lenet": expected | ratios}
+
+
+@pytest.mark.parametrize("name", classifiers.WRITTEN)
+def test_nets_that_classify_are_those_of_their_papers(name, tmp_path):
+    file = tmp_path / "net.prototxt"
+    file.write_text(classifiers.WRITTEN[name]())
+    net = caffe.Net(str(file), caffe.TEST)
+    weights = sum(blob.count for layer, blobs in net.params.items() for blob in blobs if "BatchNorm" not in layer)
+    assert weights == {"mobilenet": 4_231_976, "resnet50": 25_557_032}[name]
+    assert net.blobs[net.outputs[0]].count == 1000
 
 
 def test_all_its_nets_are_there():
