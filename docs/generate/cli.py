@@ -22,8 +22,8 @@ HEADER = """\
 
 # Commands
 
-Every command lists its options with `-help` (`caffe`) or `--help` (`fcn`). What variables of the environment
-change is in [environment.md](environment.md).
+Every command lists its options with `-help` (`caffe`) or `--help` (`fcn`). [environment.md](environment.md)
+lists the environment variables.
 """
 
 
