@@ -1,4 +1,4 @@
-# The commands `fcn` and `caffe` on CPUs.   docker build -t fcn-caffe .   docker run --rm -v "$PWD":/work fcn-caffe infer photo.jpg
+# The commands `fcn` and `caffe` on CPUs.   docker build -t fcn-caffe .   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD":/work fcn-caffe infer photo.jpg
 FROM python:3.12-slim
 
 # PyTorch for CPUs alone: without this line pip takes the one with CUDA, which is several GB larger.
@@ -12,7 +12,7 @@ COPY net_spec net_spec
 COPY data_layers data_layers
 COPY surgery surgery
 COPY splits splits
-RUN pip install --no-cache-dir '.[onnx,plots]'
+RUN pip install --no-cache-dir '.[onnx,plots,video]'
 
 RUN useradd --create-home user
 USER user

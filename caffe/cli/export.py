@@ -13,6 +13,7 @@ with this engine's for inputs of several sizes; if they differ by more than 1e-4
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,11 @@ from caffe.formats import weight_files
 from caffe.formats.parameter_names import module_name
 from caffe.net import Net
 from caffe.proto import caffe_pb2
+from caffe.shapes import shape_text
 
+ONNX_OPTIONS = ("outputs", "opset", "fp16", "no_check", "classes", "mean", "channel_order")
+COLOUR = re.compile(r"([\s,;]+\d{1,3}){3}$")
+"""Three numbers after a name, as lists of classes have them."""
 ENDINGS = (".onnx", ".pt2", ".safetensors")
 
 
@@ -34,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"-{name}", f"--{name}", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--outputs", default="", metavar="BLOBS", help="blobs to give, separated by ',' (default: all)")
     input_size.add_flag(parser, "fix all sizes, the image's to this (default: free where the net allows it)")
-    parser.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX's opset, 13 to 22 (default: 17)")
+    parser.add_argument("--opset", type=int, metavar="N", help="ONNX's opset, 13 to 22 (default: 17)")
     parser.add_argument("--fp16", action="store_true", help="numbers of 16 bits inside; inputs and outputs stay 32")
     parser.add_argument("--no-check", action="store_true", help="do not run the file beside this engine")
     for name, text in (
@@ -42,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("mean", "what is subtracted from images, for the metadata: a number for each channel, separated by ','"),
     ):
         parser.add_argument(f"--{name}", default="", metavar="LIST", help=text)
-    parser.add_argument("--channel-order", default="BGR", metavar="ORDER", help="for the metadata (default: BGR)")
+    parser.add_argument("--channel-order", default="", metavar="ORDER", help="for the metadata (default: BGR)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name, path in (("model", model), ("weights", weights)):
         if os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path):
             raise UsageError(f"export: '{out}' is the {name} itself. Name another file to write.")
+    _check_options(arguments, ending)
     brew.find_python_layers(model)
     net = Net(model, caffe_pb2.TEST, weights=weights)
     _check_weights(net, weights)
@@ -67,16 +73,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _onnx(net: Net, arguments: argparse.Namespace, fresh: Callable[[], Net], out: str) -> None:
+    opset = onnx_model.USUAL if arguments.opset is None else arguments.opset
     found = onnx_model.exported(
         net,
         outputs=[name for name in arguments.outputs.split(",") if name],
         fixed=arguments.input_size is not None,
-        opset=arguments.opset,
+        opset=opset,
         half=arguments.fp16,
     )
-    properties = onnx_model.metadata(
-        classes=_names(arguments.classes), mean=_numbers(arguments.mean), channel_order=arguments.channel_order
-    )
+    classes, mean = _names(arguments.classes), _numbers(arguments.mean)
+    _check_metadata(net, found, classes, mean)
+    properties = onnx_model.metadata(classes=classes, mean=mean, channel_order=arguments.channel_order or "BGR")
     message = onnx_model.to_message(found, properties)
     if not arguments.no_check:
         limit = check.HALF_LIMIT if arguments.fp16 else check.LIMIT
@@ -84,7 +91,7 @@ def _onnx(net: Net, arguments: argparse.Namespace, fresh: Callable[[], Net], out
             print(check.told(each), flush=True)
             check.require(each, limit)
     onnx_model.write(message, out)
-    print(f"{out}: {onnx_model.told(found)}, opset {arguments.opset}, {message.ByteSize() / 1e6:,.1f} MB")
+    print(f"{out}: {onnx_model.told(found)}, opset {opset}, {message.ByteSize() / 1e6:,.1f} MB")
 
 
 def _file(arguments: argparse.Namespace, name: str) -> str:
@@ -116,10 +123,44 @@ def _is_filled(layer_param: caffe_pb2.LayerParameter) -> bool:
     return layer_param.type == "Deconvolution" and layer_param.convolution_param.weight_filler.type == "bilinear"
 
 
+def _check_options(arguments: argparse.Namespace, ending: str) -> None:
+    """Refuse for other kinds of files what ONNX alone takes, instead of leaving it out silently."""
+    given = [name for name in ONNX_OPTIONS if getattr(arguments, name) not in (None, "", False)]
+    wrong = [f"--{name.replace('_', '-')}" for name in given]
+    if wrong and ending != ".onnx":
+        raise UsageError(f"export: {', '.join(wrong)}: for ONNX alone, and the file is a {ending}. Leave it out.")
+
+
+def _check_metadata(net: Net, found: onnx_model.Exported, classes: list[str], mean: list[float]) -> None:
+    """Refuse names and means of which there are not as many as the net has classes and channels."""
+    shapes = {name: net.blobs[blob].shape for name, blob in found.blobs.items()}
+    if classes and not any(len(shape) > 1 and shape[1] == len(classes) for shape in shapes.values()):
+        told = ", ".join(f"{name} {shape_text(shape)}" for name, shape in shapes.items())
+        raise UsageError(
+            f"export: --classes has {len(classes)} name(s), such as {classes[0][:40]!r}, expected one for each channel "
+            f"of an output ({told}). Correct it; of a file, its path."
+        )
+    channels = {shape[1] for shape in found.input_shapes.values() if len(shape) > 1}
+    if mean and len(mean) not in {1, *channels}:
+        raise UsageError(
+            f"export: --mean has {len(mean)} number(s), expected one for each of "
+            f"{', '.join(map(str, sorted(channels)))} channels. Correct it."
+        )
+
+
 def _names(text: str) -> list[str]:
-    if os.path.isfile(text):
-        return [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """Names separated by commas, or those in a file: one a line, perhaps with a colour, which is left out, as is then a
+    class `void`."""
+    if not os.path.isfile(text):
+        return [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        lines = [line.strip() for line in Path(text).read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"export: --classes '{text}' is not text in UTF-8 ({error.reason}). Save it as that."
+        ) from error
+    found = [(COLOUR.sub("", line), COLOUR.search(line) is not None) for line in lines if line]
+    return [name for name, coloured in found if not (coloured and name.lower() == "void")]
 
 
 def _numbers(text: str) -> list[float]:

@@ -92,11 +92,17 @@ def read_image(path: str, upright: bool = True) -> np.ndarray:
     """An image as uint8, height×width×3, RGB: gray is repeated, palettes looked up, transparency dropped, 16 bit
     scaled to 8, CMYK converted."""
     with open_image(path, upright) as image:
-        if image.mode.startswith("I"):
-            return _eight_bit(np.asarray(image), path)
-        if image.mode == "F":
-            raise ValueError(f"image '{path}' has floating-point values; save it with 8 or 16 bits per channel.")
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        return rgb(image, f"image '{path}'")
+
+
+def rgb(image: Image.Image, what: str) -> np.ndarray:
+    """The same of a decoded image. what: what it is called in errors. Raises ValueError for values that are no colours,
+    which Pillow itself would cut off at 255."""
+    if image.mode.startswith("I"):
+        return _eight_bit(np.asarray(image), what)
+    if image.mode == "F":
+        raise ValueError(f"{what} has floating-point values; save it with 8 or 16 bits per channel.")
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def read_label(path: str, upright: bool = True) -> np.ndarray:
@@ -192,11 +198,11 @@ def missing(path: str) -> FileNotFoundError:
     return FileNotFoundError(f"there is no file '{os.path.abspath(path)}'. Put it there, or correct its name.")
 
 
-def _eight_bit(gray: np.ndarray, path: str) -> np.ndarray:
+def _eight_bit(gray: np.ndarray, what: str) -> np.ndarray:
     """16-bit gray values, in whichever integer type, as 8-bit RGB."""
     if gray.min() < 0 or gray.max() > 65535:
         raise ValueError(
-            f"image '{path}' has values {gray.min()} to {gray.max()}, expected at most 16 bits (0 to 65535). "
+            f"{what} has values {gray.min()} to {gray.max()}, expected at most 16 bits (0 to 65535). "
             "Save it with 8 or 16 bits per channel."
         )
     return np.repeat(np.round(gray / 257.0).astype(np.uint8)[:, :, np.newaxis], 3, axis=2)

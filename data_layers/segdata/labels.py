@@ -113,6 +113,15 @@ class ColourMap:
         return self._classes[place]
 
 
+def palette_colours(values: np.ndarray, palette: Sequence[int]) -> dict[int, Colour]:
+    """The colours of the values that a palette image shows. palette: red, green, blue, red, …"""
+    found = {}
+    for value in np.flatnonzero(np.bincount(values.ravel())).tolist():
+        red, green, blue = [*palette[3 * value : 3 * value + 3], 0, 0, 0][:3]
+        found[value] = (red, green, blue)
+    return found
+
+
 def _code(rgb: np.ndarray) -> np.ndarray:
     """Colours, …×3, as one number each."""
     return rgb.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])

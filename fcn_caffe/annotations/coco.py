@@ -28,9 +28,16 @@ def read(path: str, values: Any) -> Annotations:
         where = f"'{path}', a category"
         names[documents.member(category, "id", int, where)] = documents.class_name(category.get("name"), where)
     of_image = _objects(path, values["annotations"], names, found)
+    known: dict[int, int] = {}
     for number, image in enumerate(values["images"]):
         where = f"'{path}', image {number}"
-        objects = sorted(of_image.pop(documents.member(image, "id", int, where), []), key=lambda each: each[0])
+        own = documents.member(image, "id", int, where)
+        if known.setdefault(own, number) != number:
+            raise ValueError(
+                f"{where} has the id {own}, as has image {known[own]}: nobody knows whose annotations are whose. Give "
+                "each image an id of its own, or export the file again."
+            )
+        objects = sorted(of_image.pop(own, []), key=lambda each: each[0])
         file_name = documents.member(image, "file_name", str, where)
         size = documents.size(image.get("width"), image.get("height"))
         found.items.append(Annotation((file_name,), size, where, functools.partial(_paint, objects)))

@@ -55,8 +55,25 @@ def find(path: str) -> Optional[Annotations]:
         if labelme.is_one(values):
             return labelme.read(listed, path)
         if coco.is_one(values):
-            return coco.read(name, values)
+            return _all_of_coco(listed)
     return None
+
+
+def _all_of_coco(paths: list[str]) -> Annotations:
+    """All of COCO's files among those of a folder: one for training and one for scoring, say."""
+    found, others = None, 0
+    for path in paths:
+        values = documents.read(path)
+        if not coco.is_one(values):
+            others += 1
+        elif found is None:
+            found = coco.read(path, values)
+        else:
+            found.add(coco.read(path, values))
+    assert found is not None
+    if others:
+        found.left_out["JSON files that are not COCO's"] += others
+    return found
 
 
 def _of_document(path: str) -> Annotations:

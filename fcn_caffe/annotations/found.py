@@ -54,6 +54,13 @@ class Annotations:
             self.names.append(name)
         self.objects[name] += objects
 
+    def add(self, other: Annotations) -> None:
+        """Add what was found in another file of the same form."""
+        self.items += other.items
+        for name in other.names:
+            self.count(name, other.objects[name])
+        self.left_out += other.left_out
+
     def report(self, path: str) -> str:
         """The counts, as text."""
         one, several = self.drawn

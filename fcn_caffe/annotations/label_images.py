@@ -10,13 +10,16 @@ import numpy as np
 
 from fcn_caffe.data_layers.segdata import files
 from fcn_caffe.data_layers.segdata.classes import VOID_NAME
-from fcn_caffe.data_layers.segdata.labels import VOID, Colour
+from fcn_caffe.data_layers.segdata.labels import VOID, Colour, palette_colours
+from fcn_caffe.datasets.label_values import BLURRED, MOSTLY
 from fcn_caffe.pictures import drawing
 from fcn_caffe.progress import progress
 
 BLACK, VOC_VOID = (0, 0, 0), (224, 224, 192)
 FREE = (VOC_VOID, (255, 255, 255), BLACK, *((level, 0, level) for level in range(1, 256)))
 """Colours for void, of which the first counts that no class has."""
+TONES = 32
+"""So many levels of gray, black and white most of all, are seldom classes."""
 MANY = 64
 """Labels with more colours than this are pictures, or have blurred edges."""
 
@@ -36,6 +39,9 @@ class _Seen:
         self.values = np.zeros(VOID + 1, np.int64)
         self.colours: Counter[Colour] = Counter()
         self.palettes: set[bytes] = set()
+        self.looked_up: Counter[Colour] = Counter()
+        self.shown_as: dict[int, Colour] = {}
+        self.disagree = False
 
     def add(self, path: str) -> None:
         if files.look(path).form == "JPEG":
@@ -52,12 +58,18 @@ class _Seen:
         values = files.read_label(path)
         if values.min() < 0 or values.max() > VOID:
             raise ValueError(f"label '{path}' has values up to {values.max()}, expected 0 to {VOID}. Save it anew.")
-        self.values += np.bincount(values.ravel().astype(np.uint8), minlength=VOID + 1)
+        counts = np.bincount(values.ravel().astype(np.uint8), minlength=VOID + 1)
+        self.values += counts
         self.palettes.add(bytes(palette or ()))
+        if palette:
+            for value, colour in palette_colours(values, palette).items():
+                self.looked_up[colour] += int(counts[value])
+                self.disagree |= self.shown_as.setdefault(value, colour) != colour
 
 
 def classes(paths: Collection[str]) -> list[Class]:
-    """The classes that label images show, and void, if they show it, last.
+    """The classes that label images show, and void, if they show it, last. Where palettes give one value different
+    colours, as those of pictures that were painted and then saved with a palette do, it is the colours that count.
 
     Raises ValueError for labels in two ways, for pictures, and for one class alone.
     """
@@ -71,6 +83,16 @@ def classes(paths: Collection[str]) -> list[Class]:
             "some labels have one value for each pixel and others have colours, expected one kind. Convert them, or "
             "list the classes with their colours (--classes FILE)."
         )
+    if seen.disagree:
+        if b"" in seen.palettes:
+            raise ValueError(
+                "the palettes of some labels give one value different colours, and others have no palette, so that "
+                "nobody knows which class a value is. Save all labels in one way."
+            )
+        if len(seen.looked_up) > MANY:
+            raise ValueError(_too_many("the last", seen.looked_up))
+        print("the palettes of the labels give one value different colours: their colours count")
+        seen.colours = seen.looked_up
     found = _of_colours(seen.colours) if seen.colours else _of_values(seen)
     if sum(each.name != VOID_NAME for each in found) < 2:
         raise ValueError(f"the labels show {_some(found)} alone, expected two classes or more. Are these the labels?")
@@ -99,6 +121,8 @@ def report(found: Iterable[Class]) -> str:
 
 def _of_colours(counts: Counter[Colour]) -> list[Class]:
     """Black first, if it is there, and called background; the others by how much they show."""
+    if all(red == green == blue for red, green, blue in counts):
+        _check_edges(np.array([counts[value, value, value] for value in range(VOID + 1)]))
     total = sum(counts.values())
     colours = sorted(counts, key=lambda colour: (colour == VOC_VOID, colour != BLACK, -counts[colour], colour))
     two = len(colours) == 2 and colours[0] == BLACK
@@ -117,9 +141,12 @@ def _of_values(seen: _Seen) -> list[Class]:
     colours: list[Colour] = [(value, value, value) for value in range(VOID + 1)]
     content = next(iter(seen.palettes)) if len(seen.palettes) == 1 else b""
     palette = np.frombuffer(content, np.uint8).reshape(-1, 3)
-    own = len(palette) > max(values) and not np.array_equal(palette[: len(indices)], drawing.palette(len(indices)))
-    if own:
+    has_palette = len(palette) > max(values)
+    own = has_palette and not np.array_equal(palette[: len(indices)], drawing.palette(len(indices)))
+    if own or (has_palette and not counted):
         colours[: len(palette)] = [(red, green, blue) for red, green, blue in palette.tolist()]
+    if not has_palette and not counted:
+        _check_edges(seen.values)
     by_colour = (own or not counted) and len({colours[value] for value in values}) == len(values)
     if not counted and (not by_colour or len(seen.palettes) > 1):
         raise ValueError(
@@ -133,6 +160,17 @@ def _of_values(seen: _Seen) -> list[Class]:
     if VOID in values and not mask:
         found.append(Class(VOID_NAME, colours[VOID] if by_colour else None, float(share[VOID])))
     return found
+
+
+def _check_edges(pixels: np.ndarray) -> None:
+    """Raises ValueError for masks in black and white with gray edges. pixels: of each gray level."""
+    levels, ends = int((pixels > 0).sum()), pixels[0] + pixels[VOID]
+    most = levels > TONES and {0, VOID} == set(np.argsort(-pixels, kind="stable")[:2].tolist())
+    if levels > BLURRED and min(pixels[0], pixels[VOID]) and (most or ends >= MOSTLY * pixels.sum()):
+        raise ValueError(
+            f"the labels are masks in black and white with blurred edges: they have {levels} levels of gray, expected "
+            "two. Save them as PNG, and without resampling; if they are classes, list them (--classes FILE)."
+        )
 
 
 def _too_many(path: str, counts: Counter[Colour]) -> str:

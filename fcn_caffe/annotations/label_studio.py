@@ -18,7 +18,10 @@ from fcn_caffe.annotations.found import Annotation, Annotations, Painted
 from fcn_caffe.annotations.regions import Region
 from fcn_caffe.data_layers.segdata import files, pairs
 
-_MASK = re.compile(r"task-(\d{1,12})-annotation-(\d{1,12})-by-[^-]*-[^-]+-(.+)-(\d+)\.png", re.IGNORECASE)
+_MASK = re.compile(r"task-(\d{1,12})-annotation-(\d{1,12})-by-(.*-.+-.+)-(\d+)\.png", re.IGNORECASE)
+"""A mask's name: the numbers of task and annotation, then who made it, with which tool, and the label."""
+_PARTS = re.compile(r"(?:[^@]*@.*?\.[A-Za-z]{2,}|[^-]*)-[^-]+-(.+)")
+"""Who, tool and label, where nothing is known of them: a number or an address, and no hyphen in the tool."""
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 """How an uploaded file is called: eight digits come before its own name."""
 HALF = 128
@@ -36,14 +39,16 @@ def read(folder: str, paths: Sequence[str], documents_there: Sequence[str]) -> A
     """
     found = Annotations("Label Studio's masks", ("mask", "masks"))
     tasks: dict[int, dict[int, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    exported = [task for path in documents_there for task in _tasks(path)]
+    tools = _tools(exported)
     for path in paths:
         match = _MASK.fullmatch(os.path.basename(path))
         if match:
-            name = documents.class_name(match[3], f"'{path}'")
+            name = documents.class_name(_label(match[3], tools), f"'{path}'")
             tasks[int(match[1])][int(match[2])].append((name, path))
         elif pairs.is_image(path):
             found.left_out["images that are no masks of Label Studio"] += 1
-    images = _images(documents_there)
+    images = _images(exported)
     if not images:
         raise ValueError(
             f"'{folder}' has masks of Label Studio, which tell the numbers of tasks, and no JSON file that tells which "
@@ -72,16 +77,44 @@ def _paint(masks: Sequence[tuple[str, str]], width: int, height: int) -> Painted
         yield name, Region(0, 0, values >= HALF)
 
 
-def _images(paths: Sequence[str]) -> dict[int, tuple[str, ...]]:
+def _tasks(path: str) -> list[dict[str, Any]]:
+    """The tasks in an export."""
+    values = documents.read(path)
+    listed = values if isinstance(values, list) else []
+    return [task for task in listed if isinstance(task, dict) and isinstance(task.get("id"), int)]
+
+
+def _tools(tasks: Sequence[dict[str, Any]]) -> list[str]:
+    """What the tools are called that were used, the longest name first."""
+    found: set[str] = set()
+    for task in tasks:
+        found |= {key for key, value in task.items() if isinstance(value, list) and key != "annotations"}
+        annotations = task.get("annotations")
+        for annotation in annotations if isinstance(annotations, list) else []:
+            results = annotation.get("result") if isinstance(annotation, dict) else None
+            for result in results if isinstance(results, list) else []:
+                name = result.get("from_name") if isinstance(result, dict) else None
+                found |= {name} if isinstance(name, str) else set()
+    return sorted(found, key=len, reverse=True)
+
+
+def _label(words: str, tools: Sequence[str]) -> str:
+    """The label in `who-tool-label`, each of which may have hyphens."""
+    for tool in tools:
+        _, between, label = words.rpartition(f"-{tool}-")
+        if between and label:
+            return label
+    match = _PARTS.fullmatch(words)
+    return match[1] if match else words
+
+
+def _images(tasks: Sequence[dict[str, Any]]) -> dict[int, tuple[str, ...]]:
     """What the image of each task may be called."""
     found: dict[int, tuple[str, ...]] = {}
-    for path in paths:
-        values = documents.read(path)
-        for task in values if isinstance(values, list) else []:
-            if isinstance(task, dict) and isinstance(task.get("id"), int):
-                data = task["data"] if isinstance(task.get("data"), dict) else task
-                names = [_name(value) for value in data.values() if isinstance(value, str) and _is_image(value)]
-                found[task["id"]] = tuple(spelled for name in names for spelled in _spellings(name))
+    for task in tasks:
+        data = task["data"] if isinstance(task.get("data"), dict) else task
+        names = [_name(value) for value in data.values() if isinstance(value, str) and _is_image(value)]
+        found[task["id"]] = tuple(spelled for name in names for spelled in _spellings(name))
     return found
 
 
@@ -96,6 +129,9 @@ def _is_image(value: Any) -> bool:
 
 
 def _spellings(name: str) -> tuple[str, ...]:
+    """As it stands; as it was called before it was uploaded; and with the spaces that it had then."""
     folder, file = os.path.split(name)
     uploaded = _UPLOADED.fullmatch(file)
-    return (name, os.path.join(folder, uploaded[1])) if uploaded else (name,)
+    if not uploaded:
+        return (name,)
+    return tuple(os.path.join(folder, each) for each in (file, uploaded[1], uploaded[1].replace("_", " ")))

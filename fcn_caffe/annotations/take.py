@@ -76,12 +76,13 @@ def _draw(
     """Draw a label for each image that is annotated; the list of classes in which they are drawn."""
     numbers, rest, listed = _classes(found, given)
     matched = _match(images, found)
-    problems = []
+    problems, bare = [], 0
     colours = drawing.class_colours(listed.colours)
     with progress("drawing labels", "images", len(matched)) as advance:
         for name, item in matched.items():
             try:
                 label = _label(images[name], item, numbers, rest, upright)
+                bare += bool((label == rest).all())
                 drawing.save_labels(label, folder / f"{name}.png", colours)
             except ValueError as error:
                 problems.append(str(error))
@@ -91,6 +92,8 @@ def _draw(
         raise ValueError("\n  ".join(problems[:MOST_PROBLEMS]) + more)
     what = "void" if rest == VOID else listed.names[rest]
     print(f"  drew {len(matched)} labels" + (f"; what no {found.drawn[0]} covers is {what}" if found.rest else ""))
+    if bare and found.rest:
+        print(f"  {bare} of them have no {found.drawn[0]}: they are {what} everywhere")
     return _text(listed)
 
 
@@ -139,6 +142,7 @@ def _match(images: Mapping[str, str], found: Annotations) -> dict[str, Annotatio
         by_file.setdefault(os.path.basename(image), []).append(image)
     matched: dict[str, Annotation] = {}
     lost: list[str] = []
+    elsewhere: list[str] = []
     for item in found.items:
         name = next((each for each in (_image(said, images, by_file) for said in item.image) if each is not None), None)
         if name is None:
@@ -147,6 +151,8 @@ def _match(images: Mapping[str, str], found: Annotations) -> dict[str, Annotatio
             raise ValueError(f"{matched[name].where} and {item.where} are both of image '{name}'. Keep one of them.")
         else:
             matched[name] = item
+            if all(_is_elsewhere(said, name) for said in item.image):
+                elsewhere.append(f"{item.image[0]} for {images[name]}")
     if lost and not matched:
         raise ValueError(
             f"no annotation is of an image that is there: they are of {shown.first(lost, 3)}, and there are images "
@@ -154,13 +160,17 @@ def _match(images: Mapping[str, str], found: Annotations) -> dict[str, Annotatio
         )
     if lost:
         print(f"  {len(lost)} annotation(s) are of images that are not there, and left out: {shown.first(lost, 3)}")
+    if elsewhere:
+        print(
+            f"  {len(elsewhere)} annotation(s) name another folder, and were taken for the only image that is called "
+            f"so: {shown.first(elsewhere, 3)}"
+        )
     return {name: matched[name] for name in images if name in matched}
 
 
 def _image(named: str, images: Mapping[str, str], by_file: Mapping[str, list[str]]) -> Optional[str]:
     """The image that a path means: by all of it, by its last folders, or by a file name that comes once."""
-    whole = text.composed(named.replace("\\", "/")).lstrip("./")
-    for stem in (os.path.splitext(whole)[0], os.path.splitext(os.path.splitext(whole)[0])[0]):
+    for stem in _stems(named):
         parts = stem.split("/")
         for first in range(len(parts)):
             if "/".join(parts[first:]) in images:
@@ -169,6 +179,24 @@ def _image(named: str, images: Mapping[str, str], by_file: Mapping[str, list[str
         if len(alone) == 1:
             return alone[0]
     return None
+
+
+def _stems(named: str) -> list[str]:
+    """A path without ending; that of photo.jpg.png also without the second, which is an image's. 7 is none of
+    frame.7."""
+    whole = text.composed(named.replace("\\", "/")).lstrip("./")
+    stem, ending = os.path.splitext(whole)
+    if not any(map(str.isalpha, ending)):
+        return [whole]
+    return [stem, os.path.splitext(stem)[0]] if pairs.is_image(stem) else [stem]
+
+
+def _is_elsewhere(named: str, name: str) -> bool:
+    """Whether a path names another folder than that of the image that it was taken for."""
+    return "/" in name and all(
+        "/" in stem and not f"/{stem}".endswith(f"/{name}") and not f"/{name}".endswith(f"/{stem}")
+        for stem in _stems(named)
+    )
 
 
 def _label(path: str, item: Annotation, numbers: Mapping[str, int], rest: int, upright: bool) -> np.ndarray:

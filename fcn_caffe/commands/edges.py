@@ -15,6 +15,7 @@ from dataclasses import asdict
 import caffe
 from fcn_caffe import home, program
 from fcn_caffe.device_options import add_device_options, use_device
+from fcn_caffe.pictures import outputs
 from fcn_caffe.scoring import edge_net, edges
 from fcn_caffe.training import what_to_score
 from fcn_caffe.variants.customise import add_data_options, catalogue
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> int:
         parser.error(f"--images is {options.images}, expected at least one")
     if not 0 <= options.tolerance < 1:
         parser.error(f"--tolerance is {options.tolerance}, expected a share of the diagonal, from 0 to 1")
+    if options.json:
+        outputs.check_json(options.json)
     what = what_to_score.find(options.variant, catalogue(options), options.weights, None)
     program.quiet(caffe)
     use_device(options)

@@ -108,6 +108,8 @@ def main(arguments: list[str]) -> int:
     files = list(zip(paths, write.output_names(paths, legend, [each.folder for each in named])))
     wanted = _wanted(options)
     read = [*paths, found.net_file, found.weights]
+    if options.json:
+        outputs.check_json(options.json, map(Path, read))
     outputs.check(write.output_files(files, wanted, legend), map(Path, read), "Name another folder with --out.")
     program.quiet(caffe)
     with sharing.together() as share:

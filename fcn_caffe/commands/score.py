@@ -22,6 +22,7 @@ import numpy as np
 import caffe
 from fcn_caffe import home, program, sharing
 from fcn_caffe.device_options import add_device_options, use_device
+from fcn_caffe.pictures import outputs
 from fcn_caffe.scoring import crf, depth, metrics, score_table
 from fcn_caffe.scoring.confusions import MeanLoss, confusions
 from fcn_caffe.training import what_to_score
@@ -86,6 +87,8 @@ def main(arguments: list[str]) -> int:
         parser.error(f"--images is {options.images}, expected at least one")
     if not options.variant and not (options.net and options.weights):
         parser.error("give a variant, or --net and --weights")
+    if options.json:
+        outputs.check_json(options.json)
     what = _to_score(options)
     exclude_absent = what.exclude_absent if options.exclude_absent is None else options.exclude_absent
     program.quiet(caffe)

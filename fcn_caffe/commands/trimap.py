@@ -15,6 +15,7 @@ import argparse
 
 from fcn_caffe import home, program
 from fcn_caffe.data_layers.segdata.labels import VOID
+from fcn_caffe.pictures import outputs
 from fcn_caffe.scoring import metrics, trimap
 from fcn_caffe.whole_files import write_json
 
@@ -40,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.json:
+        outputs.check_json(options.json)
     widths = sorted(set(options.widths))
     if widths[0] < 1:
         parser.error(f"--widths has {widths[0]}, expected pixels, at least 1")

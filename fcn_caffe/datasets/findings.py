@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fcn_caffe.data_layers.segdata.labels import VOID
+from fcn_caffe.data_layers.segdata.labels import VOID, Colour
 
 SHOWN = 3
 """How many examples of a problem are shown."""
@@ -17,7 +17,8 @@ class Findings:
     """Collects findings while a data set is checked; `errors` must be corrected before training, `warnings` need not.
 
     pixels: how many there are of each value 0..255, over all labels. images_with: for each list, how many of its labels
-    have each value. unusable_labels: how many labels are not among these, or have values that no class has.
+    have each value. shown_as: the colour that palettes give a value. unusable_labels: how many labels are not among
+    these, or have values that no class has.
     """
 
     def __init__(self, title: str, names: tuple[str, ...], n_classes: int | None):
@@ -33,6 +34,7 @@ class Findings:
         self.pixels = np.zeros(VOID + 1, np.int64)
         self.images_with: dict[str, np.ndarray] = {}
         self.unusable_labels = 0
+        self.shown_as: dict[int, Colour] = {}
 
     def error(self, kind: str, *examples: str) -> None:
         """Add errors of a kind, each with an example; nothing without examples."""

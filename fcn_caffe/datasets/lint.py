@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from fcn_caffe.data_layers.segdata import files, shown
-from fcn_caffe.data_layers.segdata.labels import VOID, ColourMap
+from fcn_caffe.data_layers.segdata.labels import VOID, ColourMap, palette_colours
 from fcn_caffe.datasets import label_values
 from fcn_caffe.datasets.findings import Findings
 from fcn_caffe.datasets.layouts import Layout
@@ -133,6 +133,7 @@ def _label(layout: Layout, name: str, found: Findings) -> np.ndarray | None:
 def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | None:
     with files.open_image(path, layout.upright) as image:
         kind, bands = _kind(image), len(image.getbands())
+        palette = image.getpalette() if image.mode == "P" else None
         if "A" in image.getbands() and len(set(image.getchannel("A").getextrema())) > 1:
             found.warning("labels some pixels of which are transparent, which is not read: only colours count", path)
     found.label_kinds[kind] += 1
@@ -150,6 +151,8 @@ def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | Non
         found.error("labels in colours, not class indices (list the colours in --classes FILE)", f"{path}: {more}")
         return None
     values = files.read_label(path, layout.upright)
+    if palette and values.dtype == np.uint8:
+        _palette(path, values, palette, found)
     if values.dtype != np.uint8 and (values.min() < 0 or values.max() > VOID):
         found.error("labels with values over 8 bits", f"{path}: {values.min()} to {values.max()}")
         return None
@@ -159,6 +162,19 @@ def _label_image(path: str, layout: Layout, found: Findings) -> np.ndarray | Non
         found.error(f"label values that are neither 0..{(layout.n_classes or 0) - 1} nor {VOID}", f"{path}: {some}")
         found.unusable_labels += 1
     return values
+
+
+def _palette(path: str, values: np.ndarray, palette: list[int], found: Findings) -> None:
+    """Compare a label's palette with those of the labels before it."""
+    for value, colour in palette_colours(values, palette).items():
+        before = found.shown_as.setdefault(value, colour)
+        if before != colour:
+            found.warning(
+                "label palettes that give one value different colours, while it is the values that count: if the "
+                "colours are right, list them (name red green blue)",
+                f"{path}: {value} is {colour}, elsewhere {before}",
+            )
+            return
 
 
 def _coloured(path: str, bands: int, layout: Layout, found: Findings) -> np.ndarray | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import fcn_caffe
 from fcn_caffe import engine, home
+from fcn_caffe.data_layers.segdata import pairs
 from fcn_caffe.inference import video
 from fcn_caffe.pictures.legend import Legend, legend_of
 from fcn_caffe.training import trained
@@ -62,14 +63,16 @@ def find(name: str | None, score: str = "score", weights: str | None = None) -> 
 
 
 def is_net(name: str) -> bool:
-    """Whether an argument that may be a net or an image is a net: it is, unless it is a pattern or a camera, or there
-    is a file, or a folder without a net, of that name.
+    """Whether an argument that may be a net or an image is a net: it is, unless it is a pattern or a camera, or ends
+    like images and videos, or there is a file, or a folder without a net, of that name.
     """
     if video.is_camera(name) or glob.has_magic(name):
         return False
     nets, path = everything(), home.path(name)
     if name in {**nets.rows, **nets.own_names} or trained.is_there(stages.SNAPSHOTS / name):
         return True
+    if pairs.is_image(name) or video.is_video(name):
+        return False
     if path.is_dir():
         return any(path.glob("*.prototxt")) or any(path.glob("*.caffemodel"))
     return not path.is_file()

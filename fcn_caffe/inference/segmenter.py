@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 import caffe
 from fcn_caffe import program
-from fcn_caffe.data_layers.segdata.files import read_image
+from fcn_caffe.data_layers.segdata.files import read_image, rgb
 from fcn_caffe.device_options import use_device
 from fcn_caffe.inference.find import Found, find
 from fcn_caffe.inference.segment import deploy_net, segment
@@ -185,7 +185,7 @@ def _pixels(image: AnImage, upright: bool) -> np.ndarray:
         return read_image(os.fspath(image), upright)
     if isinstance(image, Image.Image):
         turned = ImageOps.exif_transpose(image) if upright and image.format != "TIFF" else image
-        return np.asarray((turned or image).convert("RGB"))
+        return rgb(turned or image, "the image")
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)

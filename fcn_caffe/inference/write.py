@@ -26,6 +26,8 @@ from fcn_caffe.progress import progress
 from fcn_caffe.scoring import crf
 
 LEGEND = "legend.png"
+ENDS_EARLY = 0.9
+"""Of the frames that a video says to have, so many must come; how many it has is a guess by its length and rate."""
 REDUCED = 2000
 """Pixels along the longer side of the overlay of an image that is segmented by bands."""
 File = tuple[str, str]
@@ -129,6 +131,12 @@ def write_video(net: Any, file: str, name: str, found: Found, wanted: Wanted) ->
             advance()
     if not frames:
         raise RuntimeError(f"'{file}' has no frame that can be read. Try it with ffmpeg, or convert it.")
+    if not wanted.frames and frames < ENDS_EARLY * source.frames:
+        print(
+            f"infer: WARNING: {file}: {frames} frames could be read, of {source.frames} by its length and rate. Is it "
+            "damaged?",
+            file=sys.stderr,
+        )
     shares = classes.shares(counts)
     print(f"{file}: {frames} frames, {source.rate:g} a second: {_in_words(shares)}", flush=True)
     return {"width": size[0], "height": size[1], "frames": frames, "rate": source.rate, "share": shares}

@@ -49,6 +49,19 @@ def check(outputs: Iterable[Path], inputs: Iterable[Path], remedy: str) -> None:
                 raise ValueError(f"'{path}' is there already, and no output of this project: it stays. {remedy}")
 
 
+def check_json(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Raises ValueError if a file of JSON is to be written over an input, or over what is no JSON."""
+    if not path.exists():
+        return
+    if path.is_dir() or any(each.exists() and os.path.samefile(path, each) for each in inputs):
+        what = "a folder" if path.is_dir() else "an input"
+        raise ValueError(f"'{path}' is {what}, expected a file of JSON to write. Name another one.")
+    with open(path, "rb") as file:
+        begin = file.read(64).lstrip()[:1]
+    if begin not in (b"", b"{", b"["):
+        raise ValueError(f"'{path}' is there already, and no JSON: it stays. Name another file.")
+
+
 def _key(path: Path) -> str:
     """The same for two paths that one file system or another takes for one."""
     return str(path.resolve()).casefold()

@@ -54,9 +54,16 @@ def picture(content: bytes, limits: Limits, upright: bool) -> Image.Image:
     try:
         image.draft("RGB", (2 * limits.side, 2 * limits.side))
         turned = ImageOps.exif_transpose(image) if upright and image.format != "TIFF" else image
-        found = (turned or image).convert("RGB")
+        turned = turned or image
+        turned.load()
     except files.DAMAGED as error:
         words = f"The image is damaged ({error}). Send it again."
         raise Refused(HTTPStatus.BAD_REQUEST, words) from error
+    try:
+        found = Image.fromarray(files.rgb(turned, "The image"))
+    except ValueError as error:
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
+    except files.DAMAGED as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"The image is damaged ({error}). Send it again.") from error
     found.thumbnail((limits.side, limits.side), drawing.RESAMPLING.BILINEAR)
     return found

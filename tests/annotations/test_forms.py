@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fcn_caffe.annotations import label_studio as label_studio_form
 from fcn_caffe.data_layers.segdata import classes, own_pictures
 from fcn_caffe.inference.find import find
 from tests.annotations.conftest import (
@@ -199,3 +200,72 @@ def test_a_sheet_shows_the_labels(photos, capsys):
     for line in (0, 255):  # outlines
         assert (pixels[:240] == line).all(2).sum() > 100
     assert (pixels == find("pets", weights="x.caffemodel").classes.colours[1]).all(2).sum() > 100  # the legend
+
+
+def test_label_studios_names_may_have_hyphens_and_spaces(photos, capsys):
+    tasks = label_studio()
+    for task in tasks:
+        task["data"]["image"] = task["data"]["image"].replace("photo", "my_photo_")
+        task["annotations"] = [{"result": [{"from_name": "brush-tag"}]}]
+    for path in list(Path("brush").iterdir()):
+        path.rename(path.with_name(path.name.replace("by-1-tag-", "by-ann@uni-x.de-brush-tag-")))
+    for name in NAMES:
+        Path(f"photos/{name}.png").rename(f"photos/my {name[:5]} {name[5:]}.png")
+    Path("brush/project.json").write_text(json.dumps(tasks))
+    assert make("brush") == 0
+    assert class_names() == ("background", "cat", "guide dog")
+    np.testing.assert_array_equal(label("my photo 0"), truth())
+
+
+@pytest.mark.parametrize("who", ["1", "ann@uni-x.de", "ann.b-c@x-y.co.uk"])
+def test_label_studios_labels_are_known_without_their_tool(who):
+    match = label_studio_form._MASK.fullmatch(f"task-1-annotation-2-by-{who}-tag-guide-dog-0.png")
+    assert label_studio_form._label(match[3], []) == "guide-dog"
+
+
+def test_a_folder_may_have_several_files_of_coco(photos, capsys):
+    Path("ann").mkdir()
+    for part, indices in {"train": (0, 1, 2), "val": (3,)}.items():
+        coco(sum(map(both, indices), []))
+        values = json.loads(Path("instances.json").read_text())
+        values["images"] = [values["images"][index] for index in indices]
+        Path(f"ann/instances_{part}.json").write_text(json.dumps(values))
+    Path("ann/captions.json").write_text("{}")
+    assert make("ann") == 0
+    said = capsys.readouterr().out
+    assert (
+        "COCO's annotations of 4 images, 8 objects\n  cat 4, dog 4\n  left out: JSON files that are not COCO's (1)"
+        in said
+    )
+    for name in NAMES:
+        np.testing.assert_array_equal(label(name), truth())
+
+
+def test_images_without_an_object_are_told(photos, capsys):
+    coco(sum(map(both, range(3)), []))
+    assert make("instances.json") == 0
+    assert "1 of them have no object: they are background everywhere" in capsys.readouterr().out
+
+
+def test_an_annotation_is_not_taken_for_an_image_whose_name_is_the_beginning_of_its_own(photos, capsys):
+    coco(sum(map(both, range(4)), []))
+    text = Path("instances.json").read_text().replace("photo2.png", "photo2.copy.png").replace("photo3.png", "photo3.7")
+    Path("instances.json").write_text(text)
+    assert make("instances.json") == 0
+    assert "2 annotation(s) are of images that are not there, and left out: some/folder/photo2.copy.png" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_image_of_another_folder_that_is_the_only_one_of_its_name_is_told(photos, capsys):
+    coco(sum(map(both, range(4)), []))
+    Path("photos/here").mkdir()
+    for name in ("photo0", "photo1"):
+        Path(f"photos/{name}.png").rename(f"photos/here/{name}.png")
+    text = Path("instances.json").read_text().replace("some/folder/photo0", "elsewhere/photo0")
+    Path("instances.json").write_text(text.replace("some/folder/photo1", "photo1"))
+    assert make("instances.json") == 0
+    assert (
+        "1 annotation(s) name another folder, and were taken for the only image that is called so: elsewhere/photo0.png"
+        in (capsys.readouterr().out)
+    )

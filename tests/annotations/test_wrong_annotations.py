@@ -126,3 +126,14 @@ def test_a_polygon_that_leaves_the_image_is_cut_off():
     assert (whole.top, whole.left, whole.mask.shape, whole.mask.all()) == (0, 0, (4, 5), True)
     outside = regions.polygon(np.array([[-9.0, -9], [-1, -9], [-1, -1]]), 5, 4)
     assert outside.mask.size == 0
+
+
+def test_two_images_of_one_id_are_refused(photos, capsys):
+    coco(sum(map(both, range(4)), []))
+    values = json.loads(Path("instances.json").read_text())
+    values["images"][2]["id"] = values["images"][1]["id"]
+    values["annotations"] = values["annotations"][:2]
+    Path("instances.json").write_text(json.dumps(values))
+    assert make("instances.json") == 1
+    assert "image 2 has the id 11, as has image 1" in capsys.readouterr().err
+    assert not Path("tasks").exists()

@@ -80,14 +80,14 @@ def lenet(tmp_path, monkeypatch):
 
 
 def test_the_command_writes_what_it_has_compared_and_says_what_the_file_is(lenet, capsys, tmp_path):
-    line = "net.prototxt net.caffemodel net.onnx --mean 104,117,123 --classes sand,crab,fish"
+    line = "net.prototxt net.caffemodel net.onnx --mean 104,117,123 --classes sand,crab,fish,star,weed,rock"
     assert lenet(line) == 0
     told = capsys.readouterr().out
     assert told.count("largest difference") == 3
     assert "data batch × 3 × height × width → score ? × 6 × ? × ?" in told
     session = onnxruntime.InferenceSession("net.onnx")
     properties = session.get_modelmeta().custom_metadata_map
-    assert json.loads(properties["class_names"]) == ["sand", "crab", "fish"]
+    assert json.loads(properties["class_names"]) == ["sand", "crab", "fish", "star", "weed", "rock"]
     assert json.loads(properties["mean"]) == [104, 117, 123]
     assert properties["channel_order"] == "BGR"
     image = np.random.default_rng(0).normal(size=(1, 3, 50, 71)).astype(np.float32)
@@ -132,6 +132,14 @@ def test_a_blob_inside_can_be_the_output(lenet):
         ("net.prototxt net.caffemodel x.onnx --outputs nothing", "no blob nothing in net"),
         ("net.prototxt net.caffemodel x.onnx --input-size tall", "--input-size tall: expected height and width"),
         ("net.prototxt net.caffemodel x.onnx --mean dark", "--mean dark: expected numbers"),
+        ("net.prototxt net.caffemodel x.onnx --mean 1,2", "--mean has 2 number(s), expected one for each of 3"),
+        ("net.prototxt net.caffemodel x.onnx --classes nowhere.txt", "--classes has 1 name(s), such as 'nowhere.txt'"),
+        ("net.prototxt net.caffemodel x.onnx --classes latin.txt", "'latin.txt' is not text in UTF-8"),
+        ("net.prototxt net.caffemodel x.pt2 --fp16 --outputs pool2", "--outputs, --fp16: for ONNX alone"),
+        (
+            "net.prototxt net.caffemodel x.safetensors --opset 17",
+            "--opset: for ONNX alone, and the file is a .safetensors",
+        ),
         ("train.prototxt net.caffemodel x.onnx", "(Accuracy): it scores a net"),
         ("net.prototxt other.caffemodel x.onnx", "has no weights for"),
     ],
@@ -142,11 +150,20 @@ def test_what_is_wrong_is_told_and_nothing_written(line, words, lenet, tmp_path,
         + 'layer { name: "l" type: "Input" top: "l" input_param { shape { dim: [1, 1, 500, 500] } } }'
         + 'layer { name: "accuracy" type: "Accuracy" bottom: "score" bottom: "l" top: "accuracy" }'
     )
+    (tmp_path / "latin.txt").write_bytes(b"B\xe4r\n")
     other = ROOT / "nets/reference/lenet/deploy.prototxt"
     filled(other).save(str(tmp_path / "other.caffemodel"))
     assert lenet(line) == 1
     assert words in caplog.text
-    assert not list(tmp_path.glob("*.onnx"))
+    assert not [path for path in tmp_path.iterdir() if path.stem == "x"]
+
+
+def test_a_tasks_list_of_classes_gives_their_names(lenet, tmp_path):
+    text = "\ufeffsky 128 128 128\r\nguide dog, 1, 2, 3\r\nroute 66\r\na\r\nb\r\nc\r\nvoid 0 0 0\r\n"
+    (tmp_path / "classes.txt").write_bytes(text.encode())
+    assert lenet("net.prototxt net.caffemodel net.onnx --no-check --classes classes.txt") == 0
+    properties = {each.key: each.value for each in onnx.load("net.onnx").metadata_props}
+    assert json.loads(properties["class_names"]) == ["sky", "guide dog", "route 66", "a", "b", "c"]
 
 
 def test_a_net_of_phase_train_is_refused(tmp_path):

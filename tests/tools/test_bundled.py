@@ -82,3 +82,9 @@ def test_weights_beyond_half_floats_are_refused(tmp_path, value):
     with pytest.raises(RuntimeError, match=r"layer 'conv' has weights that are missing, not finite or beyond"):
         halves.write(tmp_path / "x.caffemodel", [layer])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["nowhere.jpg", "folder/Nowhere.TIFF"])
+def test_a_photo_that_is_not_there_is_told_as_a_file(empty, capsys, name):
+    assert infer.main([name]) == 1
+    assert f"there is no file '{Path(name).absolute()}'" in capsys.readouterr().err

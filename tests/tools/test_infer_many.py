@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import caffe
-from fcn_caffe.commands import infer
+from fcn_caffe.commands import edges, infer, score, trimap
 from fcn_caffe.inference.find import Found
 from fcn_caffe.net_spec.input_data import MEAN
 from fcn_caffe.pictures import drawing, palettes
@@ -162,3 +162,29 @@ def test_processes_share_the_images_out(folder):
     assert alone.keys() == shared.keys()
     for name in alone:
         np.testing.assert_array_equal(alone[name], shared[name])
+
+
+def test_shares_are_never_written_over_an_image_or_what_is_no_json(folder, capsys):
+    before = Path("photos/a.png").read_bytes()
+    for path, words in (("photos/a.png", "is an input"), ("net.prototxt", "is an input"), ("photos", "is a folder")):
+        assert infer.main([*LINE, "photos/a.png", "--out", "out", "--json", path]) == 1
+        assert words in capsys.readouterr().err
+    Path("diary.txt").write_text("Dear diary")
+    assert infer.main([*LINE, "photos/a.png", "--out", "out", "--json", "diary.txt"]) == 1
+    assert "'diary.txt' is there already, and no JSON: it stays" in capsys.readouterr().err
+    assert (Path("photos/a.png").read_bytes(), Path("diary.txt").read_text()) == (before, "Dear diary")
+    for _ in range(2):
+        assert infer.main([*LINE, "photos/a.png", "--out", "out", "--json", "shares.json"]) == 0
+
+
+def test_scores_are_never_written_over_what_is_no_json(folder, capsys):
+    Path("diary.txt").write_text("Dear diary")
+    calls = {
+        score: [*LINE],
+        trimap: ["photos", "--voc-dir", "."],
+        edges: ["camvid-hed"],
+    }
+    for command, line in calls.items():
+        assert command.main([*line, "--json", "diary.txt"]) == 1
+        assert "no JSON: it stays" in capsys.readouterr().err
+    assert Path("diary.txt").read_text() == "Dear diary"

@@ -154,3 +154,13 @@ def test_loading_a_net_says_nothing_and_leaves_the_log_as_it_was(photo, capfd):
     assert capfd.readouterr().err == ""
     caffe.Net("net.prototxt", caffe.TEST)
     assert "Creating Layer score" in capfd.readouterr().err
+
+
+def test_a_picture_of_16_bits_is_what_its_file_is(photo):
+    deep = np.random.default_rng(3).integers(0, 1 << 16, (9, 14)).astype(np.uint16)
+    Image.fromarray(deep).save("deep.png")
+    segment = segmenter()
+    assert np.array_equal(segment(Image.open("deep.png")).image, segment("deep.png").image)
+    assert np.array_equal(segment("deep.png").image[..., 1], np.round(deep / 257))
+    with pytest.raises(ValueError, match="the image has floating-point values"):
+        segment(Image.new("F", (4, 4)))

@@ -340,3 +340,14 @@ def pixels_of(window):
     )
     width, height, data = values
     return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def test_pictures_of_16_bits_are_scaled_and_those_of_floats_refused(photo):
+    deep = np.random.default_rng(3).integers(0, 1 << 16, (9, 14)).astype(np.uint16)
+    found = picture(png(deep), LIMITS, True)
+    assert np.array_equal(np.asarray(found)[..., 1], np.round(deep / 257))
+    content = io.BytesIO()
+    Image.new("F", (4, 4)).save(content, "TIFF")
+    with pytest.raises(Refused, match="The image has floating-point values") as error:
+        picture(content.getvalue(), LIMITS, True)
+    assert error.value.status == 415

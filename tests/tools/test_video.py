@@ -1,6 +1,7 @@
 """tools/infer.py: videos and cameras, by ffmpeg."""
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,12 @@ def test_what_is_no_film_is_told_and_the_others_are_done(film, name, words, caps
     assert words in said
     assert Path("out/a.png").exists()
     assert not list(Path("out").glob("*.part*"))
+
+
+def test_a_film_that_ends_early_is_told(film, monkeypatch, capsys):
+    every = video.Footage.__iter__
+    monkeypatch.setattr(video.Footage, "__iter__", lambda self: islice(every(self), 3))
+    assert infer.main([*LINE, "film.mp4", "--out", "out"]) == 0
+    assert "film.mp4: 3 frames could be read, of 7 by its length and rate" in capsys.readouterr().err
+    assert infer.main([*LINE, "film.mp4", "--out", "out", "--frames", "3"]) == 0
+    assert "could be read" not in capsys.readouterr().err
