@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caffe.formats import caffemodel, halves
+from caffe.formats import caffemodel, halves, prototxt
 from caffe.formats.caffemodel import LayerWeights
 from fcn_caffe import Segmenter
 from fcn_caffe.bundled.make import MOST_BYTES, make
 from fcn_caffe.commands import infer
 from fcn_caffe.inference.find import BUNDLED
+from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.variants import stages
 from tests.tools.conftest import ROOT
 from tests.tools.test_solve import own
@@ -54,6 +55,17 @@ def test_a_program_needs_no_name_either():
     result = Segmenter()(PHOTO)
     assert result.names == ("background", "cat", "cow", "dog", "horse", "person", "sheep")
     assert result.share()["cat"] > 0.3
+
+
+def test_it_is_what_the_catalogue_trains_and_its_card_tells_how():
+    values = json.loads((BUNDLED / "trained.json").read_text(encoding="utf-8"))
+    row = ROWS[values["name"]]
+    assert prototxt.read_net(str(BUNDLED / "deploy.prototxt")) == row.net("deploy")
+    assert values["iterations"] == row.recipe.iterations
+    options = f"--seed {values['seed']} --precision {values['precision']}"
+    card = (BUNDLED / "README.md").read_text(encoding="utf-8")
+    assert f"\n$ fcn solve {row.name} {options}\n" in card
+    assert f"\n$ python -m fcn_caffe.bundled.make snapshot/{row.name}\n" in card
 
 
 def test_its_card_tells_scores_terms_and_limits():
