@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTH, HEIGHT = 480, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 70, 12, 12, 40
 MOST_POINTS = 500
 CELL, NUMBERED = 44, 24
 

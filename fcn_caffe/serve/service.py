@@ -101,6 +101,13 @@ class Handler(BaseHTTPRequestHandler):
         """An image to segment."""
         self._answer({"/segment": self._segment, "/overlay": self._overlay}, {"/": "GET", "/net": "GET"})
 
+    def send_error(self, code: int, message: Optional[str] = None, explain: Optional[str] = None) -> None:
+        """What the standard library's server refuses by itself, such as a method of no kind here: as JSON, too."""
+        status = HTTPStatus(code)
+        self.close_connection = True
+        words = f"{message or status.phrase}. The page is at /, and images are sent by POST."
+        self._send_json(status, {"error": words}, {"Connection": "close"})
+
     def log_message(self, format: str, *args: Any) -> None:
         """One line on stderr for each request."""
         print(f"serve: {self.address_string()} {format % args}", file=sys.stderr, flush=True)
@@ -212,7 +219,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {**own, **safe, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
 
 def _png(image: Image.Image) -> bytes:

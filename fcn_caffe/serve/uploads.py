@@ -41,6 +41,9 @@ def picture(content: bytes, limits: Limits, upright: bool) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # there is a limit of our own
             image = Image.open(io.BytesIO(content), formats=files.FORMATS)
+    except Image.DecompressionBombError as error:
+        words = f"The image has too many pixels, at most {limits.pixels:,} are taken. Send a smaller one."
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words) from error
     except files.DAMAGED as error:
         kinds = ", ".join(files.FORMATS)
         words = f"This is no image that can be read. Send one of {kinds}."

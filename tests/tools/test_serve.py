@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -351,3 +352,22 @@ def test_pictures_of_16_bits_are_scaled_and_those_of_floats_refused(photo):
     with pytest.raises(Refused, match="The image has floating-point values") as error:
         picture(content.getvalue(), LIMITS, True)
     assert error.value.status == 415
+
+
+def test_an_image_of_hundreds_of_megapixels_is_told_to_be_too_large(photo, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    with pytest.raises(Refused, match="too many pixels, at most 400,000 are taken") as error:
+        picture(png(np.zeros((20, 20), np.uint8)), LIMITS, True)
+    assert error.value.status == 413
+
+
+def test_methods_of_no_kind_here_are_refused_as_json(service):
+    assert refused(service, "PUT", "/segment", b"x") == (
+        501,
+        "Unsupported method ('PUT'). The page is at /, and images are sent by POST.",
+    )
+    status, headers, content = ask(service, "HEAD", "/net")
+    assert (status, headers["Content-Type"], content) == (501, "application/json", b"")
+    with contextlib.closing(socket.create_connection(service.server_address[:2], PATIENCE)) as line:
+        line.sendall(b"nonsense\r\n\r\n")
+        assert b'{"error": "Bad ' in line.makefile("rb").read()
