@@ -13,6 +13,7 @@ import logging
 from typing import Any
 
 from caffe import registration
+from caffe.cli.brew import find_python_layers
 from caffe.errors import CaffeError
 from caffe.net import examine
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     registration.load_added()
+    find_python_layers(arguments.net)
     found = examine.NetFindings()
     logger = logging.getLogger("caffe")
     level = logger.level

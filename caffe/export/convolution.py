@@ -121,7 +121,7 @@ def im2col(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxVa
     return [g.reshape(y, [*outer, *g.dims(OnnxValue(y, (None, *tops[0].shape[axis:])), 1)])]
 
 
-@says("Crop")
+@says("Crop", "AutoCrop")
 def crop(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A slice as large as the second bottom."""
     x, like = bottoms

@@ -1,4 +1,4 @@
-"""Maps: mirrored (caffe-windows), and cut out by a mask (MNC)."""
+"""Maps: mirrored (caffe-windows), multiplied by a mask (MNC), and cropped by coordinates (RCF)."""
 
 import torch
 
@@ -6,6 +6,7 @@ from caffe.errors import ShapeError
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
+from caffe.layer_types.vision.crop import Crop
 
 
 @register_layer
@@ -57,3 +58,15 @@ class MaskPooling(TorchLayer):
 
     def compute(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return x * mask
+
+
+@register_layer
+class AutoCrop(Crop):
+    """Lays one map over another by their coordinates, and cuts it to the other's height and width.
+
+    y[i, j] = x[i + offset, j + offset], of the offsets that put each pixel where it comes from
+    bottom: x, and a map of which only the height and width count
+    top: like x, as high and wide as the second bottom
+    parameters: crop_param offset: instead of the coordinates'
+    source: RCF: src/caffe/layers/auto_crop_layer.cpp
+    """

@@ -11,20 +11,30 @@ from caffe.log import log
 from caffe.net_spec import Function, Top
 from caffe.proto import caffe_pb2
 
+CROPS = ("Crop", "AutoCrop")
 _WINDOWS = ("kernel_size", "stride", "pad", "dilation")
 
 
 def settle(net: caffe_pb2.NetParameter, dialects: tuple[str, ...]) -> None:
-    """Give Crop layers without crop_param the offset of their coordinates, in the dialect "crop"; else warn of it."""
-    found = [layer for layer in net.layer if layer.type == "Crop" and not layer.HasField("crop_param")]
+    """Give Crop layers without crop_param the offset of their coordinates, in the dialect "crop"; else warn of it.
+
+    RCF's AutoCrop has that offset in every dialect; NetError where there is none.
+    """
+    found = [layer for layer in net.layer if layer.type in CROPS and not layer.HasField("crop_param")]
     if not found:
         return
     tops = _tops(net)
     for layer in found:
         offset = _offset(layer, tops)
+        if layer.type == "AutoCrop" and offset is None:
+            raise NetError(
+                f"layer '{layer.name}' (AutoCrop): the coordinates of its bottoms are no whole number of pixels apart, "
+                "or layers between keep no pixels in place. Give a Crop layer with an offset in its place.",
+                layer=layer.name,
+            )
         if offset is None or not any(offset):
             continue
-        if "crop" in dialects:
+        if "crop" in dialects or layer.type == "AutoCrop":
             layer.crop_param.offset.extend(offset)
             log.info("layer '%s': offset %s, by the coordinates of its bottoms", layer.name, offset)
         else:
@@ -61,9 +71,10 @@ def _tops(net: caffe_pb2.NetParameter) -> dict[int, list[Top]]:
     found = {}
     for layer in net.layer:
         inputs = [known[name] for name in layer.bottom if name in known]
-        if layer.type == "Crop":
+        kind = "Crop" if layer.type in CROPS else layer.type
+        if kind == "Crop":
             found[id(layer)] = inputs
-        function = Function(layer.type, inputs, {"ntop": len(layer.top), **_settings(layer)})
+        function = Function(kind, inputs, {"ntop": len(layer.top), **_settings(layer)})
         known.update(zip(layer.top, function.tops, strict=True))
     return found
 
@@ -73,7 +84,7 @@ def _settings(layer: caffe_pb2.LayerParameter) -> dict[str, Any]:
     for name in ("convolution_param", "pooling_param"):
         if layer.HasField(name):
             return {name: _windows(getattr(layer, name))}
-    if layer.type == "Crop" and layer.HasField("crop_param"):
+    if layer.type in CROPS and layer.HasField("crop_param"):
         return {"crop_param": {"axis": layer.crop_param.axis, "offset": list(layer.crop_param.offset) or [0]}}
     name = f"{layer.type.lower()}_param"
     return {name: {"axis": getattr(layer, name).axis}} if layer.type in ("Concat", "Slice") else {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 from google.protobuf.message import Message
 
@@ -10,7 +9,7 @@ from caffe import dialect, forks, layer_types
 from caffe.errors import CaffeError, FormatError
 from caffe.formats import prototxt, weight_files
 from caffe.layer_types.base import layer_class
-from caffe.layer_types.helpers.python_modules import BUILT_IN
+from caffe.layer_types.helpers.python_modules import is_there
 from caffe.net import dialects
 from caffe.net.fork_names import TYPES
 from caffe.net.net import Net
@@ -73,7 +72,7 @@ def words(net: caffe_pb2.NetParameter, found: NetFindings) -> None:
     for layer in net.layer:
         if layer.type == "Python":
             module = layer.python_param.module
-            there = _is_there(module)
+            there = is_there(module)
             where = "its module is there" if there else "its module is not on sys.path"
             found.lines.append(f"Python layer '{layer.name}': {module}.{layer.python_param.layer}, {where}")
             if not there:
@@ -82,15 +81,6 @@ def words(net: caffe_pb2.NetParameter, found: NetFindings) -> None:
         dialects.check(net)
     except CaffeError as error:
         found.problems.append(str(error))
-
-
-def _is_there(module: str) -> bool:
-    if module in BUILT_IN:
-        return True
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _has_several(net: caffe_pb2.NetParameter, type_: str) -> bool:

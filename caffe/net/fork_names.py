@@ -12,7 +12,7 @@ _BY_FORK = {
     "CRF as RNN": "MultiStageMeanfield",
     "Fast R-CNN": "ROIPooling SmoothL1Loss",
     "R-FCN": "BoxAnnotatorOHEM PSROIPooling SmoothL1LossOHEM SoftmaxWithLossOHEM",
-    "Faster R-CNN in C++": "Proposal",
+    "Faster R-CNN in C++": "FrcnnAnchorTarget FrcnnProposal FrcnnProposalTarget FrcnnRoiData Proposal",
     "Mask R-CNN's ports": "ROIAlign",
     "FlowNet 2": "Accum BlackAugmentation ChannelNorm Correlation Correlation1D CustomData DataAugmentation "
     "DisparityData Downsample FLOWriter FloatReader FloatWriter FlowAugmentation FlowWarp "
@@ -52,6 +52,12 @@ _BY_FORK = {
     "FPN's port": "Conadd DeformableConvolution",
     "MNC": "MaskPooling MaskResize ROIWarping",
     "OSVOS": "SigmoidCrossEntropyBalanceLoss",
+    "RCF": "AutoCrop",
+    "LiteFlowNet": "ExpMax Grid NegSquare Warp",
+    "DeepSkeleton": "Quantize Rescale",
+    "DecoupledNet": "SelectSegBinary",
+    "caffe-model's ports": "SeLu SeLuDropout",
+    "MobileNet-SSD with focal loss": "MultiBoxFocalLoss",
     "SSTD": "AnnotatedDataMask DetectionOrientedOutput MultiBoxOrientedLoss",
     "caffe-windows": "Arccos BatchContrastiveLoss ChannelScale ConfidencePenaltyLoss CorrelationLoss Cosine "
     "FCNAccuracy Flip GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance "

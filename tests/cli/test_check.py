@@ -1,5 +1,7 @@
 """`caffe check` says of a net, without its data, whether it can run."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,18 @@ def test_a_python_layer_whose_module_is_missing_is_told(check):
     )
     assert status == 1
     assert "Python layer 'p': no.such.L, its module is not on sys.path" in told
+
+
+@pytest.mark.parametrize("folder", [".", "layers"])
+def test_a_python_layers_module_is_looked_for_where_the_other_commands_find_it(check, tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("caffe.layer_types.helpers.python_modules._near", [])
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / f"beside_{folder.strip('.')}.py").write_text("import caffe\nclass L(caffe.Layer): pass\n")
+    layer = f'python_param {{ module: "beside_{folder.strip(".")}" layer: "L" }}'
+    status, told = check(f'{INPUT}layer {{ name: "p" type: "Python" bottom: "data" top: "p" {layer} }}')
+    assert status == 0
+    assert "its module is there" in told
 
 
 def weights_of(tmp_path, text):

@@ -251,8 +251,10 @@ def test_a_solver_that_lists_devices_takes_the_first_and_says_how_to_use_all(tmp
 
 
 def test_fields_that_only_some_fork_reads_are_read_and_refused_by_name(build):
-    text = DATA + layer("Convolution", "convolution_param { num_output: 1 kernel_size: 1 pad_l: 1 pad_t: 0 }")
-    with pytest.raises(NetError, match=r"layer 'layer' \(Convolution\): convolution_param.pad_l is 1: a fork of Caffe"):
+    text = DATA + layer("Deconvolution", "convolution_param { num_output: 1 kernel_size: 1 pad_l: 1 pad_t: 0 }")
+    with pytest.raises(
+        NetError, match=r"layer 'layer' \(Deconvolution\): convolution_param.pad_l is 1: a fork of Caffe"
+    ):
         build(text)
 
 
@@ -264,6 +266,6 @@ def test_a_fork_s_field_of_a_filler_is_refused_by_name(build):
 
 def test_types_of_further_forks_are_named_with_their_fork(build):
     with pytest.raises(
-        NetError, match=r"Unknown layer type: BoxGroupOutput \(of Cascade R-CNN; not implemented here\)"
+        NetError, match=r"Unknown layer type: DetectionGroupLoss \(of Cascade R-CNN; not implemented here\)"
     ):
-        build(DATA + layer("BoxGroupOutput", "box_group_output_param { fg_thr: 0.5 }"))
+        build(DATA + layer("DetectionGroupLoss", "box_group_output_param { fg_thr: 0.5 }"))

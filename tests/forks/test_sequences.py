@@ -5,6 +5,8 @@ import pytest
 
 import caffe
 from caffe.errors import CaffeError
+from caffe.formats import prototxt
+from caffe.proto import caffe_pb2
 from caffe.testing import check_layer
 from tests.forks.forms import distinct, layer, loops, net_of
 
@@ -57,6 +59,11 @@ CASES = {
         layer("Flip", "flip_param { flip_width: false flip_height: true }"),
         [(1, 2, 3, 4)],
         {"expected": lambda x: x[:, :, ::-1]},
+    ),
+    "AutoCrop by an offset": (
+        layer("AutoCrop", "crop_param { offset: 1 offset: 2 }"),
+        [(1, 2, 5, 6), (1, 1, 3, 2)],
+        {"expected": lambda x, like: x[:, :, 1:4, 2:4]},
     ),
     "MaskPooling": (layer("MaskPooling"), [(2, 3, 2, 4), (2, 1, 2, 4)], {"expected": lambda x, mask: x * mask}),
 }
@@ -115,3 +122,26 @@ def test_settings_that_cannot_work_are_refused_by_layer(text, shapes, words):
     with pytest.raises(CaffeError, match=words) as error:
         net_of(text, [np.zeros(shape) for shape in shapes]).forward()
     assert "layer 'layer'" in str(error.value)
+
+
+def between(body, stride=1):
+    text = f"""
+        layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: [1, 1, 9, 9] }} }} }}
+        layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {{ num_output: 1 {body} }} }}
+        layer {{ name: "up" type: "Deconvolution" bottom: "c" top: "up"
+                convolution_param {{ num_output: 1 kernel_size: 4 stride: {stride} }} }}
+        layer {{ name: "crop" type: "AutoCrop" bottom: "up" bottom: "data" top: "crop" }}"""
+    net = prototxt.parse(text, caffe_pb2.NetParameter())
+    net.state.phase = caffe.TEST
+    return caffe.Net.from_message(net)
+
+
+def test_a_map_is_cropped_by_its_coordinates_in_every_dialect():
+    layer = between("kernel_size: 2 pad: 3").nodes[-1].layer
+    before, after = 3 - (2 - 1) / 2, (4 - 1) / 2  # a pixel's place in "c", and in "up" from there
+    assert list(layer.offsets) == [before + after] * 2
+
+
+def test_a_map_that_lies_between_pixels_cannot_be_cropped_by_its_coordinates():
+    with pytest.raises(CaffeError, match="layer 'crop' .AutoCrop.: the coordinates of its bottoms"):
+        between("kernel_size: 3 pad: 3 stride: 2", 2)

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -55,6 +56,16 @@ def load(name: str, owner: str, importing: Callable[[str], ModuleType]) -> Modul
             log.info("%s: no module '%s' is found: the built-in %s serves", owner, name, BUILT_IN[name])
             registered = BUILT_IN[name]
         return importing(registered or name)
+
+
+def is_there(name: str) -> bool:
+    """Whether `load` finds the module, without importing it; a module in a package imports that package."""
+    try:
+        found = find_spec(name) is not None
+    except (ImportError, ValueError):
+        found = False
+    near = (_holders(Path(base), name, ("*/",)) for base in _near)
+    return found or name in BUILT_IN or bool(metadata.entry_points(group=GROUP, name=name)) or any(map(any, near))
 
 
 def _registered(name: str, owner: str) -> str | None:
