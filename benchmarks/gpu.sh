@@ -32,6 +32,7 @@ stage speed 130 benchmarks.on_gpu.speed "$device" "$folder" this eager
 stage training 60 benchmarks.on_gpu.training "$device" "$folder"
 stage sizes 40 benchmarks.on_gpu.sizes "$device" "$folder"
 stage large 60 benchmarks.on_gpu.large "$device" "$folder"
+stage streamed 60 benchmarks.on_gpu.streamed "$device" "$folder"
 stage together 70 benchmarks.on_gpu.together "$device" "$folder"
 [ "$device" = cpu ] || stage compiled 100 benchmarks.on_gpu.speed "$device" "$folder" compiled
 stage report 30 benchmarks.on_gpu.report "$device" "$folder"

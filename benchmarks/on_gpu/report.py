@@ -15,7 +15,7 @@ from benchmarks.floor import floor
 from benchmarks.result_page import table
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("tests", "speed", "compiled", "floor", "training", "sizes", "large", "together")
+STAGES = ("tests", "speed", "compiled", "floor", "training", "sizes", "large", "streamed", "together")
 
 
 def page(found: dict[str, Any]) -> str:
