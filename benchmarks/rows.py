@@ -52,7 +52,10 @@ CPU = [
     Race("train-bf16", "Training step, bf16", (THIS, *PYTORCH), "train", "bf16"),
     Race("train-bvlc", "Training step, fp32, beside BVLC Caffe", (THIS, BVLC), "train", pace=SLOW),
     *(Race(f"size-{side}", f"Forward, fp32, {side}×{side}", ENGINES, size=(side, side)) for side in (125, 250, 1000)),
-    Race("size-2000", "Forward, fp32, 2000×2000", ENGINES, size=(2000, 2000), pace=SLOW),
+    *(
+        Race(f"size-{side}", f"Forward, fp32, {side}×{side}", ENGINES, size=(side, side), pace=SLOW)
+        for side in (1500, 2000)
+    ),
     *(Race(f"batch-{n}", f"Forward, fp32, batches of {n}", ENGINES, batch=n) for n in (2, 4)),
     *(Race(f"threads-{n}", f"Forward, fp32, {n} thread(s)", ENGINES, threads=n) for n in (1, 2)),
     *(

@@ -14,6 +14,7 @@ import argparse
 import datetime
 import fnmatch
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,9 @@ from caffe.formats.atomic import open_atomic
 from fcn_caffe import program
 
 RESULTS = ROOT / "benchmarks" / "results"
+STREAMED = (1500, 2000, 6000)
+MOST_WHOLE = 2000
+"""Pixels along the sides of the images that are streamed, and of those that are computed whole and in tiles, too."""
 QUICK = ("forward-fp32", "forward-bf16", "train-fp32", "startup")
 Results = dict[str, dict[str, Any]]
 
@@ -149,6 +153,32 @@ def _measured(module: str, argument: str, options: argparse.Namespace) -> dict[s
     return json.loads(ENVIRONMENTS["here"].python("-m", module, argument, threads=options.threads))
 
 
+def run_streaming(options: argparse.Namespace) -> Results:
+    """Large images in bands, whole, and in tiles, each in a process of its own, by turns; of two runs the better."""
+    results: Results = {}
+    for side in STREAMED:
+        several = side <= MOST_WHOLE
+        for way in ("", "--whole", "--tiles") * 2 if several else ("",):
+            key = f"{side}×{side}, {way.removeprefix('--') or 'in bands'}"
+            try:
+                found = _streamed(side, way, options)
+            except WorkerFailed as error:
+                found = {"failed": str(error)}
+            if found.get("mean", math.inf) <= results.get(key, found).get("mean", math.inf):
+                results[key] = found
+    return results
+
+
+def _streamed(side: int, way: str, options: argparse.Namespace) -> dict[str, Any]:
+    command = ("-m", "benchmarks.streaming", str(side), *([way] if way else []))
+    found = json.loads(ENVIRONMENTS["here"].python(*command, threads=options.threads))
+    result = {"mean": found["seconds"], "of the processors": found["cpu_seconds"], "peak_memory": found["peak"]}
+    if way == "--tiles":
+        result["other labels"] = f"{found['other_labels']:.2%}"
+        result["pixels computed"] = f"{found['computed_per_pixel']} for one"
+    return result
+
+
 def run_machine(options: argparse.Namespace) -> Results:
     return json.loads(ENVIRONMENTS["here"].python("-m", "benchmarks.floor", options.device, threads=options.threads))
 
@@ -162,10 +192,11 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "classifiers": ("Nets that classify, one thread: seconds of the processor, the fewest of 90", run_classifiers),
     "sizes": ("Memory that 2,000 more sizes of images take", run_sizes),
     "busy": ("A training step of demo-fcn16s, idle and beside eight busy processes", run_busy),
+    "streaming": ("Large images in bands, whole, and in tiles with overlap; the better of two runs", run_streaming),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 
-ON_CPU = ("startup", "published", "small", "classifiers", "sizes", "busy")
+ON_CPU = ("startup", "published", "small", "classifiers", "sizes", "busy", "streaming")
 """There alone."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from caffe.errors import UsageError
+from caffe.layer_types.base import Handling
 from caffe.net.graph import Graph, Node
 from caffe.plan.elision import Elision
 from caffe.plan.overwriting import Overwriting
@@ -62,6 +63,26 @@ def give_up_diffs(segment: Segment, graph: Graph) -> None:
     for number in _inner(segment, graph):
         name = graph.blob_names[number]
         graph.blobs[number].memory.give_up_grad(f"blob '{name}': its diff was not kept, {_WHY} backward.")
+
+
+def give_up_used(segment: Segment, graph: Graph, index: int) -> None:
+    """Free the values of a layer's tops after its backward, which was the last to need them; not of outputs.
+
+    index: of the layer; of the segment's layers, the last.
+    """
+    node = graph.nodes[index]
+    if index == segment.last:
+        numbers = set(node.top_ids)
+    elif node.layer.traits.handling is Handling.UNTOUCHED or not node.bottom:
+        return
+    else:
+        numbers = set(node.top_ids) - set(node.bottom_ids)
+    for number in numbers - set(graph.output_ids):
+        name = graph.blob_names[number]
+        graph.blobs[number].memory.give_up(
+            f"blob '{name}': its values were given up, because checkpoint is True and backward has used them. To see "
+            "them, read them before the net runs backward, or set net.checkpoint = False."
+        )
 
 
 _WHY = (

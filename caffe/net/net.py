@@ -417,8 +417,9 @@ class Net(NotCopied):
     def checkpoint(self) -> bool:
         """Whether a TRAIN net does without its first, largest maps: backward computes them again, in bands of rows.
 
-        Gradients are the same up to rounding. Asking for such a map or its diff raises UsageError, as does setting this
-        in a TEST net, or in one whose layers cannot be computed so. While `debug_info` is on, maps are kept.
+        Gradients are the same up to rounding. Other maps are given up once backward has used them. Asking for one that
+        is not there raises UsageError, as does setting this in a TEST net, or in one whose layers cannot be computed
+        so. While `debug_info` is on, maps are kept.
         """
         return self._checkpoint
 

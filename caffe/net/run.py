@@ -176,12 +176,15 @@ class NetRun:
             debug.after_backward(self._graph, node)
         if node.bottom and not self._keeps_diffs:
             _give_up_diffs(node)
+        if self._segment is not None and self._segment.computed:
+            checkpoint.give_up_used(self._segment, self._graph, index)
 
     def _compute_segments_gradients(self, segment: Segment) -> None:
         for blob in (*self._nodes[segment.indices[0]].bottom, *self._nodes[segment.last].top):
             blob.memory.renew_grad()
         segment.backward()
         checkpoint.give_up_diffs(segment, self._graph)
+        checkpoint.give_up_used(segment, self._graph, segment.last)
         if not self._keeps_diffs:
             _give_up_diffs(self._nodes[segment.last])
 

@@ -8,7 +8,6 @@ import pytest
 import caffe
 from benchmarks import streaming
 from benchmarks.on_gpu import streamed
-from fcn_caffe import surgery
 
 NET = Path(__file__).resolve().parents[2] / "nets/demo-fcn8s/deploy.prototxt"
 
@@ -19,7 +18,6 @@ def test_large_images_in_bands_are_timed_and_compared_with_the_whole(tmp_path, m
     (tmp_path / "work/deploy.prototxt").write_text(NET.read_text())
     net = caffe.Net(str(NET), caffe.TEST)
     streaming.draw(net)
-    surgery.interp(net, [name for name in net.params if "up" in name])
     net.save(str(tmp_path / "work/weights.caffemodel"))
     monkeypatch.setattr(streamed, "TOLERANCES", {"fp32": allowed})
     monkeypatch.setattr(streamed, "SIDES", {"cpu": (40,)})

@@ -1,24 +1,32 @@
 """Training whose first, largest maps are computed again in bands: the same loss and gradients, and what is refused."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import caffe
 from caffe.errors import CaffeError, UsageError
-from caffe.plan.streaming import segment
+from caffe.formats import prototxt
+from caffe.formats.prototxt import parse
+from caffe.plan.streaming import chain, segment
+from caffe.proto import caffe_pb2
 from tests.cases.case import input_layer, layer
 from tests.plan.nets import assert_alike, build, conv, fill, pool, relu
 from tests.plan.test_elision import SIZES, resize, vgg
 from tests.plan.test_keep_diffs import LOSS, gradients, skip
 
 TOLERANCE = 2e-5
+LARGE = chain.LARGE
+NETS_FOLDER = Path(__file__).resolve().parents[2] / "nets"
 
 
 @pytest.fixture(autouse=True)
-def _in_bands(monkeypatch):
+def _small(monkeypatch):
+    """Few rows a band, and chains that end early."""
     in_bands_of(monkeypatch, 5)
+    monkeypatch.setattr(chain, "LARGE", 1 / 3)
 
 
 def in_bands_of(patch: pytest.MonkeyPatch, rows: int) -> None:
@@ -200,8 +208,10 @@ def test_dropout_ends_the_chain_and_draws_once():
 def test_maps_in_between_are_not_there_and_say_why():
     spare, _ = pair(ALEX, keep_diffs=True)
     gradients(spare)
-    assert spare.blobs["pool1"].data.any()
     assert spare.blobs["pool1"].diff.any()
+    for name in ("pool1", "conv2"):
+        with pytest.raises(UsageError, match=f"blob '{name}'.*backward has used them"):
+            _ = spare.blobs[name].data
     for side in ("data", "diff"):
         with pytest.raises(UsageError, match="blob 'conv1'.*because checkpoint is True.*net.checkpoint = False"):
             getattr(spare.blobs["conv1"], side)
@@ -227,6 +237,7 @@ def test_backward_over_some_of_the_layers_is_refused():
     for net in (spare, whole):
         net.clear_param_diffs()
         net.forward()
+        assert net.blobs["conv2"].data.any()
         net.backward(end="conv2")
     assert_alike({"conv2": spare.params["conv2"][0].diff}, {"conv2": whole.params["conv2"][0].diff}, TOLERANCE)
     with pytest.raises(UsageError, match="from layer 'conv1'.* to layer 'pool1'.*run together"):
@@ -258,6 +269,19 @@ def test_nets_that_cannot_are_refused(text, phase, words):
     with pytest.raises(UsageError, match=words):
         net.checkpoint = True
     assert not net.checkpoint
+
+
+def test_of_vgg_the_first_three_stages_are_computed_again(monkeypatch):
+    monkeypatch.setattr(chain, "LARGE", LARGE)
+    message = prototxt.read_net(str(NETS_FOLDER / "voc-fcn8s/train.prototxt"))
+    message.layer[0].CopyFrom(parse(image(100, 120), caffe_pb2.NetParameter()).layer[0])
+    del message.layer[-1]
+    for each in message.layer:
+        if each.type in ("Convolution", "Deconvolution"):
+            each.convolution_param.num_output = max(1, each.convolution_param.num_output // 32)
+    net = build(str(message), caffe.TRAIN)
+    names = [net._layer_names[index] for index in chain.longest(net.nodes).indices]
+    assert (names[0], names[-1]) == ("conv1_1", "pool3")
 
 
 def test_the_log_of_values_has_the_maps():

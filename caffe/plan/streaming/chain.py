@@ -7,7 +7,7 @@ from caffe.layer_types.base import Rows, TorchLayer
 from caffe.layer_types.base.rows import WindowRows
 from caffe.plan.node import NodeLike
 
-LARGE = 1 / 3
+LARGE = 1 / 5
 """Of the largest map of a chain: maps from this size on are not kept."""
 
 
