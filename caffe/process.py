@@ -84,6 +84,12 @@ def settle() -> None:
         _passes = 0
 
 
+def give_back() -> None:
+    """Give back what lies unused, if memory is kept."""
+    if _library is not None:
+        _library.malloc_trim(0)
+
+
 def resident() -> int:
     """Bytes of memory that the process has."""
     with open("/proc/self/statm", "rb") as file:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,3 +174,12 @@ def test_a_process_that_was_not_tuned_gives_nothing_back(library, monkeypatch):
     monkeypatch.setattr(process, "LEAST", 0)
     _settle(monkeypatch, 1, 1, 9)
     assert library.trimmed == 0
+
+
+def test_giving_back_trims_memory_only_where_it_is_kept(monkeypatch):
+    trimmed = []
+    monkeypatch.setattr(process, "_library", None)
+    process.give_back()
+    monkeypatch.setattr(process, "_library", SimpleNamespace(malloc_trim=trimmed.append))
+    process.give_back()
+    assert trimmed == [0]

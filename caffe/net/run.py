@@ -158,6 +158,7 @@ class NetRun:
             if index == self._segment.last:
                 self._segment.forward()
                 checkpoint.give_up(self._segment, self._graph)
+                process.give_back()
         elif not (self._elision.forward(index) or self._overwriting.forward(index, node.top)):
             node.layer.forward(node.bottom, node.top)
 
@@ -182,7 +183,9 @@ class NetRun:
     def _compute_segments_gradients(self, segment: Segment) -> None:
         for blob in (*self._nodes[segment.indices[0]].bottom, *self._nodes[segment.last].top):
             blob.memory.renew_grad()
+        process.give_back()
         segment.backward()
+        process.give_back()
         checkpoint.give_up_diffs(segment, self._graph)
         checkpoint.give_up_used(segment, self._graph, segment.last)
         if not self._keeps_diffs:
