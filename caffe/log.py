@@ -25,7 +25,7 @@ class LogAdapter(logging.LoggerAdapter):
     """The standard logger "caffe"; called like a function it logs at INFO, as pycaffe's `caffe.log(message)` does."""
 
     def __call__(self, message: str) -> None:
-        self.info("%s", message, stacklevel=2)
+        self.logger.info("%s", message, stacklevel=2)  # not self.info: Python 3.10 counts its frames
 
 
 class GlogFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer
+from caffe.layer_types.helpers.clamp import clamped
 from caffe.layer_types.helpers.spatial import check_image
 from caffe.layer_types.vision.convolution import Convolution
 
@@ -162,7 +163,7 @@ class HardSwish(_Activation):
     """
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        return x * (x + 3).clamp(0, 6) / 6
+        return x * clamped(x + 3, 0, 6) / 6
 
 
 @register_layer

@@ -11,6 +11,7 @@ from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Precision, ReceptiveField, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import refuse_in_place
+from caffe.layer_types.helpers.clamp import clamped
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
@@ -72,19 +73,7 @@ class Clip(Elementwise):
         self.min, self.max = param.min, param.max
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        return x.clamp(max=self.max).clamp(min=self.min) if self.min <= self.max else _Clip.apply(x, self.min, self.max)
-
-
-class _Clip(torch.autograd.Function):
-    """An empty range: everything becomes the minimum, nothing has a gradient."""
-
-    @staticmethod
-    def forward(ctx, x, low, high):  # type: ignore[no-untyped-def]
-        return x.clamp(max=high).clamp(min=low)
-
-    @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        return torch.zeros_like(grad), None, None
+        return clamped(x, self.min, self.max)
 
 
 @layer_type
@@ -139,7 +128,7 @@ class ELU(Elementwise):
         self.alpha = self.layer_param.elu_param.alpha
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.where(x > 0, x, self.alpha * x.clamp(max=0).expm1())
+        return torch.where(x > 0, x, self.alpha * clamped(x, high=0).expm1())
 
 
 @layer_type
