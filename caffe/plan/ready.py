@@ -56,6 +56,8 @@ class Ready:
         """Of the blobs that one layer of these gives and another takes."""
         layers = [nodes[index].layer for index in self.rest]
         self._torch_layers = [layer for layer in layers if isinstance(layer, TorchLayer)]
+        self._methods = [vars(layer) for layer in layers]
+        """Where a program may have put methods in place of a layer's own."""
         self._prepares = any(layer.prepares_backward for layer in layers)
         params = [blob for layer in layers for blob in layer.blobs]
         shown = {id(blob.memory.data) for blob in params} & {id(memory.data) for memory in self._memories}
@@ -79,8 +81,10 @@ class Ready:
         self._went_back = False
 
     def serves(self, operations: int) -> bool:
-        """Whether passes of so much work are made ready."""
-        return self._able and operations <= MOST_OPERATIONS
+        """Whether passes of so much work are made ready; not if a layer's forward or backward has been replaced."""
+        if not self._able or operations > MOST_OPERATIONS:
+            return False
+        return not any("forward" in methods or "backward" in methods for methods in self._methods)
 
     def ran(self, indices: Sequence[int]) -> None:
         """These layers are about to run forward by themselves."""

@@ -267,6 +267,17 @@ def test_a_new_seed_draws_other_numbers_and_the_same_seed_the_same(counted):
     assert not np.array_equal(drawn[1], drawn[2])
 
 
+def test_a_method_that_a_program_puts_in_place_of_a_layers_is_called(counted):
+    net, passes = net_of(), []
+    step(net)
+    sigmoid = net.layer_dict["sigmoid"]
+    forward = sigmoid.forward
+    sigmoid.forward = lambda bottom, top: passes.append(0) or forward(bottom, top)
+    for _ in range(3):
+        net.forward()
+    assert (len(passes), len(counted)) == (3, 0)
+
+
 def test_a_layer_that_looks_at_values_keeps_a_net_from_being_ready(counted):
     text = input("data", 2, 3) + input("index", 2) + layer("re", "BatchReindex", ["data", "index"], ["re"], "")
     net = build(text)
