@@ -53,6 +53,7 @@ class MaskPooling(TorchLayer):
             raise ShapeError(
                 f"{self}: bottoms are {x} and {mask}; expected a mask of one channel, of the first one's items, height "
                 "and width: feature map height and mask height must be the same."
+                " Resize the mask."
             )
         return [x]
 
