@@ -103,6 +103,27 @@ def run_classifiers(options: argparse.Namespace) -> Results:
     return _fewest(CLASSIFIERS, "benchmarks.classifiers", folder, options)
 
 
+def run_workers(options: argparse.Namespace) -> Results:
+    """Three turns of each; the medians."""
+    folder = ENVIRONMENTS["here"].folder
+    entries = [
+        replace(entry, label=f"{entry.label}, {how}", options=(*entry.options, *more))
+        for entry in CLASSIFIERS[:2]
+        for how, more in (("forked with the net loaded", ()), ("each with a net of its own", ("own",)))
+    ]
+    one = argparse.Namespace(**{**vars(options), "threads": 1})
+    turns: dict[str, list[dict[str, float]]] = {}
+    results: Results = {}
+    for entry in entries * 3:
+        try:
+            if entry.label not in results:
+                turns.setdefault(entry.label, []).append(_printed(entry, "benchmarks.workers", folder, one))
+        except WorkerFailed as error:
+            results[entry.label] = {"failed": str(error)}
+    medians = {label: {key: median(turn[key] for turn in found) for key in found[0]} for label, found in turns.items()}
+    return {**medians, **results}
+
+
 def _fewest(entries: tuple[Entry, ...], module: str, folder: Path, options: argparse.Namespace) -> Results:
     """Three processes of each by turns, one thread each; the fewest seconds, side by side."""
     options = argparse.Namespace(**{**vars(options), "threads": 1})
@@ -190,13 +211,14 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "small": ("Small nets, one thread: seconds of the processor, the fewest of 450", run_small),
     "data": ("Data layer: a whole VOC-sized JPEG and its label to blobs", run_data),
     "classifiers": ("Nets that classify, one thread: seconds of the processor, the fewest of 90", run_classifiers),
+    "workers": ("Four processes, one thread each, that serve one net, 200×200", run_workers),
     "sizes": ("Memory that 2,000 more sizes of images take", run_sizes),
     "busy": ("A training step of demo-fcn16s, idle and beside eight busy processes", run_busy),
     "streaming": ("Large images in bands, whole, and in tiles with overlap; the better of two runs", run_streaming),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 
-ON_CPU = ("startup", "published", "small", "classifiers", "sizes", "busy", "streaming")
+ON_CPU = ("startup", "published", "small", "classifiers", "workers", "sizes", "busy", "streaming")
 """There alone."""
 
 

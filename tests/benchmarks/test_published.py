@@ -1,12 +1,14 @@
 """The small nets of the benchmark run forward and backward in what pycaffe and Python 3.9 have."""
 
 import argparse
+import os
 from itertools import count
 
+import numpy as np
 import pytest
 
 import caffe
-from benchmarks import classifiers, published, run, small_nets, small_torch
+from benchmarks import classifiers, published, run, small_nets, small_torch, workers
 from benchmarks.environments import REFERENCE_NETS, WorkerFailed
 from benchmarks.rows import BVLC, THIS
 from tests.cases.compare import difference
@@ -58,6 +60,17 @@ def test_nets_that_classify_are_those_of_their_papers(name, tmp_path):
     weights = sum(blob.count for layer, blobs in net.params.items() for blob in blobs if "BatchNorm" not in layer)
     assert weights == {"mobilenet": 4_231_976, "resnet50": 25_557_032}[name]
     assert net.blobs[net.outputs[0]].count == 1000
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "fork") or not os.path.exists("/proc/self/smaps_rollup"), reason="Linux's memory counts"
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_workers_say_what_they_took(own, monkeypatch):
+    monkeypatch.setitem(workers.ENGINES, "nothing", lambda folder: lambda: np.zeros(1))
+    found = workers.measure("", "nothing", own=own, workers=2, images=3)
+    assert set(found) == {"memory", "processor", "images"}
+    assert found["memory"] > 0 < found["images"]
 
 
 def test_all_its_nets_are_there():
