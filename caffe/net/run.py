@@ -205,18 +205,20 @@ class NetRun:
 
     def _ready_forward(self) -> torch.Tensor:
         """Run all layers forward, by ready calls if there are any; the loss."""
-        if self._ready.fetching:
-            self._forward(self._ready.fetching)
+        fetching = self._ready.fetching
+        if fetching:
+            self._forward(fetching)
         with self.threads(), self._pool.serving():
-            done = self._ready.forward()
-            loss = device.zero()
-            if done:
+            if self._ready.forward():
+                if 0 not in fetching:
+                    self._pool.begin_pass()
+                loss = device.zero()
                 for index in self._losses:
                     loss = loss + _weighted_loss(self._nodes[index])
                 process.settle()
                 return loss
         self._ready.ran(range(len(self._nodes)))
-        return self._forward(self._ready.rest)
+        return self._forward(self._ready.others)
 
     def _give_up_all_diffs(self) -> None:
         if not self._keeps_diffs:

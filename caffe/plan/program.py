@@ -23,7 +23,7 @@ def program(calls: Sequence[Call], begins_with: Sequence[int], results: Sequence
             lines.append(f"    {' = '.join(f't{slot}' for slot in last[index])} = None")
     lines.append(f"    return {_text(tuple(results), names)}")
     exec(compile("\n".join(lines), "<recorded pass>", "exec"), names)
-    return names["run"]
+    return names.pop("run")  # else it and what it takes would keep each other
 
 
 def _line(call: Call, names: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ alive that another layer takes. If only some layers run backward after a recorde
 it would have recorded for autograd, from the bottoms that it had.
 """
 
+import weakref
 from collections.abc import Sequence
 from functools import partial
 
@@ -45,6 +46,8 @@ class Ready:
         sources = [index for index, node in enumerate(nodes) if not node.bottom and not node.layer.traits.replayable]
         self.fetching = [index for index in sources if not nodes[index].layer.traits.fed_by_user]
         """The layers, as indices, that run before a recorded pass: those that give it data, unless the user does."""
+        self.others = [index for index in range(len(nodes)) if index not in self.fetching]
+        """All others."""
         self.rest = [index for index in range(len(nodes)) if index not in sources]
         """The layers of a recorded pass."""
         self._nodes, self._blobs, self._overwriting = nodes, blobs, overwriting
@@ -91,7 +94,8 @@ class Ready:
         self._close()
         self._stale = True
         self._alone.update(indices)
-        if len(indices) == len(self._nodes):
+        if len(indices) == len(self._nodes) and self._last is not None:
+            self._last.release()
             self._last = None
 
     def forward(self) -> bool:
@@ -113,6 +117,10 @@ class Ready:
             return False
         self._begin(recording)
         return recording.run_forward()
+
+    def state_of(self, index: int) -> tuple[list[torch.Tensor], dict[str, object]] | None:
+        """Of a layer whose last pass was a recording's: the bottoms that it had, and what it noted; else None."""
+        return None if self._last is None or index in self._alone else self._last.state_of(index)
 
     def backward(self) -> bool:
         """Compute the gradients after the forward pass before. False: the layers have to run by themselves."""
@@ -152,7 +160,7 @@ class Ready:
         for index in self.rest:
             layer = self._nodes[index].layer
             if isinstance(layer, TorchLayer) and layer.prepares_backward:
-                layer.recall = partial(self._state_of, index)
+                layer.recall = partial(_state_of, weakref.ref(self), index)
         self._stale = True
         if recording.flaw:
             log.debug("passes of this net are not made ready: %s", recording.flaw)
@@ -166,6 +174,8 @@ class Ready:
         if self._stale:
             for layer in self._torch_layers:
                 layer.forget_record()
+        if self._last is not None and self._last is not recording:
+            self._last.release()
         self._stale, self._last = False, recording
         self._alone.clear()
 
@@ -184,8 +194,8 @@ class Ready:
             if self._went_back and self._unused >= TRIES:
                 self._able = False
 
-    def _state_of(self, index: int) -> tuple[list[torch.Tensor], dict[str, object]] | None:
-        """The bottoms of a layer as the last whole pass entered it, and what it noted; None if it ran by itself."""
-        if self._last is None or index in self._alone:
-            return None
-        return self._last.state_of(index)
+
+def _state_of(owner: "weakref.ref[Ready]", index: int) -> tuple[list[torch.Tensor], dict[str, object]] | None:
+    """The bottoms of a layer as the last whole pass entered it, and what it noted; None if it ran by itself."""
+    ready = owner()
+    return None if ready is None else ready.state_of(index)

@@ -130,7 +130,7 @@ class Recording:
         """Compute the pass from what `given` holds; the blobs get their values. False: a check failed."""
         if self._forward is None:
             self._forward = self._compiled_forward()
-        self._states, self._held = {}, None
+        self.release()
         with torch.no_grad():
             found = self._forward(*[blob.tensor.contiguous() for blob in self._given])
         count = len(self._tops)
@@ -235,6 +235,10 @@ class Recording:
                 id(blob) for blob, wanted in zip(node.bottom, node.layer.propagate_down, strict=False) if wanted
             }
         return list(ends.values())
+
+    def release(self) -> None:
+        """Let go of what the last pass kept for backward."""
+        self._states, self._held = {}, None
 
     def close(self) -> None:
         """Nothing more will be recorded."""

@@ -1,5 +1,7 @@
 """Passes that are computed by ready calls (caffe/plan/ready.py) are seen as passes of the layers."""
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 import caffe
 from caffe.errors import LabelError, UsageError
 from caffe.plan import ready
+from caffe.plan.pool import Pool
 from caffe.plan.recording import Recording
 from tests.cases.case import layer
 from tests.plan.nets import build, conv, fill, input, pool, relu, values
@@ -313,3 +316,43 @@ def test_torchs_modes_around_a_pass_change_nothing(monkeypatch):
             net.forward()
 
     both_ways(monkeypatch, act, phase=caffe.TEST)
+
+
+@pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
+def test_recordings_of_a_net_that_is_deleted_go_at_once(phase):
+    net = net_of(SCORES, phase)
+    for _ in range(3):
+        step(net) if phase == caffe.TRAIN else net.forward()
+    (recording,) = net._run._ready._recordings.values()
+    held = [weakref.ref(each) for each in (net._run._ready, recording)]
+    del recording
+    gc.disable()
+    try:
+        del net
+        assert [each() for each in held] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_only_the_last_pass_is_kept_for_backward():
+    net = net_of()
+    for count in (2, 3, 2, 3):
+        net.blobs["data"].reshape(count, 3, 8, 8)
+        net.forward()
+        net.backward()
+        net.forward()
+        net.backward()
+    held = [recording.held for recording in net._run._ready._recordings.values()]
+    assert sorted(held) == [False, True]
+
+
+def test_what_the_passes_before_had_of_the_pool_goes_back_to_the_system(monkeypatch):
+    begun: list[int] = []
+    monkeypatch.setattr(Pool, "begin_pass", lambda pool: begun.append(1))
+    net = net_of(SCORES, caffe.TEST)
+    for passes in range(1, 5):
+        net.forward()
+        assert len(begun) == passes
+    monkeypatch.setattr(ready, "MOST_OPERATIONS", -1)
+    net.forward()
+    assert len(begun) == 5
