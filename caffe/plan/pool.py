@@ -10,7 +10,7 @@ import mmap
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -24,6 +24,8 @@ LARGE_PAGE = 2**21
 """Bytes; smaller maps have torch's memory."""
 SLACK = 2
 """A piece of memory is used for tensors of at least 1 / SLACK of its size."""
+
+Watcher = Callable[[torch.Tensor, Sequence[int], torch.Tensor], None]
 
 _here = threading.local()
 
@@ -76,14 +78,13 @@ class Pool:
 
 
 @contextmanager
-def none_serving() -> Iterator[None]:
-    """While this lasts, the calling thread has all memory from torch."""
-    before = getattr(_here, "pool", None)
-    _here.pool = None
+def telling(watcher: Watcher) -> Iterator[None]:
+    """While this lasts, watcher(x, shape, y) is told of each y that `empty_like` makes of a net's own memory."""
+    _here.watcher = watcher
     try:
         yield
     finally:
-        _here.pool = before
+        _here.watcher = None
 
 
 def empty_like(x: torch.Tensor, *shape: int) -> torch.Tensor:
@@ -93,4 +94,8 @@ def empty_like(x: torch.Tensor, *shape: int) -> torch.Tensor:
     if pool is None or switches.PLAIN or not fits or not sys.platform.startswith("linux"):
         return x.new_empty(shape)
     found = pool.empty(shape, count)
-    return x.new_empty(shape) if found is None else found
+    if found is None:
+        return x.new_empty(shape)
+    if watcher := getattr(_here, "watcher", None):
+        watcher(x, shape, found)
+    return found

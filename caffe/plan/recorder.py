@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from caffe.plan import pool
+
 LOOKING = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 """Marks of functions whose result, or its shape, Python needs at once."""
 CREATED = "aten::lift_fresh"
@@ -125,6 +127,13 @@ class CallRecorder(TorchDispatchMode):
             else:
                 self.calls.append(Call(torch.Tensor.as_strided, (Slot(base), *layout), {}, (view,), shows_part=True))
         return Slot(self._views[base, layout])
+
+    def got_room(self, x: torch.Tensor, shape: Sequence[int], room: torch.Tensor) -> None:
+        """Note that `pool.empty_like(x, *shape)` gave memory of the net, in which any values were."""
+        self._alive.append(room)
+        like = self.place(x)
+        slot = self._slot[memory_of(room)] = self._new_slot(room)
+        self.calls.append(Call(pool.empty_like, (like, *shape), {}, (slot,)))
 
     def is_constant(self, values: torch.Tensor) -> bool:
         """Whether no call made these values, nor are they an input's."""

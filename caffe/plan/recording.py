@@ -30,6 +30,9 @@ class Recording:
         self._shapes = [blob.memory.shape for blob in blobs]
         self._layers = [nodes[index].layer for index in order]
         self._params = list({id(blob): blob for layer in self._layers for blob in layer.blobs}.values())
+        ran = [nodes[index] for index in order]
+        makers = [node for node in ran if node.layer.traits.replaces_tops and not node.layer.in_place]
+        self._replaced = [blob.memory for node in makers for blob in node.top]
         self._recorder: CallRecorder | None = None
         self._draws: torch.Generator | None = None
         """What random numbers of the passes are drawn from; None if they draw none."""
@@ -94,10 +97,11 @@ class Recording:
         for blob in self._given:
             self._stand[id(blob)].tensor = blob.tensor
             self._begins.append(recorder.input(blob.tensor))
+        self._forget()
         checks: list[Check] = []
         noted: dict[int, dict[str, Any]] = {}
         entered: dict[int, list[torch.Tensor]] = {}
-        with pool.none_serving(), deferring(checks), recorder:
+        with pool.telling(recorder.got_room), deferring(checks), recorder:
             for index in self._order:
                 layer, bottom, top = self._stand_ins(index)
                 layer.reshape(bottom, top)
@@ -126,13 +130,20 @@ class Recording:
             if not bool(fine):
                 complain()
 
+    def _forget(self) -> None:
+        """Free the values that are about to be replaced, so that their memory can be used again."""
+        for memory in self._replaced:
+            memory.forget()
+
     def run_forward(self) -> bool:
         """Compute the pass from what `given` holds; the blobs get their values. False: a check failed."""
         if self._forward is None:
             self._forward = self._compiled_forward()
+        given = [blob.tensor.contiguous() for blob in self._given]
         self.release()
+        self._forget()
         with torch.no_grad():
-            found = self._forward(*[blob.tensor.contiguous() for blob in self._given])
+            found = self._forward(*given)
         count = len(self._tops)
         for fine in found[count : count + len(self._checks)]:
             if not fine:
@@ -183,7 +194,7 @@ class Recording:
         try:
             for blob, catcher in zip(self._params, catchers, strict=True):
                 blob.memory.diff = catcher
-            with pool.none_serving(), recorder:
+            with pool.telling(recorder.got_room), recorder:
                 for index in reversed(self._order):
                     if self._nodes[index].runs_backward:
                         layer, bottom, top = self._stand_ins(index)
