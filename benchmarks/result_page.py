@@ -24,6 +24,7 @@ def markdown(record: Mapping[str, Any]) -> str:
         + (" --device cuda`" if record["device"] == "cuda" else "`")
         + ": do not edit. Voc-fcn8s, one 500×500 image unless a title says otherwise.",
         "Machine: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items()) + ".",
+        *([f"While it was measured, {record['note']}."] if "note" in record else []),
         targets_table(rows, record["device"]),
         *(section(name, row) for name, row in rows.items()),
     ]
@@ -96,6 +97,7 @@ def memory_text(result: Mapping[str, Any]) -> str:
 
 UNITS = {
     "peak_memory": (1e9, "GB"),
+    "memory": (1e9, "GB"),
     "resident": (1e6, "MB"),
     "growth": (1e6, "MB"),
     "bytes_per_second": (1e9, "GB/s"),

@@ -4,7 +4,7 @@
 
 loads the net of prepare.py (ENGINE caffe) or net.onnx (onnxruntime), runs it twice, and forks; with `own`, each process
 loads it for itself. Prints as JSON: `memory`, bytes of all processes together, of which a page that several have counts
-once (the sum of Pss); `processor`, seconds of it an image; `images`, so many a second.
+once (the sum of Pss); `processor`, seconds of it an image; `rate`, images a second.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def measure(folder: str, engine: str, own: bool = False, workers: int = WORKERS,
     for child in children:
         os.waitpid(child, 0)
     count = workers * images
-    return {"memory": memory, "processor": processor / count, "images": count / seconds}
+    return {"memory": memory, "processor": processor / count, "rate": count / seconds}
 
 
 def _work(run: Callable[[], np.ndarray], images: int, results: int, begin: int, finish: int) -> None:

@@ -36,6 +36,9 @@ MOST_RECORDINGS = 8
 TRIES = 3
 """Recorded forward passes of a net that runs backward which no backward pass followed; then there are no more."""
 
+METHODS = frozenset(("forward", "backward", "reshape", "compute"))
+"""What a pass calls of a layer."""
+
 PassKey = tuple[object, ...]
 
 
@@ -58,6 +61,7 @@ class Ready:
         self._between = list(taken.values())
         """Of the blobs that one layer of these gives and another takes."""
         layers = [nodes[index].layer for index in self.rest]
+        self._attributes = [vars(layer) for layer in layers]
         self._torch_layers = [layer for layer in layers if isinstance(layer, TorchLayer)]
         self._methods = [vars(layer) for layer in layers]
         """Where a program may have put methods in place of a layer's own."""
@@ -101,7 +105,7 @@ class Ready:
     def forward(self) -> bool:
         """Compute the layers of `rest`. False: they have to run by themselves, and nothing was computed."""
         self._close()
-        if self._prepares and any(memory.viewed for memory in self._between):
+        if self._replaced() or (self._prepares and any(memory.viewed for memory in self._between)):
             return False
         key = (device.precision(), *(blob.memory.shape for blob in self._given))
         self._met = (key, self._met[1] + 1 if key == self._met[0] else 1)
@@ -118,6 +122,10 @@ class Ready:
         self._begin(recording)
         return recording.run_forward()
 
+    def _replaced(self) -> bool:
+        """Whether a program has put functions of its own in the place of a layer's methods."""
+        return not all(METHODS.isdisjoint(attributes) for attributes in self._attributes)
+
     def state_of(self, index: int) -> tuple[list[torch.Tensor], dict[str, object]] | None:
         """Of a layer whose last pass was a recording's: the bottoms that it had, and what it noted; else None."""
         return None if self._last is None or index in self._alone else self._last.state_of(index)
@@ -125,7 +133,8 @@ class Ready:
     def backward(self) -> bool:
         """Compute the gradients after the forward pass before. False: the layers have to run by themselves."""
         opened, last = self._open, self._last
-        if not self._prepares:
+        if not self._prepares or self._replaced():
+            self._close()
             return False
         if not self._went_back:
             self._went_back = True

@@ -356,3 +356,15 @@ def test_what_the_passes_before_had_of_the_pool_goes_back_to_the_system(monkeypa
     monkeypatch.setattr(ready, "MOST_OPERATIONS", -1)
     net.forward()
     assert len(begun) == 5
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_a_method_of_a_layer_that_a_program_replaces_is_called(method):
+    net = net_of()
+    for _ in range(3):
+        step(net)
+    layer, calls = net.layer_dict["sigmoid"], []
+    own = getattr(layer, method)
+    setattr(layer, method, lambda *given: calls.append(method) or own(*given))
+    step(net)
+    assert calls == [method]
