@@ -45,7 +45,7 @@ _BY_FORK = {
     "ThresholdedReLU TileND TopkGather Unstack UpsampleDarknet Where4 Where4Gathernd Where4GatherndCrop XLU "
     "YoloV2Loss YoloV3Loss",
     "spatial transformer's ports": "SpatialTransformer",
-    "warp-ctc's and other ports": "CTCGreedyDecoder CTCLoss WarpCTC WarpCtc",
+    "warp-ctc's and other ports": "CTCGreedyDecoder CTCLoss WarpCTC WarpCTCLoss WarpCtc",
     "CTPN and OCR's ports": "Lstm Reverse Transpose",
     "Cascade R-CNN": "BboxAccuracy BoxGroupOutput DecodeBBox DetectionData DetectionGroupLoss EvalData "
     "FrcnnOutput HardMining ScaleRoute",

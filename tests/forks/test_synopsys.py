@@ -10,7 +10,6 @@ from caffe.cli import main
 from caffe.errors import CaffeError
 from caffe.export.model import exported
 from caffe.formats import prototxt
-from caffe.net import dialects
 from caffe.proto import caffe_pb2
 from caffe.testing import check_layer
 from tests.forks.forms import distinct, layer, loops, net_of
@@ -380,8 +379,8 @@ def test_such_a_convolution_is_not_exported_as_another(pad):
         exported(caffe.Net.from_message(parsed), outputs=["c"])
 
 
-def test_nets_of_synopsys_are_found_able_to_run():
-    parsed = prototxt.parse(
-        net_text("num_output: 1 kernel_size: 3 pad_l: 1 pad_r: 0", "pool: AVE_TF"), caffe_pb2.NetParameter()
-    )
-    dialects.check(parsed)
+def test_nets_of_synopsys_are_found_able_to_run(tmp_path, capsys):
+    text = net_text("num_output: 1 kernel_size: 3 pad_l: 1 pad_r: 0", "pool: AVE_TF")
+    (tmp_path / "net.prototxt").write_text(text)
+    assert main(["check", str(tmp_path / "net.prototxt")]) == 0
+    assert "can run" in capsys.readouterr().out
