@@ -10,15 +10,19 @@ from typing import Any
 
 import torch
 
+from caffe.plan import packed
 from caffe.plan.recorder import Call, InMemory, Slot, slots_in
 
-_CONVOLUTION: Any = (
-    torch.ops.mkldnn._convolution_pointwise.default._op if torch.backends.mkldnn.is_available() else None
-)
 _ATTACHED = 7
 """Which of its arguments names the function that is computed along."""
-_IN_PLACE = ("sub", "mul", "add", "relu", "sigmoid", "tanh")
-_OVER = {getattr(torch, name): getattr(torch.Tensor, name + "_") for name in _IN_PLACE}
+_OVER: dict[Any, Any] = {
+    torch.sub: torch.Tensor.sub_,
+    torch.mul: torch.Tensor.mul_,
+    torch.add: torch.Tensor.add_,
+    torch.relu: torch.Tensor.relu_,
+    torch.sigmoid: torch.Tensor.sigmoid_,
+    torch.tanh: torch.Tensor.tanh_,
+}
 """Functions of one element at a time, and what computes them in place."""
 
 
@@ -65,7 +69,7 @@ def merged(
 def _with_relu(calls: list[Call], results: Sequence[Any]) -> list[Call]:
     uses, dropped = _Uses(calls, results), set()
     for index, call in enumerate(calls):
-        if call.function is not _CONVOLUTION or call.takes[_ATTACHED] != "none" or call.gives[0] is None:
+        if not packed.is_convolution(call.function) or call.takes[_ATTACHED] != "none" or call.gives[0] is None:
             continue
         made = call.gives[0]
         following = uses.after(made, index)

@@ -7,6 +7,7 @@ hundred times as long.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +70,12 @@ def convolve(
     return torch.ops.mkldnn._convolution_pointwise(
         x, packed, bias, list(pad), list(stride), list(dilation), group, "none", [], ""
     )
+
+
+def is_convolution(function: Any) -> bool:
+    """Whether this is the function of torch's registry that `convolve` calls."""
+    works = any(each._works for each in KERNELS.values())
+    return works and function is torch.ops.mkldnn._convolution_pointwise.default._op
 
 
 def _trial_of_kernels(kind: torch.dtype) -> Compared:
