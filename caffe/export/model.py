@@ -181,11 +181,17 @@ def metadata(
 
 
 def to_message(found: Exported, properties: Mapping[str, str] = {}) -> Any:
-    """The ONNX ModelProto. Raises UsageError where the package onnx is missing or the weights are too large."""
+    """The ONNX ModelProto. Raises UsageError where the package onnx is missing or too old, or weights are too large."""
     try:
-        from onnx import TensorProto, checker, helper, numpy_helper
+        from onnx import TensorProto, checker, defs, helper, numpy_helper
+        from onnx import __version__ as installed
     except ImportError as error:
         raise UsageError("export: writing ONNX needs the package onnx. Run pip install 'fcn-caffe[onnx]'.") from error
+    if found.graph.opset > defs.onnx_opset_version():
+        raise UsageError(
+            f"export: opset {found.graph.opset}, expected at most {defs.onnx_opset_version()}, the newest that onnx "
+            f"{installed} knows. Give a lower one, or run pip install --upgrade onnx."
+        )
     size = sum(values.nbytes for values in found.graph.constants.values())
     if size > LARGEST:
         raise UsageError(

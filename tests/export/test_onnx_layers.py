@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from caffe.errors import NetError
@@ -60,6 +61,8 @@ def test_a_layer_in_onnx_computes_what_the_engine_computes(case):
 @pytest.mark.parametrize("opset", [model.OLDEST, 15, 18, 20, model.NEWEST])
 @pytest.mark.slow(reason="every type in other opsets")
 def test_every_opset_has_every_type(opset):
+    if opset > (newest := onnx.defs.onnx_opset_version()):
+        pytest.skip(f"onnx {onnx.__version__} knows opsets up to {newest}")
     for case in FIRST.values():
         assert all(each.relative <= check.LIMIT for each in compared(case, opset=opset)), case.id
 

@@ -158,6 +158,13 @@ def test_what_is_wrong_is_told_and_nothing_written(line, words, lenet, tmp_path,
     assert not [path for path in tmp_path.iterdir() if path.stem == "x"]
 
 
+def test_an_opset_that_the_installed_onnx_does_not_know_is_refused(lenet, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(onnx.defs, "onnx_opset_version", lambda: 16)
+    assert lenet("net.prototxt net.caffemodel x.onnx") == 1
+    assert f"opset 17, expected at most 16, the newest that onnx {onnx.__version__} knows" in caplog.text
+    assert not (tmp_path / "x.onnx").exists()
+
+
 def test_a_tasks_list_of_classes_gives_their_names(lenet, tmp_path):
     text = "\ufeffsky 128 128 128\r\nguide dog, 1, 2, 3\r\nroute 66\r\na\r\nb\r\nc\r\nvoid 0 0 0\r\n"
     (tmp_path / "classes.txt").write_bytes(text.encode())

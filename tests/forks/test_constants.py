@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import forks
+from caffe import forks, layer_types
 from caffe.formats import prototxt
 from caffe.layer_types.base import layer_class
 from caffe.proto import caffe_pb2
 from tests.forks import cases
 
+layer_types.load()
 forks.load()
 CASES = cases.every()
 

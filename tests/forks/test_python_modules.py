@@ -7,7 +7,14 @@ import pytest
 
 import caffe
 from caffe.errors import CaffeError
+from caffe.layer_types.helpers import python_modules
 from tests.forks.forms import distinct, net_of
+
+
+@pytest.fixture(autouse=True)
+def nothing_near(monkeypatch):
+    """A command that ran in this process has left the folders beside its files."""
+    monkeypatch.setattr(python_modules, "_near", [])
 
 
 def python(module, cls, text):

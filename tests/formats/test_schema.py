@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from caffe.proto import bvlc_fields, bvlc_values, caffe_pb2
@@ -23,8 +24,10 @@ def kind(field):
 
 
 def default(field):
-    plain = label(field) == "optional" and not field.message_type
-    return repr(field.default_value) if plain and field.has_default_value else ""
+    if label(field) != "optional" or field.message_type or not field.has_default_value:
+        return ""
+    value = field.default_value
+    return repr(float(np.float32(value)) if field.type == field.TYPE_FLOAT else value)
 
 
 def lines(descriptor, fields, values):
