@@ -62,9 +62,8 @@ class Ready:
         """Of the blobs that one layer of these gives and another takes."""
         layers = [nodes[index].layer for index in self.rest]
         self._attributes = [vars(layer) for layer in layers]
+        """Where a program may have put functions of its own in the place of a layer's methods."""
         self._torch_layers = [layer for layer in layers if isinstance(layer, TorchLayer)]
-        self._methods = [vars(layer) for layer in layers]
-        """Where a program may have put methods in place of a layer's own."""
         self._prepares = any(layer.prepares_backward for layer in layers)
         params = [blob for layer in layers for blob in layer.blobs]
         shown = {id(blob.memory.data) for blob in params} & {id(memory.data) for memory in self._memories}
@@ -88,10 +87,10 @@ class Ready:
         self._went_back = False
 
     def serves(self, operations: int) -> bool:
-        """Whether passes of so much work are made ready; not if a layer's forward or backward has been replaced."""
+        """Whether passes of so much work are made ready; not if a program has replaced one of a layer's methods."""
         if not self._able or operations > MOST_OPERATIONS:
             return False
-        return not any("forward" in methods or "backward" in methods for methods in self._methods)
+        return all(METHODS.isdisjoint(attributes) for attributes in self._attributes)
 
     def ran(self, indices: Sequence[int]) -> None:
         """These layers are about to run forward by themselves."""
@@ -105,7 +104,7 @@ class Ready:
     def forward(self) -> bool:
         """Compute the layers of `rest`. False: they have to run by themselves, and nothing was computed."""
         self._close()
-        if self._replaced() or (self._prepares and any(memory.viewed for memory in self._between)):
+        if self._prepares and any(memory.viewed for memory in self._between):
             return False
         key = (device.precision(), *(blob.memory.shape for blob in self._given))
         self._met = (key, self._met[1] + 1 if key == self._met[0] else 1)
@@ -122,10 +121,6 @@ class Ready:
         self._begin(recording)
         return recording.run_forward()
 
-    def _replaced(self) -> bool:
-        """Whether a program has put functions of its own in the place of a layer's methods."""
-        return not all(METHODS.isdisjoint(attributes) for attributes in self._attributes)
-
     def state_of(self, index: int) -> tuple[list[torch.Tensor], dict[str, object]] | None:
         """Of a layer whose last pass was a recording's: the bottoms that it had, and what it noted; else None."""
         return None if self._last is None or index in self._alone else self._last.state_of(index)
@@ -133,7 +128,7 @@ class Ready:
     def backward(self) -> bool:
         """Compute the gradients after the forward pass before. False: the layers have to run by themselves."""
         opened, last = self._open, self._last
-        if not self._prepares or self._replaced():
+        if not self._prepares:
             self._close()
             return False
         if not self._went_back:
