@@ -1,6 +1,7 @@
-"""Fewer and cheaper calls with the same results, bit by bit, in a recorded pass.
+"""Fewer and cheaper calls with the same results in a recorded pass.
 
-A convolution by oneDNN takes a ReLU that follows along. A function of one element at a time writes over its first
+A convolution by oneDNN takes a ReLU that follows along; for the two it may choose another kernel than for the one, so
+results are equal to rounding. A function of one element at a time writes over its first
 operand, if nobody takes that any more: maps stay in the cache, and no memory is asked for.
 """
 

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from caffe.plan import ready
 from caffe.plan.pool import Pool
 from caffe.plan.recording import Recording
 from tests.cases.case import layer
-from tests.plan.nets import build, conv, fill, input, pool, relu, values
+from tests.plan.nets import assert_alike, build, conv, fill, input, pool, relu, values
 
 BODY = (
     input("data", 2, 3, 8, 8)
@@ -76,7 +77,13 @@ def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 
 
 def both_ways(monkeypatch, act: Callable[[caffe.Net], None], text: str = SCORES, phase: int = caffe.TRAIN) -> None:
-    """What is left after some steps and then `act` is the same with ready calls and without."""
+    """What is left after some steps and then `act` is the same with ready calls and without.
+
+    In a net that does not learn a convolution takes its ReLU along: for the two oneDNN may choose another kernel than
+    for the one (with AVX2 it does), which rounds otherwise; Softmax makes 1e-5 of a probability out of the last digit
+    of a score of 20.
+    """
+    same = assert_same if phase == caffe.TRAIN else partial(assert_alike, tolerance=1e-5)
     results = []
     for most in (ready.MOST_OPERATIONS, -1):
         monkeypatch.setattr(ready, "MOST_OPERATIONS", most)
@@ -86,7 +93,7 @@ def both_ways(monkeypatch, act: Callable[[caffe.Net], None], text: str = SCORES,
         act(net)
         results.append((values(net), gradients(net)))
     for found, expected in zip(*results, strict=True):
-        assert_same(found, expected)
+        same(found, expected)
 
 
 @pytest.mark.parametrize("text", [SCORES, LOSS], ids=["scores", "loss"])
