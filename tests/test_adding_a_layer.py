@@ -83,7 +83,7 @@ def test_a_setting_that_the_type_does_not_have_is_named(tmp_path):
         caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST)
 
 
-@pytest.mark.parametrize("how", ["flag", "variable"])
+@pytest.mark.parametrize("how", ["flag", pytest.param("variable", marks=pytest.mark.slow(reason="as for the flag"))])
 def test_a_command_finds_it(module, how):
     flags = ["--layers", module] if how == "flag" else []
     done = subprocess.run(

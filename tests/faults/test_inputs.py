@@ -144,6 +144,7 @@ def test_what_a_reader_does_is_counted_for_what_it_is(read, kind, tmp_path, monk
     assert all((folder / "in/the/folder" / FILE).is_file() == (kind in verdict.FAULTS) for _, _, folder in found)
 
 
+@pytest.mark.slow(reason="two processes that load torch, for a command of this folder")
 @pytest.mark.skipif(sys.platform != "linux", reason="tests.faults is for Linux")
 def test_one_input_can_be_made_and_read_again(tmp_path):
     command = [sys.executable, "-m", "tests.faults", "--replay", "task", "1", "--seed", "7"]

@@ -49,6 +49,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow(reason="three processes that load torch")
 def test_several_devices(folder, finish, alone):
     status, err = finish("-m caffe train -solver=solver.prototxt -gpu=0,1")
     assert status == 0, err

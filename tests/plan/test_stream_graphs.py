@@ -97,7 +97,9 @@ def drawn_net(seed: int) -> caffe.Net | None:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    "seed", [*range(15), *(pytest.param(seed, marks=pytest.mark.slow(reason="more of them")) for seed in range(15, 40))]
+)
 def test_graphs_drawn_at_random(seed, rows, monkeypatch):
     net = drawn_net(seed)
     if net is None:
