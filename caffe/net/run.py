@@ -198,8 +198,7 @@ class NetRun:
 
     def _may_be_ready(self) -> bool:
         """Whether passes over all layers may be computed by ready calls."""
-        watched = self._settings.debug_info or self._hooks or not self._settings.keep_blobs
-        if watched or switches.PLAIN or device.mode_is_gpu() or self._elision:
+        if self._watched() or switches.PLAIN or device.mode_is_gpu() or self._elision:
             return False
         return self._ready.serves(self._forward_work().operations)
 
@@ -228,9 +227,13 @@ class NetRun:
 
     def _may_replay(self, *, backward: bool) -> bool:
         wanted = switches.GRAPHS and not switches.PLAIN and device.mode_is_gpu()
-        watched = self._settings.debug_info or self._hooks or not self._settings.keep_blobs
-        watched = watched or self._segment is not None
-        return wanted and not watched and self._replays.serve(backward=backward)
+        return wanted and not self._watched() and self._replays.serve(backward=backward)
+
+    def _watched(self) -> bool:
+        """Whether something happens between layers, which a pass that is recorded as a whole would leave out."""
+        settings = self._settings
+        between = settings.debug_info or self._hooks or not settings.keep_blobs
+        return bool(between or self._segment is not None)
 
     def _replayed(self, compute: Callable[[Sequence[int]], torch.Tensor], *, backward: bool) -> torch.Tensor:
         self._forward(self._replays.sources)

@@ -221,6 +221,15 @@ def test_maps_in_between_are_not_there_and_say_why():
     assert spare.blobs["conv1"].diff.any()
 
 
+def test_maps_in_between_are_not_there_however_often_the_net_has_run():
+    spare, _ = pair(ALEX, keep_diffs=True)
+    for _ in range(5):
+        gradients(spare)
+        for side in ("data", "diff"):
+            with pytest.raises(UsageError, match="blob 'conv1'.*because checkpoint is True"):
+                getattr(spare.blobs["conv1"], side)
+
+
 def test_a_pass_over_some_of_the_layers_keeps_the_maps():
     spare, whole = pair(ALEX)
     for net in (spare, whole):
