@@ -17,7 +17,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -69,15 +69,8 @@ def run_startup(options: argparse.Namespace) -> Results:
 
 def run_published(options: argparse.Namespace) -> Results:
     """Three processes of each by turns; the medians, side by side, of those who can be had."""
-    turns: dict[str, list[dict[str, float]]] = {THIS.label: [], BVLC.label: []}
-    results: Results = {}
-    for entry in (THIS, BVLC) * 3:
-        try:
-            if entry.label in turns:
-                turns[entry.label].append(_printed(entry, "benchmarks.published", REFERENCE_NETS, options))
-        except WorkerFailed as error:
-            results[entry.label] = {"failed": str(error)}
-            del turns[entry.label]
+    turns, results = _turns((THIS, BVLC), "benchmarks.published", REFERENCE_NETS, options)
+    turns = {label: found for label, found in turns.items() if label not in results}
     for work in next(iter(turns.values()), [{}])[0]:
         medians = {label: median(turn[work] for turn in found) for label, found in turns.items()}
         both = {"ratio": f"{medians[THIS.label] / medians[BVLC.label]:.2f}"} if len(medians) == 2 else {}
@@ -111,32 +104,38 @@ def run_workers(options: argparse.Namespace) -> Results:
         for entry in CLASSIFIERS[:2]
         for how, more in (("forked with the net loaded", ()), ("each with a net of its own", ("own",)))
     ]
-    one = argparse.Namespace(**{**vars(options), "threads": 1})
-    turns: dict[str, list[dict[str, float]]] = {}
-    results: Results = {}
-    for entry in entries * 3:
-        try:
-            if entry.label not in results:
-                turns.setdefault(entry.label, []).append(_printed(entry, "benchmarks.workers", folder, one))
-        except WorkerFailed as error:
-            results[entry.label] = {"failed": str(error)}
+    turns, failed = _turns(entries, "benchmarks.workers", folder, _on_one_thread(options))
     medians = {label: {key: median(turn[key] for turn in found) for key in found[0]} for label, found in turns.items()}
-    return {**medians, **results}
+    return {**medians, **failed}
 
 
-def _fewest(entries: tuple[Entry, ...], module: str, folder: Path, options: argparse.Namespace) -> Results:
-    """Three processes of each by turns, one thread each; the fewest seconds, side by side."""
-    options = argparse.Namespace(**{**vars(options), "threads": 1})
-    fewest: dict[str, dict[str, float]] = {}
-    results: Results = {}
-    for entry in entries * 3:
+def _turns(
+    entries: Sequence[Entry], module: str, folder: Path, options: argparse.Namespace
+) -> tuple[dict[str, list[dict[str, float]]], Results]:
+    """Three processes of each, by turns: what each printed, and those that failed, which get no further turn."""
+    turns: dict[str, list[dict[str, float]]] = {}
+    failed: Results = {}
+    for entry in [*entries] * 3:
         try:
-            if entry.label not in results:
-                for work, seconds in _printed(entry, module, folder, options).items():
-                    found = fewest.setdefault(work, {})
-                    found[entry.label] = min(seconds, found.get(entry.label, seconds))
+            if entry.label not in failed:
+                turns.setdefault(entry.label, []).append(_printed(entry, module, folder, options))
         except WorkerFailed as error:
-            results[entry.label] = {"failed": str(error)}
+            failed[entry.label] = {"failed": str(error)}
+    return {label: found for label, found in turns.items() if found}, failed
+
+
+def _on_one_thread(options: argparse.Namespace) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(options), "threads": 1})
+
+
+def _fewest(entries: Sequence[Entry], module: str, folder: Path, options: argparse.Namespace) -> Results:
+    """The fewest seconds of the turns, one thread each, side by side."""
+    turns, results = _turns(entries, module, folder, _on_one_thread(options))
+    fewest: dict[str, dict[str, float]] = {}
+    for label, printed in turns.items():
+        for work, seconds in ((work, seconds) for turn in printed for work, seconds in turn.items()):
+            found = fewest.setdefault(work, {})
+            found[label] = min(seconds, found.get(label, seconds))
     for work, found in fewest.items():
         peers = [label for label in found if label != THIS.label] if THIS.label in found else []
         ratios = {f"this ÷ {peer}": f"{found[THIS.label] / found[peer]:.2f}" for peer in peers}

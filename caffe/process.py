@@ -80,7 +80,7 @@ def settle() -> None:
     if _passes <= FIRST:
         _needed = max(LEAST, taken)
     elif taken > GROWTH * _needed:
-        _library.malloc_trim(0)
+        give_back()
         _passes = 0
 
 

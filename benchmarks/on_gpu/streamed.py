@@ -57,11 +57,11 @@ def main(device: str, folder: str) -> int:
             if device == "cuda":
                 torch.cuda.reset_peak_memory_stats()
             try:
-                result = {"seconds": seconds_of(net, side)}
+                result: dict[str, float | str] = {"seconds": seconds_of(net, side)}
                 if device == "cuda":
                     result["device_memory"] = float(torch.cuda.max_memory_allocated())
             except Exception as error:  # noqa: BLE001 - out of memory, say; the others go on
-                result, good = {"failed": f"{type(error).__name__}: {str(error)[:300]}"}, False  # type: ignore[dict-item]
+                result, good = {"failed": f"{type(error).__name__}: {str(error)[:300]}"}, False
             note(folder, "streamed", f"{side}×{side}, {precision}", result)
     return int(not good)
 

@@ -11,7 +11,7 @@ from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.forks.mscnn import SUPPRESSIONS, BoxOutput, statistics
-from caffe.forks.region_blobs import check_regions, read_regions
+from caffe.forks.region_blobs import check_regions, pooled_bins, read_regions
 from caffe.layer_types.added import register_layer
 from caffe.layer_types.base import Shape, TorchLayer, stands_for
 from caffe.layer_types.helpers.spatial import check_image
@@ -178,7 +178,7 @@ class GridROIAlign(TorchLayer):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message
-        self.bins = (param.pooled_h or param.pooled_size, param.pooled_w or param.pooled_size)
+        self.bins = pooled_bins(param)
         if min(self.bins) < 1 or self.layer_param.HasField("roi_align_param"):
             raise NetError(
                 f"{self}: pooled_h and pooled_w are {self.bins}, they must be > 0; either roi_pooling_param, as in "

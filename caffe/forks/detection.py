@@ -8,7 +8,7 @@ import torch
 from caffe import device
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
-from caffe.forks.region_blobs import check_regions, read_regions
+from caffe.forks.region_blobs import check_regions, pooled_bins, read_regions
 from caffe.layer_types.added import filler, register_layer
 from caffe.layer_types.base import Shape, TorchLayer
 from caffe.layer_types.helpers.spatial import check_image
@@ -253,7 +253,7 @@ class ROIPooling(TorchLayer):
 
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         param = self.message
-        self.bins = (param.pooled_h or param.pooled_size, param.pooled_w or param.pooled_size)
+        self.bins = pooled_bins(param)
         self.scale = param.spatial_scale
         if min(self.bins) < 1 or self.scale <= 0:
             raise NetError(

@@ -9,6 +9,7 @@ from caffe.errors import ShapeError
 from caffe.layer_types.base import NativeLayer, Shape
 from caffe.layer_types.helpers.spatial import check_image
 from caffe.log import log
+from caffe.proto import caffe_pb2
 
 FARTHEST = 1e9
 """Corners further away are taken for this far."""
@@ -41,6 +42,11 @@ def check_regions(layer: NativeLayer, x: Shape, regions: Shape) -> None:
         raise ShapeError(f"{layer}: bottom is {x}, expected a map with pixels. Give a larger one.")
     if math.prod(regions[1:]) != 5:
         raise ShapeError(f"{layer}: regions are {regions}, expected (R, 5): image, x1, y1, x2, y2. Correct the shape.")
+
+
+def pooled_bins(param: caffe_pb2.ROIPoolingParameter) -> tuple[int, int]:
+    """Bins along the rows and the columns; pooled_size stands for both where they are not given."""
+    return param.pooled_h or param.pooled_size, param.pooled_w or param.pooled_size
 
 
 def warn_of_nan(layer: object, *values: np.ndarray) -> None:

@@ -16,19 +16,6 @@ from fcn_caffe.pictures import drawing
 from fcn_caffe.variants.loading import keep_no_blobs, load
 
 
-class Photo:
-    """An RGB image as nets see it, of which bands of rows can be read: blue, green, red, without the mean."""
-
-    def __init__(self, pixels: bands.Pixels, mean: tuple[float, ...]):
-        self._pixels = pixels
-        self._mean = np.asarray(mean, np.float32)
-        self.shape = (3, *pixels.shape[:2])
-
-    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
-        channels, rows = key
-        return (self._pixels[rows][:, :, ::-1] - self._mean).transpose(2, 0, 1)[channels]
-
-
 def deploy_net(net_file: str, weights: str, score: str) -> Any:
     """A net that takes one image and has scores. Raises ValueError for any other."""
     net = keep_no_blobs(load(net_file, weights))
@@ -139,4 +126,5 @@ def label_bands(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The class of the highest score at every pixel of an RGB image, in bands: the number of the first row, and the
     band, rows×width. Raises ValueError for scores that have not the image's size. Several threads take turns."""
-    return bands.stream_labels(net, Photo(pixels, mean), score)
+    source = bands.Planes(pixels, lambda image: (image - np.asarray(mean, np.float32)).transpose(2, 0, 1))
+    return bands.stream_labels(net, source, score)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional, Protocol
 
 import numpy as np
@@ -21,6 +21,19 @@ class Pixels(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+
+class Planes:
+    """An RGB image as a net sees it, of which bands of rows can be read: planes[:, first:last]."""
+
+    def __init__(self, pixels: Pixels, prepare: Callable[[np.ndarray], np.ndarray]):
+        """prepare: blue, green and red of some rows, rows×width×3, to what the net sees of them, 3×rows×width."""
+        self._pixels, self._prepare = pixels, prepare
+        self.shape = (3, *pixels.shape[:2])
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        channels, rows = key
+        return self._prepare(self._pixels[rows][:, :, ::-1])[channels]
 
 
 def has_one_size(net: Any) -> bool:

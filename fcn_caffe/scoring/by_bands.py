@@ -14,18 +14,6 @@ from fcn_caffe.large import bands, tiff
 from fcn_caffe.scoring import metrics
 
 
-class PlanesOf:
-    """An RGB image as a data layer gives it to nets, of which bands of rows can be read: planes[:, first:last]."""
-
-    def __init__(self, pixels: bands.Pixels, mean: np.ndarray):
-        self._pixels, self._mean = pixels, mean
-        self.shape = (3, *pixels.shape[:2])
-
-    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
-        channels, rows = key
-        return planes(self._pixels[rows][:, :, ::-1], self._mean)[channels]
-
-
 def large(net: Any, heads: dict[str, str], names: Sequence[str]) -> set[str]:
     """Those of the images of a net's data layer that are counted in bands: larger than `bands.LARGE`, on a net that
     streams, from a data layer that gives images as they are.
@@ -63,7 +51,7 @@ def counted(
     class × predicted class. Raises ValueError and FileNotFoundError for files that cannot be used."""
     layer, tops = net.layers[0], _tops(net)
     with _opened(layer, name) as pixels:
-        source = PlanesOf(pixels, layer.mean)
+        source = bands.Planes(pixels, lambda image: planes(image, layer.mean))
         truths = layer.load_beside(name, source.shape)
         for label, score in heads.items():
             truth = truths[tops[label]].reshape(source.shape[1:])

@@ -126,7 +126,7 @@ def test_without_kept_diffs_a_diff_is_refused_as_ever():
     for _ in range(3):
         step(net)
     with pytest.raises(UsageError, match="keep_diffs"):
-        net.blobs["pool1"].diff  # noqa: B018
+        net.blobs["pool1"].diff  # noqa: B018 - reading it is refused
     assert net.blobs["loss"].diff == 1
     assert net.params["conv1"][0].diff.any()
 

@@ -104,7 +104,7 @@ class TorchLayer(NativeLayer):
             blob.tensor = values.data  # not detach(): a layer in place may write over it
 
     def forget_record(self) -> None:
-        """Drop what forward kept for backward, because another pass has taken its place."""
+        """Free what forward kept for backward."""
         self._record = None
 
     def twin(self) -> "TorchLayer":
@@ -114,10 +114,6 @@ class TorchLayer(NativeLayer):
         made.prepares_backward, made._record, made._shaped_for, made.recall = False, None, None, None
         made._asked, made._rooms = {}, {}
         return made
-
-    def drop_record(self) -> None:
-        """Free what forward kept for backward."""
-        self._record = None
 
     def take_bands(self) -> None:
         """Compute bands from now on: bottoms are then bands of rows, already padded along the rows."""

@@ -6,6 +6,7 @@ what the band contributes to the gradients of the parameters (Chen et al., Train
 Cost, 2016, in bands). Bands see some rows of their neighbours, which are computed twice.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -146,7 +147,7 @@ class Segment:
 
     def _forget(self) -> None:
         for twin in self._twins.values():
-            twin.drop_record()
+            twin.forget_record()
 
     def _bottom(self) -> torch.Tensor:
         return self._nodes[self.indices[0]].bottom[0].tensor
@@ -154,7 +155,7 @@ class Segment:
     def _bands(self, links: Sequence[Link]) -> Iterator[tuple[int, int]]:
         """Bands of the last map's rows: first, last."""
         height = links[-1].top[2]
-        size = 4 * sum(_count(link.top) for link in links)
+        size = 4 * sum(math.prod(link.top) for link in links)
         most = max(LEAST_ROWS, BAND * height // max(size, 1))
         rows = -(-height // -(-height // most))
         for first in range(0, height, rows):
@@ -257,11 +258,6 @@ def _twin(node: NodeLike) -> TorchLayer:
     twin.take_bands()
     twin.prepares_backward = layer.prepares_backward
     return twin
-
-
-def _count(shape: Sequence[int]) -> int:
-    n, channels, height, width = shape
-    return n * channels * height * width
 
 
 def _tops(pair: StepPair) -> Shorts:
