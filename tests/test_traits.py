@@ -13,7 +13,7 @@ from caffe import layer_types
 from caffe.layer_types.base import REGISTRY, Handling, NativeLayer, Precision, TorchLayer, Traits
 from caffe.net.graph import Node
 from caffe.ops import checks, functions
-from caffe.plan import replay
+from caffe.plan import replay, threads
 from tests.cases import all_cases
 from tests.cases import run as runner
 from tests.cases.case import Case
@@ -32,8 +32,8 @@ CASES = [case for case in all_cases() if case.type and case.refused is None and 
 
 @contextmanager
 def node_of(case: Case) -> Iterator[Node]:
-    """The case's layer in its net, which has run forward once."""
-    with runner.folder_of(case):
+    """The case's layer in its net, which has run forward once; alone it has one thread, as so small a net has."""
+    with runner.folder_of(case), threads.chosen(operations=0, size=0):
         caffe.set_random_seed(1)
         net = runner.build(case)
         net.forward()
@@ -138,9 +138,14 @@ class Watch(TorchDispatchMode):
 
 
 def looked_at(node: Node, *, backward: bool) -> set[str]:
-    """How Python looks at values, once it has seen the parameters a few times and while checks are left for later."""
+    """How Python looks at values, once it has seen the parameters a few times and while checks are left for later.
+
+    By then it also has tried, once a process, what torch can do here.
+    """
     for _ in range(replay.WARM_UP):
         run(node)
+        if backward:
+            node.layer.backward(node.top, node.layer.propagate_down, node.bottom)
     with checks.deferring([]), Watch() as watch:
         node.layer.forward(node.bottom, node.top)
         if backward:
