@@ -36,6 +36,7 @@ def begin() -> None:
     """Begin a process that runs one command: end it with a message if it cannot run, and tune it."""
     global _is_own_process
     _is_own_process = True
+    write_whole_lines()
     print_on_any_terminal()
     check_python()
     check_installed()
@@ -43,6 +44,15 @@ def begin() -> None:
 
     if hasattr(caffe, "tune_process"):  # BVLC Caffe has no such call
         caffe.tune_process()
+
+
+def write_whole_lines() -> None:
+    """Each line is written at once, also where PYTHONUNBUFFERED is set: lines of processes that share a terminal or a
+    pipe do not mix.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
 
 
 def print_on_any_terminal() -> None:

@@ -71,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         tune_process()
+        _write_whole_lines()
     _print_on_any_terminal()
     try:
         status = _main(argv)
@@ -141,6 +142,15 @@ def _words(error: Exception, command: str) -> str:
 def _version() -> str:
     """The version of Caffe that this package replaces, and, on a line of its own, the project's."""
     return f"caffe version {caffe.__version__}\n{_DISTRIBUTION} {VERSION}"
+
+
+def _write_whole_lines() -> None:
+    """Each line is written at once, also where PYTHONUNBUFFERED is set: lines of processes that share a terminal or a
+    pipe do not mix.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
 
 
 def _print_on_any_terminal() -> None:

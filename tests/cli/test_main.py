@@ -1,5 +1,6 @@
 import ast
 import os
+import socket
 import subprocess
 import sys
 from importlib import metadata
@@ -73,6 +74,19 @@ def test_no_program_ends_because_a_terminal_has_not_its_characters(program):
     run = subprocess.run(line, cwd=bvlc.ROOT, env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in run.stderr, run.stderr
     assert "FILE" in run.stdout or "usage: " in run.stdout
+
+
+@pytest.mark.parametrize("program", ["caffe time", "fcn_caffe solv", "fcn_caffe --version"])
+def test_lines_are_written_whole_so_that_those_of_several_processes_do_not_mix(program):
+    environment = {**os.environ, "PYTHONPATH": str(bvlc.ROOT), "PYTHONUNBUFFERED": "1"}
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # keeps what is written at once together
+    with ours, theirs:
+        line = [sys.executable, "-m", *program.split()]
+        subprocess.run(line, env=environment, stdout=theirs, stderr=theirs, check=False)
+        theirs.close()
+        written = list(iter(lambda: ours.recv(1 << 16), b""))
+    assert written
+    assert all(piece.endswith(b"\n") and len(piece) > 1 for piece in written), written
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
