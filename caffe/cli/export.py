@@ -88,10 +88,10 @@ def _onnx(net: Net, arguments: argparse.Namespace, fresh: Callable[[], Net], out
     if not arguments.no_check:
         limit = check.HALF_LIMIT if arguments.fp16 else check.LIMIT
         for each in check.differences(message.SerializeToString(), net, found, fresh):
-            print(check.told(each), flush=True)
+            print(check.described(each), flush=True)
             check.require(each, limit)
     onnx_model.write(message, out)
-    print(f"{out}: {onnx_model.told(found)}, opset {opset}, {message.ByteSize() / 1e6:,.1f} MB")
+    print(f"{out}: {onnx_model.described(found)}, opset {opset}, {message.ByteSize() / 1e6:,.1f} MB")
 
 
 def _file(arguments: argparse.Namespace, name: str) -> str:
@@ -135,10 +135,10 @@ def _check_metadata(net: Net, found: onnx_model.Exported, classes: list[str], me
     """Refuse names and means of which there are not as many as the net has classes and channels."""
     shapes = {name: net.blobs[blob].shape for name, blob in found.blobs.items()}
     if classes and not any(len(shape) > 1 and shape[1] == len(classes) for shape in shapes.values()):
-        told = ", ".join(f"{name} {shape_text(shape)}" for name, shape in shapes.items())
+        listed = ", ".join(f"{name} {shape_text(shape)}" for name, shape in shapes.items())
         raise UsageError(
             f"export: --classes has {len(classes)} name(s), such as {classes[0][:40]!r}, expected one for each channel "
-            f"of an output ({told}). Correct it; of a file, its path."
+            f"of an output ({listed}). Correct it; of a file, its path."
         )
     channels = {shape[1] for shape in found.input_shapes.values() if len(shape) > 1}
     if mean and len(mean) not in {1, *channels}:

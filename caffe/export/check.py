@@ -38,7 +38,7 @@ class Difference:
     labels: float
 
 
-def told(each: Difference) -> str:
+def described(each: Difference) -> str:
     """A line about it."""
     shapes = ", ".join(f"{name} {shape_text(shape)}" for name, shape in each.shapes.items())
     labels = "" if each.labels == 1 else f"; {each.labels:.3%} of the labels are the same"

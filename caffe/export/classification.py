@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import says
+from caffe.export.registry import converts
 
 
-@says("ShuffleChannel")
+@converts("ShuffleChannel")
 def shuffle(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     batch, channels, *rest = g.dims(x)
@@ -16,7 +16,7 @@ def shuffle(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxV
     return [g.reshape(g.add("Transpose", [parts], perm=order), [batch, channels, *rest])]
 
 
-@says("Axpy")
+@converts("Axpy")
 def axpy(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     s, a, b = bottoms
     scale = g.reshape(s.name, [*g.dims(s, 0, 2), *[1] * (len(a.shape) - 2)])

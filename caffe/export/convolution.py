@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
-from caffe.export.registry import NeedsFixedSizes, Unsayable, says, values_of
+from caffe.export.registry import NeedsFixedSizes, NotExportable, converts, values_of
 
 OpenShape = tuple[int | None, ...]
 MOST_AXES = 3
@@ -44,12 +44,12 @@ def _back(g: OnnxGraph, layer: Any, y: str, outer: list[Size], top: OnnxValue) -
 
 def _check_axes(windows: Any) -> None:
     if len(windows.kernel) > MOST_AXES:
-        raise Unsayable(
+        raise NotExportable(
             f"its kernel has {len(windows.kernel)} axes, readers of ONNX convolve along at most {MOST_AXES}"
         )
 
 
-@says("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise")
+@converts("Convolution", "Deconvolution", "DepthwiseConvolution", "ConvolutionDepthwise")
 def convolution(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """Conv or ConvTranspose, for each pair of bottom and top."""
     _check_axes(layer.windows)
@@ -91,7 +91,7 @@ def _widened(g: OnnxGraph, windows: Any, image: str, x: OnnxValue, spatial: Open
     return g.pad(image, 2 + len(spatial), margins, 0.0), [0] * (2 * len(spatial))
 
 
-@says("Im2col")
+@converts("Im2col")
 def im2col(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A convolution of each channel with kernels that pick one pixel each."""
     (x,) = bottoms
@@ -121,7 +121,7 @@ def im2col(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxVa
     return [g.reshape(y, [*outer, *g.dims(OnnxValue(y, (None, *tops[0].shape[axis:])), 1)])]
 
 
-@says("Crop", "AutoCrop")
+@converts("Crop", "AutoCrop")
 def crop(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A slice as large as the second bottom."""
     x, like = bottoms

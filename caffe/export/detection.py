@@ -8,7 +8,7 @@ import torch
 
 from caffe.export.normalization import by_channel
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import Unsayable, says, values_of
+from caffe.export.registry import NotExportable, converts, values_of
 from caffe.forks.box_codes import CODES
 from caffe.forks.detection import NORMFACE_EPS
 
@@ -16,7 +16,7 @@ NEVER = -1e30
 """A score that is below every threshold."""
 
 
-@says("Normalize")
+@converts("Normalize")
 def normalize(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     if not layer.scales:
@@ -32,7 +32,7 @@ def normalize(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onn
     return [g.add("Mul", [g.add("Div", [x.name, length]), g.constant(factor, "scale")])]
 
 
-@says("PriorBox", fixes="size")
+@converts("PriorBox", fixes="size")
 def prior_box(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """Constant, for maps and images of fixed sizes."""
     shapes = [tuple(size or 1 for size in x.shape) for x in bottoms]
@@ -40,16 +40,16 @@ def prior_box(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onn
     return [g.add("Identity", [g.constant(boxes.cpu().numpy(), "boxes")])]
 
 
-@says("ROIPooling")
+@converts("ROIPooling")
 def roi_pooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     if layer.message.pad_ratio:
-        raise Unsayable("pad_ratio makes regions wider, which ONNX's MaxRoiPool does not; cut the net before it")
+        raise NotExportable("pad_ratio makes regions wider, which ONNX's MaxRoiPool does not; cut the net before it")
     x, regions = bottoms
     rows = g.reshape(regions.name, [g.dim(regions, 0), 5])
     return [g.add("MaxRoiPool", [x.name, rows], pooled_shape=list(layer.bins), spatial_scale=float(layer.scale))]
 
 
-@says("Reorg")
+@converts("Reorg")
 def reorg(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     s = layer.stride
@@ -59,12 +59,12 @@ def reorg(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxVal
     return [g.reshape(y, [batch, channels * s**2, height // s, width // s])]
 
 
-@says("DetectionOutput", fixes="all")
+@converts("DetectionOutput", fixes="all")
 def detection_output(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """NonMaxSuppression over the best boxes of each class, and the best of what is left."""
     param = layer.param
     if layer.sets > 1 or param.nms_param.eta < 1:
-        raise Unsayable(
+        raise NotExportable(
             "share_location: false and eta below 1 are more than ONNX's NonMaxSuppression can; cut the net before it "
             "with --outputs, and decode what it gives outside of the model"
         )

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import NeedsFixedSizes, says
+from caffe.export.registry import NeedsFixedSizes, converts
 
 
-@says("ChannelNorm")
+@converts("ChannelNorm")
 def channel_norm(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.reduce("ReduceL2", bottoms[0].name, [1], keep=True)]
 
 
-@says("Mean")
+@converts("Mean")
 def mean(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A mean of the images' size fixes that."""
     stored = layer.add.detach().cpu().numpy()

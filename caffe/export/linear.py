@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import NeedsFixedSizes, says, values_of
+from caffe.export.registry import NeedsFixedSizes, converts, values_of
 from caffe.layer_types.helpers.axes import canonical
 
 
-@says("InnerProduct")
+@converts("InnerProduct")
 def inner_product(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     weight, *bias = values_of(layer)
@@ -24,14 +24,14 @@ def inner_product(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list
     return [g.reshape(y, [*outer, g.size(layer.num_output)])]
 
 
-@says("Embed")
+@converts("Embed")
 def embed(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     weight, *bias = values_of(layer)
     y = g.add("Gather", [g.constant(weight, "weight"), g.whole(bottoms[0].name)], axis=0)
     return [g.add("Add", [y, g.constant(bias[0], "bias")]) if bias else y]
 
 
-@says("Scale", "Bias")
+@converts("Scale", "Bias")
 def scale_or_bias(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """A factor or summand that is a constant, or the second bottom, with axes of size 1 around it."""
     x, learned = bottoms[0], values_of(layer)
@@ -62,6 +62,6 @@ def scale_or_bias(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list
     return [y]
 
 
-@says("Parameter")
+@converts("Parameter")
 def parameter(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Identity", [g.constant(values_of(layer)[0], "value")])]

@@ -127,7 +127,7 @@ def _fill(net: Net, graph: OnnxGraph, nodes: list[Node], freedom: Freedom, wante
         tops = [_value(net, freedom, index, names[index]) for index in node.top_ids]
         try:
             found = list(registry.CONVERTERS[registry.kind_of(layer)].convert(graph, layer, bottoms, tops))
-        except registry.Unsayable as error:
+        except registry.NotExportable as error:
             problems.append(f"{layer}: {error}")
             found = [top.name for top in tops]
         made = {name for operation in graph.operations[since:] for name in operation.outputs}
@@ -233,7 +233,7 @@ def to_message(found: Exported, properties: Mapping[str, str] = {}) -> Any:
     return model
 
 
-def told(found: Exported) -> str:
+def described(found: Exported) -> str:
     """Inputs and outputs with their shapes, as text."""
 
     def shape(sizes: Sequence[object]) -> str:

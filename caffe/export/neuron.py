@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import says, values_of
+from caffe.export.registry import converts, values_of
 
 Formula = Callable[[OnnxGraph, Any, str], str]
 
@@ -15,7 +15,7 @@ def _element(*types: str) -> Callable[[Formula], Formula]:
     """Register a function of one blob's name."""
 
     def register(function: Formula) -> Formula:
-        says(*types)(lambda g, layer, bottoms, tops: [function(g, layer, bottoms[0].name)])
+        converts(*types)(lambda g, layer, bottoms, tops: [function(g, layer, bottoms[0].name)])
         return function
 
     return register
@@ -83,7 +83,7 @@ def _power(g: OnnxGraph, layer: Any, x: str) -> str:
     return linear if layer.power == 1 else g.add("Pow", [linear, g.number(layer.power)])
 
 
-@says("PReLU")
+@converts("PReLU")
 def _prelu(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (slopes,) = values_of(layer)
     shape = (-1, *[1] * (len(bottoms[0].shape) - 2)) if slopes.size > 1 else (1,)

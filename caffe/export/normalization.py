@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import says, values_of
+from caffe.export.registry import converts, values_of
 
 
-@says("LRN")
+@converts("LRN")
 def lrn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x, side = bottoms[0].name, layer.size
     if layer.across_channels and min(layer.alpha, layer.beta, layer.k) > 0:
@@ -32,7 +32,7 @@ def _means(g: OnnxGraph, x: str, window: tuple[int, int]) -> str:
     return g.add("AveragePool", [x], kernel_shape=list(window), strides=[1, 1], pads=pads, count_include_pad=1)
 
 
-@says("MVN")
+@converts("MVN")
 def mvn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     missing = 4 - len(x.shape)
@@ -56,7 +56,7 @@ def by_channel(values: np.ndarray, axes: int) -> np.ndarray:
     return values.reshape(-1, *[1] * (axes - 2))
 
 
-@says("BatchNorm")
+@converts("BatchNorm")
 def batch_norm(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     axes = len(x.shape)
@@ -78,6 +78,6 @@ def batch_norm(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[On
     return [g.add("BatchNormalization", [x.name, *names], epsilon=float(layer.eps))]
 
 
-@says("Softmax")
+@converts("Softmax")
 def softmax(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Softmax", [bottoms[0].name], axis=layer.axis)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
-from caffe.export.registry import says
+from caffe.export.registry import converts
 from caffe.layer_types.vision.pooling import AVE, LOWEST, MAX, PoolingWindow
 from caffe.proto import caffe_pb2
 
@@ -123,7 +123,7 @@ def _pooled(g: OnnxGraph, x: OnnxValue, window: PoolingWindow, method: int) -> s
     return _average(g, x, axes) if method == AVE else _expected(g, x, axes)
 
 
-@says("Pooling")
+@converts("Pooling")
 def pooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     _check_phase(layer)
@@ -147,7 +147,7 @@ def _global(g: OnnxGraph, layer: Any, x: OnnxValue) -> Sequence[str]:
     return [g.add("Div", [g.reduce("ReduceSumSquare", x.name, [2, 3], keep=True), sums])]
 
 
-@says("SPP", fixes="size")
+@converts("SPP", fixes="size")
 def pyramid(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     _check_phase(layer)

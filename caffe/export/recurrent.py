@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import says, values_of
+from caffe.export.registry import converts, values_of
 
 
 def _inputs(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], weights: list[np.ndarray]) -> list[str]:
@@ -55,7 +55,7 @@ def _exposed(g: OnnxGraph, layer: Any, top: str, states: Sequence[str]) -> Seque
     return [top, *(g.add("Unsqueeze", [each, axes]) for each in states)] if layer.exposes else [top]
 
 
-@says("RNN")
+@converts("RNN")
 def rnn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     weights = values_of(layer)
     hidden_weight, output_weight, output_bias = weights[2 + layer.has_static :]
@@ -73,7 +73,7 @@ def rnn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue
     return _exposed(g, layer, _stacked(g, outputs), [h])
 
 
-@says("LSTM")
+@converts("LSTM")
 def lstm(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     weights = values_of(layer)
     h, c = _begin(g, layer, bottoms)
@@ -101,7 +101,7 @@ def _unit(g: OnnxGraph, c: str | None, gates: str, cont: str, width: int) -> tup
     return change, g.add("Mul", [g.add("Sigmoid", [o]), g.add("Tanh", [change])])
 
 
-@says("LSTMUnit")
+@converts("LSTMUnit")
 def lstm_unit(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     c, gates, cont = bottoms
     width = c.shape[2]

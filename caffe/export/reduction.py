@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue
-from caffe.export.registry import says
+from caffe.export.registry import converts
 from caffe.proto import caffe_pb2
 
 
-@says("Eltwise")
+@converts("Eltwise")
 def eltwise(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     kinds = caffe_pb2.EltwiseParameter
     names = [x.name for x in bottoms]
@@ -24,7 +24,7 @@ def eltwise(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxV
     return [total]
 
 
-@says("Reduction")
+@converts("Reduction")
 def reduction(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     kinds = caffe_pb2.ReductionParameter
@@ -34,7 +34,7 @@ def reduction(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onn
     return [y if layer.coeff == 1 else g.add("Mul", [y, g.number(layer.coeff)])]
 
 
-@says("ArgMax")
+@converts("ArgMax")
 def arg_max(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """TopK of the reversed axis: of equal values Caffe takes the later one, ONNX the earlier."""
     (x,) = bottoms

@@ -100,7 +100,7 @@ BY_SETTINGS = dict.fromkeys(
 """The same of classes that a type means where its settings tell so."""
 
 
-class Unsayable(NetError):
+class NotExportable(NetError):
     """A layer that ONNX cannot express; the message is the reason alone."""
 
 
@@ -117,7 +117,7 @@ class Converter(NamedTuple):
 CONVERTERS: dict[str, Converter] = {}
 
 
-def says(*types: str, fixes: str = "") -> Callable[[Convert], Convert]:
+def converts(*types: str, fixes: str = "") -> Callable[[Convert], Convert]:
     """Register the converter of these layer types."""
 
     def register(convert: Convert) -> Convert:
@@ -140,7 +140,7 @@ def why_not(layer_type: str) -> str:
 
 
 def kind_of(layer: Any) -> str:
-    """What a layer is said as: its type, or its class where the type means that class in the layer's net."""
+    """The name that a layer is exported under: its type, or its class where the type means that class in its net."""
     name = type(layer).__name__
     return name if name in CONVERTERS or name in BY_SETTINGS else str(layer.type)
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from caffe.export.normalization import by_batch, by_channel
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
-from caffe.export.registry import Unsayable, says, values_of
+from caffe.export.registry import NotExportable, converts, values_of
 from caffe.forks.unpooling import MAX
 
 
-@says("Interp")
+@converts("Interp")
 def interp(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x = bottoms[0]
     begin, end = layer.cut
@@ -43,7 +43,7 @@ def _sizes(g: OnnxGraph, layer: Any, inner: list[Size], bottoms: list[OnnxValue]
     return [size + (size - 1) * (param.zoom_factor - 1) for size in sizes] if zooms else sizes
 
 
-@says("Upsample")
+@converts("Upsample")
 def upsample(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     x = bottoms[0]
     if len(bottoms) == 1:
@@ -57,7 +57,7 @@ def upsample(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[Onnx
     return [_placed(g, bottoms, height, width)]
 
 
-@says("Padding")
+@converts("Padding")
 def padding(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     sides = (layer.begin, layer.end)
@@ -67,10 +67,10 @@ def padding(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxV
     return [g.add("Slice", [x.name, starts, ends, g.constant([2, 3], "axes")])]
 
 
-@says("Unpooling", fixes="size")
+@converts("Unpooling", fixes="size")
 def unpooling(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     if layer.method != MAX or len(bottoms) != 2:
-        raise Unsayable("it unpools without a mask, or not by MAX, for which caffe export has no ONNX operators")
+        raise NotExportable("it unpools without a mask, or not by MAX, for which caffe export has no ONNX operators")
     return [_placed(g, bottoms, *map(g.size, layer.sizes))]
 
 
@@ -88,7 +88,7 @@ def _upsampled(layer: Any, rows: Size, columns: Size) -> list[Size]:
     return [size * int(scale) - int(less) for size, scale, less in sides]
 
 
-@says("BN")
+@converts("BN")
 def bn(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     scale, shift, *statistics = (values.reshape(-1) for values in values_of(layer))

@@ -6,26 +6,26 @@ from typing import Any
 import numpy as np
 
 from caffe.export.onnx_graph import OnnxGraph, OnnxValue, Size
-from caffe.export.registry import says
+from caffe.export.registry import converts
 
 
-@says("Split")
+@converts("Split")
 def split(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     """The same value under several names: no node."""
     return [bottoms[0].name] * len(tops)
 
 
-@says("Silence")
+@converts("Silence")
 def silence(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return []
 
 
-@says("Concat")
+@converts("Concat")
 def concat(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Concat", [x.name for x in bottoms], axis=layer.axis)]
 
 
-@says("Slice")
+@converts("Slice")
 def cut(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     whole, sizes = g.dim(x, layer.axis), list[Size | int](layer.sizes)
@@ -39,7 +39,7 @@ def cut(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue
     return g.add_many("Split", [x.name, g.vector(sizes)], len(tops), axis=layer.axis)
 
 
-@says("Flatten")
+@converts("Flatten")
 def flatten(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     param, axes = layer.layer_param.flatten_param, len(x.shape)
@@ -48,7 +48,7 @@ def flatten(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxV
     return [g.reshape(x.name, [*g.dims(x, 0, first), joined, *g.dims(x, last + 1)])]
 
 
-@says("Reshape")
+@converts("Reshape")
 def reshape(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     (x,) = bottoms
     axes = len(x.shape)
@@ -62,23 +62,23 @@ def reshape(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxV
     return [g.reshape(x.name, [*g.dims(x, 0, first), *new, *g.dims(x, last)])]
 
 
-@says("Tile")
+@converts("Tile")
 def tile(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Tile", [bottoms[0].name, g.constant(np.array(layer.repeats, np.int64), "repeats")])]
 
 
-@says("BatchReindex")
+@converts("BatchReindex")
 def batch_reindex(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Gather", [bottoms[0].name, g.whole(bottoms[1].name)], axis=0)]
 
 
-@says("Filter")
+@converts("Filter")
 def keep_marked(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     *items, selector = bottoms
     marked = g.add("Cast", [g.reshape(selector.name, [g.dim(selector, 0)])], to=9)
     return [g.add("Compress", [x.name, marked], axis=0) for x in items]
 
 
-@says("Permute")
+@converts("Permute")
 def permute(g: OnnxGraph, layer: Any, bottoms: list[OnnxValue], tops: list[OnnxValue]) -> Sequence[str]:
     return [g.add("Transpose", [bottoms[0].name], perm=list(layer.order))]
