@@ -1,5 +1,6 @@
 """The wheel, installed far from any checkout: `fcn` does a small job in an empty folder, `caffe` finds the layers."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,18 @@ def test_every_file_of_the_project_is_in_the_wheel_and_no_test_is(wheel):
             if path.is_file() and "__pycache__" not in path.parts:
                 expected.add(f"{below}{path.relative_to(ROOT).as_posix()}")
     assert names == expected
+
+
+def test_its_description_has_no_link_or_picture_that_a_package_index_cannot_show(wheel):
+    files = zipfile.ZipFile(wheel)
+    (name,) = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
+    head, shown = files.read(name).decode().split("\n\n", 1)
+    assert "Description-Content-Type: text/markdown" in head
+    links = re.findall(r"\]\(([^)]*)\)", shown)
+    assert links
+    assert all(link.startswith("https://") for link in links), links
+    assert "More on installing (`docs/install.md`)" in shown
+    assert shown.count("```console") == (ROOT / "README.md").read_text(encoding="utf-8").count("```console")
 
 
 def test_the_nets_that_it_writes_are_the_checkouts(run):
