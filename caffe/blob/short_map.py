@@ -64,9 +64,13 @@ def _stretches(size: int, short: Short, less: tuple[int, int]) -> Stretches:
     return [*found, (begin, size - begin, size - begin)]
 
 
-def repeated(size: int, now: Short, wanted: Short | None) -> list[int]:
-    """For each row that `lengthen` makes, the row of the short map that it repeats; size: of the whole map."""
-    stretches = _stretches(size - sum(now.missing), now, wanted.missing if wanted else (0, 0))
+def stretches(size: int, now: Short, wanted: Short | None) -> Stretches:
+    """What `lengthen` makes along one axis, on which the whole map has this size."""
+    return _stretches(size - sum(now.missing), now, wanted.missing if wanted else (0, 0))
+
+
+def repeated(stretches: Stretches) -> list[int]:
+    """For each row that `lengthen` makes, the row of the short map that it repeats."""
     return [first + (row if short == long else 0) for first, short, long in stretches for row in range(long)]
 
 

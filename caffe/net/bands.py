@@ -1,17 +1,24 @@
 """Bands: the layers of a net as stages that compute bands of rows (caffe/plan/streaming)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
 from caffe import device, limits
 from caffe.blob import Blob
+from caffe.blob.short_map import Shorts
 from caffe.errors import UsageError
 from caffe.layer_types.base import NativeLayer, Rows, Shape, TorchLayer
+from caffe.layer_types.base.rows import WindowRows
 from caffe.log import log
 from caffe.net.graph import Graph, Node
+from caffe.plan import first_pad
+from caffe.plan.elision import Elision, StepPair, short_shape
+from caffe.plan.overwriting import Overwriting
+from caffe.plan.streaming.lengthened import Lengthened, LongerValue
 from caffe.plan.streaming.stages import ComputeBand, Stage
-from caffe.plan.streaming.values import StreamedValue
+from caffe.plan.streaming.values import Rowwise, StreamedValue
 
 ReadRows = Callable[[int], torch.Tensor]
 """row → the next rows of a blob from that row on, N × C × rows × W."""
@@ -30,57 +37,103 @@ class Bands:
     ):
         """net: its name. shapes: of the given blobs. given: reads rows of each of them."""
         self._current: dict[int, StreamedValue] = {}
-        """The value of each blob after the layers so far, by the blob's number."""
+        """The value of each blob after the layers so far, by the blob's number; perhaps without its constant border."""
+        self._whole: dict[int, Shape] = {}
+        """The shapes of these blobs."""
+        self._lacks: dict[int, Shorts] = {}
+        """What those of them lack that are short maps."""
         self._producers: dict[int, tuple[Stage, int]] = {}
+        self._overwriting = Overwriting(graph.nodes)
+        self._elision = Elision(graph.nodes, self._overwriting, keep_diffs=False)
+        self._begun: dict[int, Shape] = {}
+        """By index of a node that begins a chain of layers that may compute on short maps, the shape of its bottom."""
         unknown = [name for name in (*wanted, *given) if name not in graph.blob_names]
         if unknown:
             raise UsageError(f"net '{net}': no blob '{unknown[0]}'. Its blobs are: {', '.join(graph.blob_names)}.")
         self._numbers = {name: number for number, name in enumerate(graph.blob_names)}
         for name, shape in shapes.items():
             self._current[self._numbers[name]] = _source(shape, given[name])
-        needed = _needed(graph.nodes, {self._numbers[name] for name in wanted}, set(self._current))
-        for node in needed:
+            self._whole[self._numbers[name]] = shape
+        for index in _needed(graph.nodes, {self._numbers[name] for name in wanted}, set(self._current)):
+            node = graph.nodes[index]
             if set(node.top_ids) & set(self._current) and not node.layer.in_place:
                 raise UsageError(
                     f"net '{net}': {', '.join(wanted)} is computed from other tops of {node.layer} than "
                     f"{', '.join(given)}, too, which cannot be streamed. Run net.forward."
                 )
             with limits.named(str(node.layer), node.layer.name):
-                self._add(node)
-        self.values = {name: self._current[self._numbers[name]] for name in wanted}
+                self._add(index, node)
+        self.values = {name: self._seen_as(self._numbers[name], None) for name in wanted}
 
-    def _add(self, node: Node) -> None:
-        bottoms = [self._current[number] for number in node.bottom_ids]
-        shapes = [bottom.shape for bottom in bottoms]
+    def _add(self, index: int, node: Node) -> None:
+        shapes = [self._whole[number] for number in node.bottom_ids]
         layer = node.layer.twin() if isinstance(node.layer, TorchLayer) else node.layer
         with limits.by_rows():
             tops = _top_shapes(layer, shapes, len(node.top))
         rows = layer.rows(*shapes) if _maps([*shapes, *tops]) and isinstance(layer, TorchLayer) else None
+        self._whole.update(zip(node.top_ids, tops, strict=True))
         if rows is None:
-            if bottoms and any(bottom.has_rows for bottom in bottoms):
+            bottoms = [self._seen_as(number, None) for number in node.bottom_ids]
+            if any(bottom.has_rows for bottom in bottoms):
                 log.info("%s needs its bottoms as a whole: they are not streamed further.", layer)
-            stage = Stage(bottoms, tops, None, _whole(layer, len(tops)), device.current())
-        else:
-            assert isinstance(layer, TorchLayer)
-            layer.take_bands()
-            compute = _banded(layer, len(tops))
-            if layer.in_place and type(rows) is Rows and node.bottom_ids[0] in self._producers:
-                producer, index = self._producers[node.bottom_ids[0]]
-                producer.follow(index, compute)
-                return
-            stage = Stage(bottoms, tops, rows, compute, device.current())
+            self._put(node, Stage(bottoms, tops, None, _whole(layer, len(tops)), device.current()), None)
+            return
+        assert isinstance(layer, TorchLayer)
+        layer.take_bands()
+        self._add_bands(index, node, layer, rows, tops)
+
+    def _add_bands(self, index: int, node: Node, layer: TorchLayer, rows: Rows, tops: list[Shape]) -> None:
+        pair, compute, lacks = self._steps(index, node), _banded(layer, len(tops)), None
+        if pair is not None:
+            lacks = pair[0].top, pair[1].top
+            tops = [short_shape(top, lacks) for top in tops]
+            if pair[0].bottom is None:
+                assert isinstance(rows, WindowRows)
+                low, pad = self._elision.pads(index, pair)
+                rows, compute = replace(rows, pad=low[0]), _begin(layer, tops[0], pad)
+        wanted, number = _bottom_of(pair), node.bottom_ids[0] if node.bottom_ids else -1
+        if layer.in_place and type(rows) is Rows and number in self._producers and self._lacks.get(number) == wanted:
+            producer, top = self._producers[number]
+            producer.follow(top, _over(self._overwriting, index) or compute)
+            return
+        bottoms = [self._seen_as(number, wanted) for number in node.bottom_ids]
+        self._put(node, Stage(bottoms, tops, rows, compute, device.current()), lacks)
+
+    def _put(self, node: Node, stage: Stage, lacks: Shorts | None) -> None:
         for index, number in enumerate(node.top_ids):
             self._current[number] = stage.tops[index]
             self._producers[number] = stage, index
+            self._lacks.pop(number, None)
+            if lacks is not None:
+                self._lacks[number] = lacks
+
+    def _steps(self, index: int, node: Node) -> StepPair | None:
+        """What a layer's bottom and top lack; None if it computes on whole maps."""
+        first = self._elision.first(index)
+        if first == index:
+            self._begun[index] = self._whole[node.bottom_ids[0]]
+        if first not in self._begun:
+            return None
+        pair = self._elision.steps_of(index, *self._begun[first][2:])
+        if pair is not None and pair[0].bottom is not None and node.bottom_ids[0] not in self._lacks:
+            return None
+        return pair
+
+    def _seen_as(self, number: int, wanted: Shorts | None) -> Rowwise:
+        """A blob's value as a map that lacks what is wanted, or nothing."""
+        value, now = self._current[number], self._lacks.get(number)
+        if now is None or now == wanted:
+            return value
+        return LongerValue(value, Lengthened.of(self._whole[number], now, wanted))
 
 
-def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[Node]:
-    """The layers that lead from the given blobs to the wanted ones, in the order of computation."""
+def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[int]:
+    """The layers, by index, that lead from the given blobs to the wanted ones, in the order of computation."""
     found, missing = [], set(wanted)
-    for node in reversed(nodes):
+    for index, node in reversed(list(enumerate(nodes))):
         used = missing & set(node.top_ids)
         if used and (node.layer.in_place or not used <= given):
-            found.append(node)
+            found.append(index)
             missing |= set(node.bottom_ids)
     return found[::-1]
 
@@ -123,3 +176,28 @@ def _banded(layer: TorchLayer, tops: int) -> ComputeBand:
         return [each.tensor for each in top]
 
     return compute
+
+
+def _begin(layer: TorchLayer, shape: Shape, pad: Sequence[int]) -> ComputeBand:
+    """A first convolution, whose short top has this shape. pad: how much it pads before and after the columns."""
+
+    def compute(bands: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
+        top = Blob((*shape[:2], last - first, shape[3]))
+        with first_pad.padding((0, 0), pad):
+            layer.forward([Blob.of(band) for band in bands], [top])
+        return [top.tensor]
+
+    return compute
+
+
+def _over(overwriting: Overwriting, index: int) -> ComputeBand | None:
+    """What computes a band of a layer's bottom in place; None if it may not."""
+    layer = overwriting.layers.get(index)
+    over = layer.traits.over_bottom if layer else None
+    return (lambda bands, first, last: [over(bands[0])]) if over else None
+
+
+def _bottom_of(pair: StepPair | None) -> Shorts | None:
+    if pair is None or pair[0].bottom is None or pair[1].bottom is None:
+        return None
+    return pair[0].bottom, pair[1].bottom

@@ -70,6 +70,10 @@ class Elision:
             return ()
         return node.layer.traits.receptive_field or ()
 
+    def first(self, index: int) -> int | None:
+        """The node that begins a node's chain; None if it is in none."""
+        return self._place[index][0][0] if index in self._place else None
+
     def forward(self, index: int) -> bool:
         """Run a layer on short maps. False: not this one, or its bottom was made whole meanwhile (somebody saw it)."""
         if index not in self._place:
@@ -84,7 +88,7 @@ class Elision:
         if x is None:
             return False
         bottom = Blob.of(x)
-        top = bottom if node.layer.in_place else Blob(_short_shape(node.top[0].shape, (rows.top, columns.top)))
+        top = bottom if node.layer.in_place else Blob(short_shape(node.top[0].shape, (rows.top, columns.top)))
         if lacks is None:
             with first_pad.padding(*self.pads(index, steps)):
                 node.layer.forward([bottom], [top])
@@ -121,8 +125,14 @@ class Elision:
         """A node's steps for the present size of the image; None if it computes on whole maps."""
         if index not in self._place:
             return None
+        first = self._nodes[self._place[index][0][0]]
+        return self.steps_of(index, *first.bottom[0].shape[2:])
+
+    def steps_of(self, index: int, height: int, width: int) -> StepPair | None:
+        """A node's steps where its chain begins with a map of this size; None if it computes on whole maps."""
+        if index not in self._place:
+            return None
         chain, place = self._place[index]
-        height, width = self._nodes[chain[0]].bottom[0].shape[2:]
         key = (chain[0], height, width)
         if key not in self._planned:
             fields = [self._fields(self._nodes[index]) for index in chain]
@@ -137,6 +147,7 @@ class Elision:
         return [[field.pad - less for less in step.pad_less] for field, step in fields]
 
 
-def _short_shape(whole: Sequence[int], lacks: Shorts) -> tuple[int, ...]:
+def short_shape(whole: Sequence[int], lacks: Shorts) -> tuple[int, ...]:
+    """The shape of a short map, given that of the whole one."""
     height, width = (size - sum(short.missing) for size, short in zip(whole[2:], lacks, strict=True))
     return (*whole[:2], height, width)

@@ -10,7 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from caffe.ops.calls import DeconvolutionCall
+from caffe.plan import rows
 from caffe.plan.capabilities import Capability, Compared, drawn
+
+COLUMNS_AT_ONCE = 2**12
+"""Columns of the top; what a matrix gives to more of them is mostly zeros."""
 
 
 def pays(c: DeconvolutionCall) -> bool:
@@ -48,8 +52,23 @@ def factors(weight: torch.Tensor) -> torch.Tensor:
 
 def spread(x: torch.Tensor, factors: torch.Tensor, stride: Sequence[int], pad: Sequence[int]) -> torch.Tensor:
     """(N, C, H, W) deconvolved with the kernel that `factors` found."""
-    rows, columns = map(_interpolation, x.shape[2:], factors, stride, pad)
-    return rows.t() @ (x @ columns)
+    down, across = factors
+    return _interpolation(x.shape[2], down, stride[0], pad[0]).t() @ _along_columns(x, across, stride[1], pad[1])
+
+
+def _along_columns(x: torch.Tensor, factor: torch.Tensor, stride: int, pad: int) -> torch.Tensor:
+    """Each row of (N, C, H, W) deconvolved; of wide maps some columns at a time, which see few others."""
+    size = len(factor)
+    width = (x.shape[3] - 1) * stride + size - 2 * pad
+    if width <= COLUMNS_AT_ONCE or size < stride:
+        return x @ _interpolation(x.shape[3], factor, stride, pad)
+    parts = []
+    for first, last in rows.bands(width, COLUMNS_AT_ONCE):
+        begin = max(0, -(-(first + pad - size + 1) // stride))
+        end = min(x.shape[3], (last - 1 + pad) // stride + 1)
+        matrix = _interpolation(end - begin, factor, stride, 0).narrow(1, first + pad - begin * stride, last - first)
+        parts.append(x[..., begin:end] @ matrix)
+    return torch.cat(parts, dim=3)
 
 
 def _interpolation(size: int, factor: torch.Tensor, stride: int, pad: int) -> torch.Tensor:

@@ -39,6 +39,10 @@ SUMMED = {6: 512, 8: 128}
 """Channels that one product sums over, by the size of a tile's receptive field: of larger ones, more is rounded."""
 VALUES_AT_ONCE = 2**17
 """Tiles × channels that are computed together, at least one row of tiles; more take more memory, and no less time."""
+OUTPUTS_AT_ONCE = 2**23
+"""Points × filters × tiles that are multiplied together, at least LEAST_FILTERS: what is brought back while it is still
+in the cache."""
+LEAST_FILTERS = 64
 FILTERS_AT_ONCE = 32
 """Filters that are transformed together: as many as the cache holds."""
 
@@ -86,11 +90,14 @@ def correlate(x: torch.Tensor, kernels: torch.Tensor, bias: torch.Tensor | None,
     height, width = positions(x, ((size, size), (1, 1), tuple(pad), (1, 1)))
     y = pool.empty_like(x, len(x), filters, height, width)
     for first, last, inputs in _transformed_bands(x, pad, height, width, way):
-        outputs = _multiply(kernels, inputs)
-        tiles = product(way.outputs, outputs.flatten(1).t())
-        tiles = tiles.view(way.tile, way.tile, filters, len(x), -1, -(-width // way.tile)).permute(3, 2, 4, 0, 5, 1)
-        tiles = tiles.flatten(4, 5).flatten(2, 3)[:, :, : last - first, :width]
-        torch.add(tiles, 0 if bias is None else bias[:, None, None], out=y[:, :, first:last])
+        pieces = inputs.unflatten(2, (len(kernels), -1)).permute(2, 0, 1, 3).contiguous()
+        at_once = max(LEAST_FILTERS, OUTPUTS_AT_ONCE // pieces[0, :, :, 0].numel())
+        for begin, end in rows.bands(filters, at_once):
+            outputs = _multiply(kernels[:, :, begin:end], pieces)
+            tiles = product(way.outputs, outputs.flatten(1).t())
+            tiles = tiles.view(way.tile, way.tile, end - begin, len(x), -1, -(-width // way.tile))
+            tiles = tiles.permute(3, 2, 4, 0, 5, 1).flatten(4, 5).flatten(2, 3)[:, :, : last - first, :width]
+            torch.add(tiles, 0 if bias is None else bias[begin:end, None, None], out=y[:, begin:end, first:last])
     return y
 
 
@@ -109,9 +116,8 @@ def transformed(weight: torch.Tensor, *, lasting: bool = True) -> torch.Tensor:
 
 
 def _multiply(kernels: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-    """(pieces, points, O, C / pieces) and (points, tiles, C) → (points, O, tiles)."""
+    """(pieces, points, O, C / pieces) and (pieces, points, tiles, C / pieces) → (points, O, tiles)."""
     pieces, points, filters, _ = kernels.shape
-    inputs = inputs.unflatten(2, (pieces, -1)).permute(2, 0, 1, 3).contiguous()
     outputs = inputs.new_empty(points, filters, inputs.shape[2])
     for point, sums in enumerate(outputs):
         sums.copy_(product(kernels[0, point], inputs[0, point]))

@@ -13,45 +13,20 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from caffe import device
 from caffe.blob import Blob
-from caffe.blob.short_map import Short, Shorts, repeated
+from caffe.blob.short_map import Short, Shorts
 from caffe.layer_types.base import Rows, TorchLayer
 from caffe.layer_types.base.rows import Taken, WindowRows
 from caffe.plan import first_pad, pool
-from caffe.plan.elision import Elision, StepPair
+from caffe.plan.elision import Elision, StepPair, short_shape
 from caffe.plan.node import NodeLike
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.streaming.chain import Chain
+from caffe.plan.streaming.lengthened import Lengthened
 
 BAND = 2**27
 """Bytes of all maps together that a band computes, unless that were fewer than LEAST_ROWS rows."""
 LEAST_ROWS = 8
-
-
-@dataclass(frozen=True)
-class Lengthened:
-    """Rows and columns of a short map that are repeated: for each of the longer map, which one of the short map."""
-
-    rows: torch.Tensor
-    columns: torch.Tensor
-
-    def forward(self, x: torch.Tensor, first: int, last: int) -> torch.Tensor:
-        """Rows first … last − 1 of the longer map, from those of the short map that they repeat."""
-        return x.index_select(2, self._of(first, last)).index_select(3, self.columns)
-
-    def backward(self, grad: torch.Tensor, first: int, last: int, width: int) -> torch.Tensor:
-        """The gradient of `forward`'s x, whose width is this one."""
-        wide = grad.new_zeros(*grad.shape[:3], width).index_add_(3, self.columns, grad)
-        begin, end = self.taken(first, last)
-        return grad.new_zeros(*grad.shape[:2], end - begin, width).index_add_(2, self._of(first, last), wide)
-
-    def taken(self, first: int, last: int) -> tuple[int, int]:
-        """First and last row (not included) of the short map that rows first … last − 1 repeat."""
-        return int(self.rows[first]), int(self.rows[last - 1]) + 1
-
-    def _of(self, first: int, last: int) -> torch.Tensor:
-        return self.rows[first:last] - self.rows[first]
 
 
 @dataclass(frozen=True)
@@ -179,7 +154,7 @@ class Segment:
         assert rows is not None
         columns = None
         if pair is not None:
-            top = _shortened(top, _tops(pair))
+            top = short_shape(top, _tops(pair))
             if pair[0].bottom is None:
                 assert isinstance(rows, WindowRows)
                 low, across = self._elision.pads(index, pair)
@@ -187,9 +162,8 @@ class Segment:
         lacks = None if pair is None or pair[0].bottom is None else (pair[0].bottom, _of_columns(pair))
         lengthened = None
         if before is not None and lacks != _tops(before):
-            axes = zip(bottom[2:], _tops(before), lacks or (None, None), strict=True)
-            lengthened = Lengthened(*(torch.tensor(repeated(*axis), device=device.current()) for axis in axes))
-        bottom = _shortened(bottom, lacks) if lacks else bottom
+            lengthened = Lengthened.of(bottom, _tops(before), lacks)
+        bottom = short_shape(bottom, lacks) if lacks else bottom
         over = self._overwriting.layers[index].traits.over_bottom if index in self._overwriting.layers else None
         return Link(self._twins[index], over, node.runs_backward, rows, bottom, top, columns, lengthened)
 
@@ -267,7 +241,3 @@ def _tops(pair: StepPair) -> Shorts:
 def _of_columns(pair: StepPair) -> Short:
     assert pair[1].bottom is not None
     return pair[1].bottom
-
-
-def _shortened(shape: Sequence[int], lacks: Shorts) -> tuple[int, ...]:
-    return (*shape[:2], *(size - sum(short.missing) for size, short in zip(shape[2:], lacks, strict=True)))

@@ -6,14 +6,16 @@ import torch
 import torch.nn.functional as F
 
 from caffe.layer_types.base import Rows
-from caffe.plan.streaming.values import StreamedValue
+from caffe.plan.streaming.values import Rowwise, StreamedValue
 
 BAND = 2**23
 """Bytes; the largest band of any bottom or top, unless that were fewer than LEAST_ROWS rows."""
 LEAST_ROWS = 8
 """Rows of a band, at least."""
-LEAST_STEPS = 8
+LEAST_STEPS = 4
 """Steps (Rows.step) of a band, at least, where a step is more than a row."""
+LESS = 2
+"""A stage whose tops take less memory than its bottom by this factor does not wait until its tops are asked for."""
 ALIGNED = 4
 """Rows that Winograd's convolutions compute together; bands are multiples of it."""
 
@@ -25,7 +27,7 @@ class Stage:
 
     def __init__(
         self,
-        bottoms: Sequence[StreamedValue],
+        bottoms: Sequence[Rowwise],
         shapes: Sequence[tuple[int, ...]],
         rows: Rows | None,
         compute: ComputeBand,
@@ -40,12 +42,14 @@ class Stage:
         self._in_place: list[tuple[int, ComputeBand]] = []
         self.tops = [StreamedValue(shape, self.advance, where) for shape in shapes]
         self._height = 1 if rows is None else self.tops[0].height
-        self._done = 0
+        self._done, self._computing = 0, False
         self.chunk = 1 if rows is None else self._chunk(rows)
         for top in self.tops:
             top.band = min(self.chunk, top.height) if rows is not None else top.height
         for index, bottom in enumerate(bottoms):
             bottom.add_taker(lambda index=index: self._first_needed(index))  # type: ignore[misc]
+        if rows is not None and len(bottoms) == 1 and _size(self.tops) * LESS <= _size(bottoms):
+            bottoms[0].add_follower(self._follow_bottom)
 
     def _chunk(self, rows: Rows) -> int:
         """The number of rows in a band of the tops."""
@@ -70,6 +74,7 @@ class Stage:
     def advance(self) -> None:
         """Compute the next band of the tops."""
         assert self._done < self._height
+        self._computing = True
         first, last = self._done, min(self._height, self._done + self.chunk)
         if self._rows is None:
             for bottom in self._bottoms:
@@ -83,6 +88,17 @@ class Stage:
         del tops
         for bottom in self._bottoms:
             bottom.give_up()
+        self._computing = False
+
+    def _follow_bottom(self) -> None:
+        """Compute what can be computed of the rows that are there, so that these can be freed."""
+        assert self._rows is not None
+        (bottom,) = self._bottoms
+        while not self._computing and self._done < self._height:
+            last = min(self._height, self._done + self.chunk)
+            if not bottom.has(self._rows.taken(0, self._done, last, bottom.height).last):
+                return
+            self.advance()
 
     def follow(self, top: int, compute: ComputeBand) -> None:
         """Let an in-place layer that works row by row compute each band of a top before others read it."""
@@ -111,6 +127,10 @@ class Stage:
             bands.append(band)
         surplus = taken[0].surplus if taken else 0
         return [_rows(band, surplus, last - first) for band in self._compute(bands, first, last)]
+
+
+def _size(values: Sequence[Rowwise]) -> int:
+    return sum(value.row_size * value.height for value in values)
 
 
 def _rows(band: torch.Tensor, first: int, count: int) -> torch.Tensor:

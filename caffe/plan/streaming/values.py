@@ -2,11 +2,37 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 
 MOST_UNUSED = 2
 """The remaining rows of a band are copied, and the band is freed, once they are at most 1 / MOST_UNUSED of it."""
+
+
+class Rowwise(Protocol):
+    """What a reader of rows asks of a map that is computed band by band; StreamedValue explains it."""
+
+    shape: tuple[int, ...]
+    has_rows: bool
+    height: int
+    band: int
+    device: torch.device
+
+    @property
+    def row_size(self) -> int: ...
+
+    def add_taker(self, first_needed: Callable[[], int]) -> None: ...
+
+    def add_follower(self, follow: Callable[[], None]) -> None: ...
+
+    def has(self, last: int) -> bool: ...
+
+    def compute_to(self, last: int) -> None: ...
+
+    def take(self, first: int, last: int) -> torch.Tensor: ...
+
+    def give_up(self) -> None: ...
 
 
 class StreamedValue:
@@ -23,6 +49,7 @@ class StreamedValue:
         """Rows computed so far."""
         self._advance, self.device = advance, where
         self._takers: list[Callable[[], int]] = []
+        self._followers: list[Callable[[], None]] = []
         self._bands: deque[tuple[int, torch.Tensor]] = deque()
 
     @property
@@ -37,6 +64,14 @@ class StreamedValue:
         """Register a reader of rows; first_needed() is the first row that it still needs."""
         self._takers.append(first_needed)
 
+    def add_follower(self, follow: Callable[[], None]) -> None:
+        """Call this after each band."""
+        self._followers.append(follow)
+
+    def has(self, last: int) -> bool:
+        """Whether rows 0 … last − 1 are computed."""
+        return last <= self.end
+
     def compute_to(self, last: int) -> None:
         """Compute bands until rows 0 … last − 1 are there."""
         while self.end < last:
@@ -45,8 +80,11 @@ class StreamedValue:
     def put(self, band: torch.Tensor) -> None:
         """Append the next band of rows, N × C × rows × W."""
         first, self.end = self.end, self.end + (band.shape[2] if self.has_rows else 1)
-        if self._takers:
+        if any(taker() < self.end for taker in self._takers):
             self._bands.append((first, band))
+        del band
+        for follow in self._followers:
+            follow()
 
     def take(self, first: int, last: int) -> torch.Tensor:
         """Rows first … last − 1, N × C × rows × W, which must be computed and not yet freed; only to be read."""
