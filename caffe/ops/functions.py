@@ -1,10 +1,12 @@
 """The operations of layers, each computed by torch's own function. Weights and biases are taken in the type of x."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from caffe.ops import single
 from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient, Sizes
 from caffe.ops.operation import Operation
 from caffe.ops.weight import Weight
@@ -32,14 +34,14 @@ def conv1d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, L) convolved with (O, C / group, l); bias: (O)."""
-    return F.conv1d(x, weight.of_type(x.dtype), _of_type(bias, x), stride, pad, dilation, group)
+    return F.conv1d(*_arguments(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group)))
 
 
 def conv3d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, D, H, W) convolved with (O, C / group, d, h, w); bias: (O)."""
-    return F.conv3d(x, weight.of_type(x.dtype), _of_type(bias, x), stride, pad, dilation, group)
+    return F.conv3d(*_arguments(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group)))
 
 
 def conv_transpose1d(
@@ -95,7 +97,13 @@ def _of_type(bias: Tensor | None, x: Tensor) -> Tensor | None:
 
 
 def _conv2d(c: ConvolutionCall) -> Tensor:
-    return F.conv2d(c.x, c.weights.of_type(c.x.dtype), c.bias, c.stride, c.pad, c.dilation, c.group)
+    return F.conv2d(*_arguments(c))
+
+
+def _arguments(call: ConvolutionCall) -> tuple[Any, ...]:
+    """What torch's functions of convolution take."""
+    c = single.without_unused_strides(call)
+    return c.x, c.weights.of_type(c.x.dtype), c.bias, c.stride, c.pad, c.dilation, c.group
 
 
 def _conv_transpose2d(c: DeconvolutionCall) -> Tensor:
