@@ -38,7 +38,7 @@ NAMES = {
     functions.CHANNEL_MEAN: "channel mean",
     functions.RELU_GRADIENT: "gradient of ReLU",
 }
-NEEDED = {"the first pad made smaller", "strides that are never taken"}
+NEEDED = {"the first pad made smaller", "strides that are wide beside the map"}
 """Rows that are there not for speed: elision works by the one, and results are right by the other."""
 WARM_UP = 3
 """Passes that are not timed: weights are prepared in the first two."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe.ops import single
+from caffe.ops import wide_strides
 from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient, Sizes
 from caffe.ops.operation import Operation
 from caffe.ops.weight import Weight
@@ -102,7 +102,7 @@ def _conv2d(c: ConvolutionCall) -> Tensor:
 
 def _arguments(call: ConvolutionCall) -> tuple[Any, ...]:
     """What torch's functions of convolution take."""
-    c = single.without_unused_strides(call)
+    c = wide_strides.narrowed(call)
     return c.x, c.weights.of_type(c.x.dtype), c.bias, c.stride, c.pad, c.dilation, c.group
 
 

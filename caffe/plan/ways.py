@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from caffe.ops import functions, single
+from caffe.ops import functions, wide_strides
 from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient
 from caffe.ops.operation import Operation, Way
 from caffe.plan import first_pad, matrix, neighbours, packed, pointwise, pooling, relu, strips, upsampling, winograd
@@ -74,9 +74,9 @@ def _with_channels_last(c: ConvolutionCall, weight: torch.Tensor) -> torch.Tenso
 CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
     Way("the first pad made smaller", first_pad.pays, first_pad.convolve),
     Way(
-        "strides that are never taken",
-        single.has_unused_stride,
-        lambda c: functions.CONV2D(single.without_unused_strides(c)),
+        "strides that are wide beside the map",
+        wide_strides.is_wide,
+        lambda c: functions.CONV2D(wide_strides.narrowed(c)),
     ),
     Way(
         "Winograd",

@@ -1,4 +1,4 @@
-"""caffe/ops/single.py: windows with one position along an axis, whose stride oneDNN takes although it must not."""
+"""caffe/ops/wide_strides.py: strides with which oneDNN crashes or gives other numbers."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 import caffe
 from caffe.ops.calls import ConvolutionCall
-from caffe.ops.single import has_unused_stride, without_unused_strides
 from caffe.ops.weight import Weight
+from caffe.ops.wide_strides import USUAL, is_wide, narrowed
 from tests.cases.case import layer
 from tests.plan.nets import build, fill, input
 
@@ -22,6 +22,10 @@ CASES = [
     (1, 16, (9, 6), 8, (1, 4), (0, 2), (1, 4), (1, 2)),  # bfloat16: other numbers
     (1, 3, (40, 3), 8, (1, 4), (0, 2), (2, 3), (2, 2)),
     (1, 2, (3, 3), 2, (5, 5), (2, 2), (7, 3), (1, 1)),
+    (1, 4, (1, 1), 4, (1, 1), (1, 1), (2, 2), (1, 1)),
+    (2, 1, (300, 40), 16, (1, 4), (4, 0), (5, 1), (1, 1)),  # float32, packed: a crash
+    (1, 32, (300, 3), 8, (2, 1), (2, 0), (5, 3), (1, 1)),
+    (1, 32, (300, 6), 1, (1, 4), (0, 6), (3, 2), (1, 2)),  # bfloat16: a crash
     (2, 8, (6, 6, 3), 8, (2, 1, 3), (0, 0, 0), (3, 2, 2), (1, 1, 1)),
 ]
 
@@ -35,7 +39,7 @@ def rounded(values, kind):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_window_with_one_position_along_an_axis_gives_the_numbers_of_the_definition(case, precision):
+def test_a_convolution_with_a_wide_stride_gives_the_numbers_of_the_definition(case, precision):
     images, channels, sizes, outputs, kernel, pad, stride, dilation = case
     settings = {"kernel_size": kernel, "pad": pad, "stride": stride, "dilation": dilation}
     text = " ".join(f"{name}: {list(values)}" for name, values in settings.items())
@@ -52,23 +56,29 @@ def test_a_window_with_one_position_along_an_axis_gives_the_numbers_of_the_defin
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
-def test_a_stride_that_is_never_taken_becomes_one_and_all_else_stays():
-    rng = torch.Generator().manual_seed(0)
-    changed = 0
-    for _ in range(300):
-        draw = lambda low, high: tuple(int(torch.randint(low, high, (), generator=rng)) for _ in range(2))  # noqa: E731
-        sizes, kernel, pad, stride, dilation = draw(1, 7), draw(1, 4), draw(0, 4), draw(1, 5), draw(1, 3)
-        fits = all(s + 2 * p >= d * (k - 1) + 1 for s, k, p, d in zip(sizes, kernel, pad, dilation, strict=True))
-        if not fits:
+def test_a_narrowed_convolution_is_the_same_and_no_longer_wide():
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(low: int, high: int) -> tuple[int, ...]:
+        return tuple(torch.randint(low, high, (2,), generator=generator).tolist())
+
+    narrower = 0
+    for _ in range(400):
+        sizes, kernel, pad, stride, dilation = draw(1, 9), draw(1, 4), draw(0, 4), draw(1, 6), draw(1, 3)
+        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        if any(size + 2 * p < extent for size, p, extent in zip(sizes, pad, extents, strict=True)):
             continue
-        x, weight = (torch.randn(1, 2, *size, generator=rng, dtype=torch.float64) for size in (sizes, kernel))
+        x, weight = (torch.randn(1, 2, *size, generator=generator, dtype=torch.float64) for size in (sizes, kernel))
         call = ConvolutionCall(x, Weight(weight, 0, None, {}, {}), None, stride, pad, dilation, 1)
-        plain = without_unused_strides(call)
         expected = F.conv2d(x, weight, None, stride, pad, dilation)
-        single = [step > 1 and size == 1 for step, size in zip(stride, expected.shape[2:], strict=True)]
-        assert has_unused_stride(call) == any(single)
-        assert plain.stride == tuple(1 if one else step for one, step in zip(single, stride, strict=True))
-        torch.testing.assert_close(F.conv2d(plain.x, weight, None, plain.stride, plain.pad, dilation), expected)
-        assert not has_unused_stride(plain)
-        changed += any(single)
-    assert changed > 30
+        wide = [
+            step > 1 and (count == 1 or step > max(extent, USUAL) or (size < step and p > 0))
+            for step, count, extent, size, p in zip(stride, expected.shape[2:], extents, sizes, pad, strict=True)
+        ]
+        assert is_wide(call) == any(wide)
+        c = narrowed(call)
+        assert not is_wide(c)
+        torch.testing.assert_close(F.conv2d(c.x, weight, None, c.stride, c.pad, c.dilation), expected)
+        assert any(wide) or c is call
+        narrower += any(wide)
+    assert narrower > 50
