@@ -126,7 +126,7 @@ def test_scenes_with_depth_are_in_nyudv2s_layout(tmp_path: Path) -> None:
     assert len(names) == 2
     for name in names:
         depth = np.asarray(Image.open(tmp_path / f"one/data/depth/img_{name}.png"))
-        assert depth.dtype == np.uint16
+        assert depth.dtype.kind in "iu"  # Pillow 9 reads 16 bits into 32
         assert 300 < depth.min() < depth.max() < 12000
         assert Image.open(tmp_path / f"one/data/images/img_{name}.png").size == depth.shape[::-1]
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]

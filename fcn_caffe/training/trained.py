@@ -140,6 +140,8 @@ def damaged(path: Path, error: Exception) -> ValueError:
 def _legend(values: dict[str, Any]) -> Legend:
     colours = drawing.palette()
     for cls, colour in values["colours"].items():
+        if not all(0 <= part <= 255 for part in colour):  # NumPy 1 wraps others around
+            raise ValueError(f"the colour of class {cls} is {colour}, expected numbers from 0 to 255")
         colours[int(cls)] = colour
     return Legend(tuple(map(str, values["names"] or ())), colours)
 
