@@ -6,6 +6,9 @@ import re
 import subprocess
 from pathlib import Path
 
+LIMIT = "ONEDNN_MAX_CPU_ISA"
+"""The environment variable by which oneDNN does without newer instructions (and torch by ATEN_CPU_CAPABILITY)."""
+
 
 def describe(device: str) -> dict[str, str | int | float]:
     """Processor, cores, memory; and the GPU, where that is measured."""
@@ -15,6 +18,8 @@ def describe(device: str) -> dict[str, str | int | float]:
         "memory_gb": round(int((_field("/proc/meminfo", "MemTotal") or "0").split()[0]) / 2**20),
         "instructions": " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in _flags()),
     }
+    if limit := os.environ.get(LIMIT):
+        found["limit"] = limit
     if device == "cuda":
         import torch
 
@@ -23,8 +28,10 @@ def describe(device: str) -> dict[str, str | int | float]:
 
 
 def file_name(machine: dict[str, str | int | float], device: str) -> str:
-    """A name for the machine's results: `amd-epyc-2-cores`."""
-    text = machine["gpu"] if device == "cuda" else f"{machine['cpu']} {machine['cores']} cores"
+    """A name for the machine's results: `amd-epyc-2-cores`; with the instructions that it was limited to."""
+    text = (
+        machine["gpu"] if device == "cuda" else f"{machine['cpu']} {machine['cores']} cores {machine.get('limit', '')}"
+    )
     return re.sub(r"[^a-z0-9]+", "-", str(text).lower()).strip("-")
 
 

@@ -81,7 +81,9 @@ def main() -> None:
     columns = {race.name: gains(race, options.passes, options.size) for race in races}
     this = machine.describe("cpu")
     path = ROOT / "benchmarks" / "results" / f"ways-{machine.file_name(this, 'cpu')}.md"
-    text = page(columns, f"{this['cpu']} ({this['instructions']}), {options.threads} thread(s). {options.note}".strip())
+    limit = f"; limited to {this['limit']} by {machine.LIMIT}" if "limit" in this else ""
+    where = f"{this['cpu']} ({this['instructions']}{limit}), {options.threads} thread(s). {options.note}".strip()
+    text = page(columns, where)
     path.write_text(text, encoding="utf-8")
     print(text)
 
