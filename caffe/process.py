@@ -33,6 +33,8 @@ GROWTH = 1.5
 """How much more memory than a pass needed is taken before what lies unused is given back."""
 LEAST = 2**30
 """Bytes; less than that is left alone."""
+SPARE = 3 * 2**26
+"""Bytes that may lie unused in a pass so long that what is freed in it counts, as of a large image in bands."""
 FIRST = 2
 """So many passes are watched before it is known what a pass needs: what is laid out once is freed in the first."""
 
@@ -84,13 +86,28 @@ def settle() -> None:
         _passes = 0
 
 
+def settle_to(low: int) -> int:
+    """In a long pass: give back what lies unused, if the process has grown by more than SPARE bytes since it had `low`.
+
+    The number of bytes, without those of mapped files, to compare with the next time.
+    """
+    if _library is None:
+        return low
+    taken = resident(files=False)
+    if taken <= low + SPARE:
+        return min(low, taken)
+    give_back()
+    return resident(files=False)
+
+
 def give_back() -> None:
     """Give back what lies unused, if memory is kept."""
     if _library is not None:
         _library.malloc_trim(0)
 
 
-def resident() -> int:
-    """Bytes of memory that the process has."""
+def resident(*, files: bool = True) -> int:
+    """Bytes of memory that the process has; files: those of mapped files, too."""
     with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        _, pages, of_files, *_ = map(int, file.read().split())
+    return (pages if files else pages - of_files) * os.sysconf("SC_PAGE_SIZE")

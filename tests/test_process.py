@@ -183,3 +183,19 @@ def test_giving_back_trims_memory_only_where_it_is_kept(monkeypatch):
     monkeypatch.setattr(process, "_library", SimpleNamespace(malloc_trim=trimmed.append))
     process.give_back()
     assert trimmed == [0]
+
+
+def test_in_a_long_pass_what_lies_unused_is_given_back_whenever_it_may_be_much(tuned, monkeypatch):
+    sizes = iter([2, 1.5, 1.6, 1.4, 1.5, 1.7, 1.5])  # gives back at 2 and at 1.7, which leaves 1.5 each time
+    monkeypatch.setattr(process, "resident", lambda files: int(next(sizes) * 2**30))
+    low = 0
+    for expected in (1.5, 1.5, 1.4, 1.4, 1.5):
+        low = process.settle_to(low)
+        assert low == int(expected * 2**30)
+    assert tuned.trimmed == 2
+
+
+def test_a_process_that_is_not_tuned_gives_nothing_back(library, monkeypatch):
+    monkeypatch.setattr(process, "_library", None)
+    assert process.settle_to(5) == 5
+    assert library.trimmed == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from caffe import device, limits
+from caffe import device, limits, process
 from caffe.blob import Blob
 from caffe.blob.short_map import Shorts
 from caffe.errors import UsageError
@@ -45,6 +45,8 @@ class Bands:
         self._producers: dict[int, tuple[Stage, int]] = {}
         self._overwriting = Overwriting(graph.nodes)
         self._elision = Elision(graph.nodes, self._overwriting, keep_diffs=False)
+        self._low = 0
+        """The fewest bytes that the process had since it last gave some back."""
         self._begun: dict[int, Shape] = {}
         """By index of a node that begins a chain of layers that may compute on short maps, the shape of its bottom."""
         unknown = [name for name in (*wanted, *given) if name not in graph.blob_names]
@@ -100,12 +102,16 @@ class Bands:
         self._put(node, Stage(bottoms, tops, rows, compute, device.current()), lacks)
 
     def _put(self, node: Node, stage: Stage, lacks: Shorts | None) -> None:
+        stage.tops[0].add_follower(self._settle)
         for index, number in enumerate(node.top_ids):
             self._current[number] = stage.tops[index]
             self._producers[number] = stage, index
             self._lacks.pop(number, None)
             if lacks is not None:
                 self._lacks[number] = lacks
+
+    def _settle(self) -> None:
+        self._low = process.settle_to(self._low)
 
     def _steps(self, index: int, node: Node) -> StepPair | None:
         """What a layer's bottom and top lack; None if it computes on whole maps."""

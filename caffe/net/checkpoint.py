@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from caffe.errors import UsageError
-from caffe.layer_types.base import Handling
+from caffe.layer_types.base import Handling, TorchLayer
 from caffe.net.graph import Graph, Node
 from caffe.plan.elision import Elision
 from caffe.plan.overwriting import Overwriting
@@ -65,6 +65,46 @@ def give_up_diffs(segment: Segment, graph: Graph) -> None:
         graph.blobs[number].memory.give_up_grad(f"blob '{name}': its diff was not kept, {_WHY} backward.")
 
 
+def moved(segment: Segment, graph: Graph) -> dict[int, list[int]]:
+    """Maps of which backward needs only the shapes, by the index of the last layer that reads them.
+
+    Backward of their layer needs no tops, and layers that move values are the only ones that read them. No
+    inputs and outputs of the net, and no maps of the segment.
+    """
+    makers: dict[int, list[Node]] = {}
+    readers: dict[int, list[int]] = {}
+    for index, node in enumerate(graph.nodes):
+        for number in node.top_ids:
+            makers.setdefault(number, []).append(node)
+        for number in node.bottom_ids:
+            readers.setdefault(number, []).append(index)
+    others = {*graph.input_ids, *graph.output_ids}.union(*(graph.nodes[index].top_ids for index in segment.indices))
+    found: dict[int, list[int]] = {}
+    for number, indices in readers.items():
+        made_so = len(makers.get(number, ())) == 1 and _forgets_tops(makers[number][0])
+        if made_so and number not in others and all(moves(graph.nodes[index]) for index in indices):
+            found.setdefault(indices[-1], []).append(number)
+    return found
+
+
+def moves(node: Node) -> bool:
+    """Whether backward of a layer needs no values of its bottoms, whose values forward moves elsewhere."""
+    layer = node.layer
+    by_autograd = isinstance(layer, TorchLayer) and type(layer).backward is TorchLayer.backward
+    return by_autograd and layer.traits.handling is Handling.MOVED and not layer.in_place
+
+
+def give_up_moved(graph: Graph, number: int) -> None:
+    """Free the values of such a map."""
+    for node in graph.nodes:
+        if number in node.top_ids and isinstance(node.layer, TorchLayer):
+            node.layer.forget_tops()
+    graph.blobs[number].memory.give_up(
+        f"blob '{graph.blob_names[number]}': its values were not kept, because checkpoint is True and backward needs "
+        "only its shape. To see them, set net.checkpoint = False before the net runs forward."
+    )
+
+
 def give_up_used(segment: Segment, graph: Graph, index: int) -> None:
     """Free the values of a layer's tops after its backward, which was the last to need them; not of outputs.
 
@@ -83,6 +123,11 @@ def give_up_used(segment: Segment, graph: Graph, index: int) -> None:
             f"blob '{name}': its values were given up, because checkpoint is True and backward has used them. To see "
             "them, read them before the net runs backward, or set net.checkpoint = False."
         )
+
+
+def _forgets_tops(node: Node) -> bool:
+    layer = node.layer
+    return isinstance(layer, TorchLayer) and not layer.traits.needs_tops and not layer.in_place
 
 
 _WHY = (

@@ -9,6 +9,7 @@ import torch
 from caffe import device, process, switches
 from caffe.blob import Blob
 from caffe.blob.memory import Memory
+from caffe.layer_types.base import TorchLayer
 from caffe.net import checkpoint, debug, work
 from caffe.net.explain import explained
 from caffe.net.graph import Graph, Node, last_uses, reseed_loss
@@ -53,6 +54,13 @@ class NetRun:
         """Layers whose maps are computed again when backward needs them."""
         if settings.checkpoint and not settings.debug_info:
             self._segment = checkpoint.segment(self._nodes, self._elision, self._overwriting)
+        self._low = 0
+        """With a segment: the fewest bytes that the process had since it last gave some back."""
+        self._moved = checkpoint.moved(self._segment, graph) if self._segment else {}
+        """Index of a node → the blobs, by number, of which no later one needs more than the shape."""
+        for node in self._nodes:
+            if isinstance(node.layer, TorchLayer):
+                node.layer.keeps_bottoms = self._segment is None or not checkpoint.moves(node)
         self._replays = Replays(self._nodes, graph.blobs)
         self._ready = Ready(self._nodes, graph.blobs, self._overwriting)
         self._pool = Pool()
@@ -136,6 +144,8 @@ class NetRun:
                         call(self._hooks.after_forward, index)
                     if self._last_uses:
                         self._give_up_last_uses(index, kept)
+                    if self._segment is not None:
+                        self._settle_after(index, kept)
             except (RuntimeError, MemoryError) as error:
                 if (better := explained(error, self._nodes, index)) is not error:
                     raise better from error
@@ -177,8 +187,17 @@ class NetRun:
             debug.after_backward(self._graph, node)
         if node.bottom and not self._keeps_diffs:
             _give_up_diffs(node)
-        if self._segment is not None and self._segment.computed:
-            checkpoint.give_up_used(self._segment, self._graph, index)
+        if self._segment is not None:
+            if self._segment.computed:
+                checkpoint.give_up_used(self._segment, self._graph, index)
+            self._low = process.settle_to(self._low)
+
+    def _settle_after(self, index: int, kept: Collection[str]) -> None:
+        """Give up what no layer after this one needs in a pass that keeps little."""
+        for number in self._moved.get(index, ()):
+            if self._graph.blob_names[number] not in kept:
+                checkpoint.give_up_moved(self._graph, number)
+        self._low = process.settle_to(self._low)
 
     def _compute_segments_gradients(self, segment: Segment) -> None:
         for blob in (*self._nodes[segment.indices[0]].bottom, *self._nodes[segment.last].top):

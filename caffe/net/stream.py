@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from caffe import device, process
+from caffe import device
 from caffe.errors import ShapeError, UsageError
 from caffe.net.bands import Bands
 from caffe.net.graph import Graph
@@ -96,7 +96,6 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
             found = np.array(band.numpy(), order="C")
         self._row = last
         self._value.give_up()
-        process.settle()
         return first, found
 
     def _read(self, first: int) -> torch.Tensor:

@@ -157,6 +157,11 @@ GROUPS = (
                 "Its older name; if it is set, the commands do not set the newer one.",
             ),
             Variable(
+                "ONEDNN_MAX_CPU_ISA",
+                "`AVX2`, …",
+                "oneDNN uses no newer instructions than these. Records of benchmarks name it.",
+            ),
+            Variable(
                 "GOMP_SPINCOUNT",
                 "a whole number",
                 "How many times a thread of OpenMP checks for work before it sleeps. `caffe.tune_process` and the "

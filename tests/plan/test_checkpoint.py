@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 import caffe
 from caffe.errors import CaffeError, UsageError
 from caffe.formats import prototxt
 from caffe.formats.prototxt import parse
+from caffe.layer_types.vision.crop import Crop
 from caffe.plan.streaming import chain, segment
 from caffe.proto import caffe_pb2
 from tests.cases.case import input_layer, layer
@@ -298,3 +301,43 @@ def test_the_log_of_values_has_the_maps():
     spare.set_debug_info(True)
     gradients(spare)
     assert np.isfinite(spare.blobs["conv1"].data).all()
+
+
+UPSAMPLED = (
+    image(30, 26)
+    + conv("conv1", "data", 6, 3, pad=1)
+    + relu("conv1")
+    + pool("pool1", "conv1")
+    + conv("conv2", "pool1", 3, 3, pad=1)
+    + layer("up", "Deconvolution", ["conv2"], ["up"], "convolution_param { num_output: 3 kernel_size: 4 stride: 2 }")
+    + layer("score", "Crop", ["up", "data"], ["score"], "crop_param { axis: 2 offset: 1 }")
+    + LOSS
+)
+
+
+def test_maps_of_which_backward_needs_only_the_shape_are_not_kept(monkeypatch):
+    spare, whole = pair(UPSAMPLED)
+    seen = []
+    crop = Crop.compute
+
+    def cropped(self: Crop, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        seen.append(StorageWeakRef(x.untyped_storage()))
+        return crop(self, x, like)
+
+    for net, kept in ((spare, False), (whole, True)):
+        with monkeypatch.context() as patch:
+            patch.setattr(Crop, "compute", cropped)
+            net.forward()
+        assert seen.pop().expired() != kept
+    with pytest.raises(UsageError, match="blob 'up': its values were not kept.*backward needs only its shape"):
+        _ = spare.blobs["up"].data
+    assert_same_gradients(spare, whole)
+
+
+def test_maps_that_are_named_are_kept():
+    spare, whole = pair(UPSAMPLED)
+    for net in (spare, whole):
+        net.forward(blobs=["up"])
+    assert_alike({"up": spare.blobs["up"].data}, {"up": whole.blobs["up"].data}, TOLERANCE)
+    spare.checkpoint = False
+    assert_same_gradients(spare, whole)

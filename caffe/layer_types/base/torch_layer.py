@@ -13,6 +13,7 @@ from caffe import device, limits
 from caffe.blob import Blob
 from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base.native import NativeLayer
+from caffe.layer_types.base.stand_in import stand_in, without_memory
 from caffe.layer_types.base.traits import Precision, Traits
 from caffe.layer_types.helpers import fillers
 from caffe.log import log
@@ -31,6 +32,8 @@ class TorchLayer(NativeLayer):
     differentiable: ClassVar[bool] = True
     """If false, backward raises NetError, where Caffe has NOT_IMPLEMENTED."""
     _record: tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]] | None = None
+    keeps_bottoms = True
+    """Whether the record for backward keeps bottoms of which backward may need only the shapes."""
     recall: Callable[[], tuple[list[torch.Tensor], dict[str, Any]] | None] | None = None
     """Where the last forward pass was computed without this layer's `forward`: gives the bottoms that it would have
     had, and the attributes that it would have set; None if it ran."""
@@ -107,6 +110,11 @@ class TorchLayer(NativeLayer):
         """Free what forward kept for backward."""
         self._record = None
 
+    def forget_tops(self) -> None:
+        """Free the tops in the record for backward, which needs only their shapes."""
+        for top in self._record[2] if self._record else ():
+            top.data = without_memory(top)
+
     def twin(self) -> "TorchLayer":
         """A second layer on the same parameters, to compute with other shapes; it keeps nothing for backward."""
         made = type(self).__new__(type(self))
@@ -132,7 +140,10 @@ class TorchLayer(NativeLayer):
             params = [_leaf(p, wanted) for p, wanted in zip(params, self.param_propagate_down, strict=False)]
         self.tensors = params
         with _recording(wanted=record):
-            tops = self.compute(*self._cast(inputs))
+            seen = inputs
+            if record and not self.keeps_bottoms:
+                inputs, seen = map(list, zip(*map(stand_in, inputs), strict=True))
+            tops = self.compute(*self._cast(seen))
         outputs = [tops] if isinstance(tops, torch.Tensor) else list(tops)
         self.tensors = []
         if record:

@@ -10,7 +10,7 @@ from caffe.plan.streaming.values import Rowwise, StreamedValue
 
 BAND = 2**23
 """Bytes; the largest band of any bottom or top, unless that were fewer than LEAST_ROWS rows."""
-LEAST_ROWS = 8
+LEAST_ROWS = 4
 """Rows of a band, at least."""
 LEAST_STEPS = 4
 """Steps (Rows.step) of a band, at least, where a step is more than a row."""
