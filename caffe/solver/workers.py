@@ -11,6 +11,7 @@ import json
 import re
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -32,6 +33,11 @@ MEETING = timedelta(minutes=5)
 PATIENCE = timedelta(days=365)
 """How long a solver waits for the others while their heartbeats arrive: the root may test and save for hours."""
 
+LATEST = 8
+"""Communications whose tensors are kept until the end. torch's threads hold them a moment longer than the work takes,
+and need the interpreter's lock to free one; destroy_process_group waits for these threads, and may hold that lock.
+"""
+
 
 class LostError(CaffeError):
     """The heartbeat of another solver has stopped. Communication with it never ends, and torch waits for that at
@@ -52,6 +58,7 @@ class NCCL:
 
     def __init__(self, solver: Any, uid: str | bytes):
         self._learnable = solver.net.graph.learnable.values()
+        self._latest: deque[tuple[torch.Tensor, ...]] = deque(maxlen=LATEST)
         gpu = device.mode_is_gpu()
         network.choose()
         seconds = lost_after()
@@ -92,7 +99,7 @@ class NCCL:
                 values = bucket[0] if len(bucket) == 1 else torch.cat(bucket)
                 sent.append((bucket, values, torch.distributed.all_reduce(values, async_op=True)))
             for bucket, values, work in sent:
-                self._wait(work)
+                self._wait(work, values)
                 values.div_(ranks.solver_count())
                 if len(bucket) > 1:
                     for each, average in zip(bucket, values.split([len(each) for each in bucket]), strict=True):
@@ -105,7 +112,7 @@ class NCCL:
         """The largest of the numbers that the solvers give."""
         values = torch.tensor(number, device="cpu")
         with _naming("agreeing with the others"):
-            self._wait(torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX, async_op=True))
+            self._wait(torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX, async_op=True), values)
         return int(values)
 
     def agree(self, solver: Any) -> None:
@@ -151,14 +158,15 @@ class NCCL:
         padded[: len(own)] = own
         texts = [torch.empty_like(padded) for _ in range(ranks.solver_count())]
         with _naming("hearing of the others"):
-            self._wait(torch.distributed.all_gather(texts, padded, async_op=True))
+            self._wait(torch.distributed.all_gather(texts, padded, async_op=True), padded, *texts)
         return [bytes(each.tolist()).decode().rstrip(" ") for each in texts]
 
     def _broadcast(self, tensor: torch.Tensor, source: int) -> None:
-        self._wait(torch.distributed.broadcast(tensor, source, async_op=True))
+        self._wait(torch.distributed.broadcast(tensor, source, async_op=True), tensor)
 
-    def _wait(self, work: torch.distributed.Work) -> None:
-        """Wait while the heartbeats of all others arrive. Raises CaffeError if one is lost."""
+    def _wait(self, work: torch.distributed.Work, *tensors: torch.Tensor) -> None:
+        """Wait while the heartbeats of all others arrive. tensors: of the work. Raises CaffeError if one is lost."""
+        self._latest.append(tensors)
         if device.mode_is_gpu():
             work.wait()
             return
