@@ -48,6 +48,31 @@ if __name__ == "__main__":
         process.join()
 """
 
+PARTING = """
+import weakref
+import torch.distributed
+import caffe
+
+nccl = caffe.NCCL(caffe.SGDSolver("solver.prototxt"), caffe.NCCL.new_uid())
+sent, all_reduce = [], torch.distributed.all_reduce
+
+def watched(values, *given, **named):
+    sent.append(weakref.ref(values))
+    return all_reduce(values, *given, **named)
+
+torch.distributed.all_reduce = watched
+nccl.largest(3)
+assert len(sent) == 1 and sent[0]() is not None
+nccl.close()
+"""
+
+
+@pytest.mark.slow(reason="a process that loads torch")
+def test_the_last_communications_tensors_live_until_solvers_part(folder, finish):
+    (folder / "parting.py").write_text(PARTING)
+    status, err = finish("parting.py")
+    assert status == 0, err
+
 
 @pytest.mark.slow(reason="three processes that load torch")
 def test_several_devices(folder, finish, alone):
