@@ -21,15 +21,13 @@ import torch
 import torch.distributed
 from torch.distributed.rendezvous import rendezvous
 
-from caffe import device, ranks
+from caffe import device, meeting, ranks
 from caffe.errors import CaffeError
 from caffe.solver import agreement, layer_state, network
 from caffe.solver.heartbeat import PERIOD, Heartbeat, lost_after
 
 BUCKET = 1 << 22
 """Values that are sent at once, where single gradients are smaller."""
-MEETING = timedelta(minutes=5)
-"""How long solvers wait for all to have come."""
 PATIENCE = timedelta(days=365)
 """How long a solver waits for the others while their heartbeats arrive: the root may test and save for hours."""
 
@@ -64,8 +62,10 @@ class NCCL:
         seconds = lost_after()
         with _naming("meeting the others"):
             url = uid.decode() if isinstance(uid, bytes) else uid
-            self._store = next(rendezvous(url, ranks.solver_rank(), ranks.solver_count(), timeout=MEETING))[0]
-            self._store.set_timeout(MEETING)
+            place = ranks.solver_rank(), ranks.solver_count()
+            store = next(rendezvous(url, *place, timeout=meeting.MEETING))[0]
+            store.set_timeout(meeting.MEETING)
+            self._store = meeting.fresh(store, *place)
             torch.distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if gpu else "gloo",
                 store=torch.distributed.PrefixStore("caffe", self._store),
