@@ -46,14 +46,15 @@ def fresh(store: distributed.Store, rank: int, count: int) -> distributed.Store:
 
 def _given_to_all(store: distributed.Store, count: int, until: float) -> str:
     name, waiting = uuid.uuid4().hex, set(range(1, count))
-    while waiting:
+    while True:
         for rank in list(waiting):
             if store.check([f"here/{rank}"]):
                 store.set(f"name/{_text(store, f'here/{rank}')}", name)
             if store.check([f"{name}/taken/{rank}"]):
                 waiting.remove(rank)
+        if not waiting:
+            return name
         _pause(until, ", ".join(map(str, sorted(waiting))))
-    return name
 
 
 def _taken(store: distributed.Store, rank: int, until: float) -> str:
