@@ -14,7 +14,7 @@ from caffe.layer_types.base.rows import WindowRows
 from caffe.log import log
 from caffe.net.graph import Graph, Node
 from caffe.plan import first_pad
-from caffe.plan.elision import Elision, StepPair, short_shape
+from caffe.plan.elision import Elision, StepPair, bottom_of, short_shape, tops_of
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.streaming.lengthened import Lengthened, LongerValue
 from caffe.plan.streaming.stages import ComputeBand, Stage
@@ -87,16 +87,17 @@ class Bands:
     def _add_bands(self, index: int, node: Node, layer: TorchLayer, rows: Rows, tops: list[Shape]) -> None:
         pair, compute, lacks = self._steps(index, node), _banded(layer, len(tops)), None
         if pair is not None:
-            lacks = pair[0].top, pair[1].top
+            lacks = tops_of(pair)
             tops = [short_shape(top, lacks) for top in tops]
             if pair[0].bottom is None:
                 assert isinstance(rows, WindowRows)
                 low, pad = self._elision.pads(index, pair)
                 rows, compute = replace(rows, pad=low[0]), _begin(layer, tops[0], pad)
-        wanted, number = _bottom_of(pair), node.bottom_ids[0] if node.bottom_ids else -1
+        wanted, number = bottom_of(pair), node.bottom_ids[0] if node.bottom_ids else -1
         if layer.in_place and type(rows) is Rows and number in self._producers and self._lacks.get(number) == wanted:
             producer, top = self._producers[number]
-            producer.follow(top, _over(self._overwriting, index) or compute)
+            over = self._overwriting.of(index)
+            producer.follow(top, compute if over is None else lambda bands, first, last: [over(bands[0])])
             return
         bottoms = [self._seen_as(number, wanted) for number in node.bottom_ids]
         self._put(node, Stage(bottoms, tops, rows, compute, device.current()), lacks)
@@ -194,16 +195,3 @@ def _begin(layer: TorchLayer, shape: Shape, pad: Sequence[int]) -> ComputeBand:
         return [top.tensor]
 
     return compute
-
-
-def _over(overwriting: Overwriting, index: int) -> ComputeBand | None:
-    """What computes a band of a layer's bottom in place; None if it may not."""
-    layer = overwriting.layers.get(index)
-    over = layer.traits.over_bottom if layer else None
-    return (lambda bands, first, last: [over(bands[0])]) if over else None
-
-
-def _bottom_of(pair: StepPair | None) -> Shorts | None:
-    if pair is None or pair[0].bottom is None or pair[1].bottom is None:
-        return None
-    return pair[0].bottom, pair[1].bottom

@@ -151,3 +151,15 @@ def short_shape(whole: Sequence[int], lacks: Shorts) -> tuple[int, ...]:
     """The shape of a short map, given that of the whole one."""
     height, width = (size - sum(short.missing) for size, short in zip(whole[2:], lacks, strict=True))
     return (*whole[:2], height, width)
+
+
+def tops_of(pair: StepPair) -> Shorts:
+    """What a layer's top lacks."""
+    return pair[0].top, pair[1].top
+
+
+def bottom_of(pair: StepPair | None) -> Shorts | None:
+    """What a layer's bottom lacks; None if that is whole."""
+    if pair is None or pair[0].bottom is None or pair[1].bottom is None:
+        return None
+    return pair[0].bottom, pair[1].bottom

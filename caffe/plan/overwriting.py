@@ -1,6 +1,8 @@
 """In-place layers that overwrite their bottoms, instead of writing into new memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import torch
 
 from caffe import switches
 from caffe.blob import Blob
@@ -22,11 +24,14 @@ class Overwriting:
                 self.layers[index] = layer
             writer.update(dict.fromkeys(node.top_ids, layer))
 
+    def of(self, index: int) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """What runs a layer over the values of its bottom; None if it may not."""
+        return self.layers[index].traits.over_bottom if index in self.layers else None
+
     def forward(self, index: int, top: Sequence[Blob]) -> bool:
         """Run a layer over the values of its bottom, which is its top. False: not this one."""
-        if index not in self.layers:
+        over_bottom = self.of(index)
+        if over_bottom is None:
             return False
-        over_bottom = self.layers[index].traits.over_bottom
-        assert over_bottom is not None
         top[0].tensor = over_bottom(top[0].tensor)
         return True

@@ -62,15 +62,15 @@ class NCCL:
         seconds = lost_after()
         with _naming("meeting the others"):
             url = uid.decode() if isinstance(uid, bytes) else uid
-            place = ranks.solver_rank(), ranks.solver_count()
-            store = next(rendezvous(url, *place, timeout=meeting.MEETING))[0]
+            rank, count = ranks.solver_rank(), ranks.solver_count()
+            store = next(rendezvous(url, rank, count, timeout=meeting.MEETING))[0]
             store.set_timeout(meeting.MEETING)
-            self._store = meeting.fresh(store, *place)
+            self._store = meeting.fresh(store, rank, count)
             torch.distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if gpu else "gloo",
                 store=torch.distributed.PrefixStore("caffe", self._store),
-                rank=ranks.solver_rank(),
-                world_size=ranks.solver_count(),
+                rank=rank,
+                world_size=count,
                 timeout=PATIENCE,
                 device_id=device.current() if gpu else None,
             )

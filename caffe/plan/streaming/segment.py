@@ -14,11 +14,10 @@ import torch
 import torch.nn.functional as F
 
 from caffe.blob import Blob
-from caffe.blob.short_map import Short, Shorts
 from caffe.layer_types.base import Rows, TorchLayer
 from caffe.layer_types.base.rows import Taken, WindowRows
 from caffe.plan import first_pad, pool
-from caffe.plan.elision import Elision, StepPair, short_shape
+from caffe.plan.elision import Elision, StepPair, bottom_of, short_shape, tops_of
 from caffe.plan.node import NodeLike
 from caffe.plan.overwriting import Overwriting
 from caffe.plan.streaming.chain import Chain
@@ -105,14 +104,14 @@ class Segment:
         if pair is None:
             top.tensor = y
         else:
-            top.memory.put_short(y, _tops(pair))
+            top.memory.put_short(y, tops_of(pair))
         self.computed = True
 
     def backward(self) -> None:
         """Add to the gradients of the parameters, and set that of the first bottom if it is wanted."""
         links, pair = self._links()
         x, bottom = self._bottom(), self._nodes[self.indices[0]].bottom[0]
-        grad = self._nodes[self.last].top[0].grad if pair is None else self._elision.gradient(self.last, _tops(pair))
+        grad = self._nodes[self.last].top[0].grad if pair is None else self._elision.gradient(self.last, tops_of(pair))
         into = torch.zeros_like(x) if links[0].runs_backward and links[0].layer.propagate_down[0] else None
         for first, last in self._bands(links):
             _backward(_run(links, x, first, last), grad[:, :, first:last], into)
@@ -154,18 +153,19 @@ class Segment:
         assert rows is not None
         columns = None
         if pair is not None:
-            top = short_shape(top, _tops(pair))
+            top = short_shape(top, tops_of(pair))
             if pair[0].bottom is None:
                 assert isinstance(rows, WindowRows)
                 low, across = self._elision.pads(index, pair)
                 rows, columns = replace(rows, pad=low[0]), across
-        lacks = None if pair is None or pair[0].bottom is None else (pair[0].bottom, _of_columns(pair))
+        lacks = bottom_of(pair)
         lengthened = None
-        if before is not None and lacks != _tops(before):
-            lengthened = Lengthened.of(bottom, _tops(before), lacks)
+        if before is not None and lacks != tops_of(before):
+            lengthened = Lengthened.of(bottom, tops_of(before), lacks)
         bottom = short_shape(bottom, lacks) if lacks else bottom
-        over = self._overwriting.layers[index].traits.over_bottom if index in self._overwriting.layers else None
-        return Link(self._twins[index], over, node.runs_backward, rows, bottom, top, columns, lengthened)
+        return Link(
+            self._twins[index], self._overwriting.of(index), node.runs_backward, rows, bottom, top, columns, lengthened
+        )
 
 
 @dataclass(frozen=True)
@@ -232,12 +232,3 @@ def _twin(node: NodeLike) -> TorchLayer:
     twin.take_bands()
     twin.prepares_backward = layer.prepares_backward
     return twin
-
-
-def _tops(pair: StepPair) -> Shorts:
-    return pair[0].top, pair[1].top
-
-
-def _of_columns(pair: StepPair) -> Short:
-    assert pair[1].bottom is not None
-    return pair[1].bottom
