@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -35,7 +36,7 @@ def browser(width=1200, height=900):
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(WORDS)
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         (theirs_in, to_them), (from_them, theirs_out) = os.pipe(), os.pipe()
         command = [program, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
         script = 'exec 3<&"$IN" 4>&"$OUT"; exec "$@"'  # the protocol's pipes are those numbers
@@ -46,6 +47,7 @@ def browser(width=1200, height=900):
             pass_fds=(theirs_in, theirs_out),
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(theirs_in)
         os.close(theirs_out)
@@ -53,7 +55,8 @@ def browser(width=1200, height=900):
             with open(to_them, "wb", buffering=0) as sending, open(from_them, "rb") as receiving:
                 yield Page(sending, receiving)
         finally:
-            process.terminate()
+            # Its helpers, too: they outlive the browser and would go on writing to the folder that is removed.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(PATIENCE)
 
 
