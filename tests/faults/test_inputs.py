@@ -137,7 +137,8 @@ def start_a_program_and_hide_it(folder):
 )
 def test_what_a_reader_does_is_counted_for_what_it_is(read, kind, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "data_layers"))
-    monkeypatch.setattr(pool, "MOST_CPU", 1.0)
+    if kind == verdict.HANG:
+        monkeypatch.setattr(pool, "MOST_CPU", 1.0)  # all others may take as long as a busy machine makes them
     reader = Reader("some", lambda: [{FILE: b"text"}], lambda files, draw: files, read, ("missing.prototxt",))
     found = list(pool.run({"some": reader}, [("some", 0), ("some", 1)], 1, 1, tmp_path / "work"))
     assert [each.kind for _, each, _ in found] == [kind, kind]
