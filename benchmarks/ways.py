@@ -60,6 +60,7 @@ RACES = (
     Race("voc-fcn8s, forward", "nets/voc-fcn8s/deploy.prototxt", 300),
     Race("voc-fcn8s, training step", "nets/voc-fcn8s/deploy.prototxt", 300, trains=True),
     Race("SqueezeNet 1.1, forward", "nets/reference/squeezenet_v1.1/deploy.prototxt", None),
+    Race("SqueezeNet 1.1, training step", "nets/reference/squeezenet_v1.1/deploy.prototxt", None, trains=True),
     Race("GoogLeNet, forward", "nets/reference/googlenet/deploy.prototxt", None),
 )
 

@@ -5,7 +5,6 @@ ways.py            a table of ways to compute, for each operation of caffe/ops; 
     winograd.py        a quarter or a third of the multiplications, for 3 × 3 to 7 × 7 kernels in wide layers
     filtering.py       its transforms
     matrix.py          a product of matrices, where there are few positions
-    pointwise.py       a product of matrices, for 1 × 1 kernels
     packed.py          weights that are reordered once, as oneDNN multiplies them
     strips.py          the gradients of large maps, a strip of rows at a time
     own_gradients.py   what winograd.py and strips.py share

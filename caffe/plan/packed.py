@@ -7,18 +7,21 @@ hundred times as long.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from caffe.plan import matrix as products
 from caffe.plan.capabilities import BFLOAT16, FLOAT32, Capability, Compared, drawn
+from caffe.plan.recorder import Call
 
 MAX_WEIGHTS = 2**22
 """float32 weights of a layer; of more, a second copy takes too much memory."""
-MAX_PIXELS = 2**13
+MAX_PIXELS = 2**16
 """Pixels of a batch; with more, the time to reorder float32 weights hardly counts (benchmarks/ways.py)."""
+
+ATTACHED = 7
+"""Which argument of oneDNN's convolution names the function of one element that is computed along."""
 
 
 def pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
@@ -72,10 +75,11 @@ def convolve(
     )
 
 
-def is_convolution(function: Any) -> bool:
-    """Whether this is the function of torch's registry that `convolve` calls."""
+def is_bare(call: Call) -> bool:
+    """Whether a recorded call is that of torch's function that `convolve` calls, and computes nothing along."""
     works = any(each._works for each in KERNELS.values())
-    return works and function is torch.ops.mkldnn._convolution_pointwise.default._op
+    known = works and call.function is torch.ops.mkldnn._convolution_pointwise.default._op
+    return known and call.takes[ATTACHED] == "none"
 
 
 def _trial_of_kernels(kind: torch.dtype) -> Compared:
@@ -87,6 +91,13 @@ def _trial_of_kernels(kind: torch.dtype) -> Compared:
             found = convolve(x, packed, each, pad, stride, dilation, group)
             added = None if each is None else each.float()
             yield found, F.conv2d(x.float(), weight.float(), added, stride, pad, dilation, group)
+
+
+def _trial_of_reading_back() -> Compared:
+    for group in (1, 2):
+        weight = drawn(32, 16 // group, 3, 3)
+        shape = (1, 16, 9, 10)
+        yield kernels(weight, torch.float32, shape, (1, 1), (1, 1), (1, 1), group).to_dense(), weight
 
 
 def _trial_of_matrices() -> Compared:
@@ -103,4 +114,5 @@ KERNELS = {
         "bfloat16 kernels packed for oneDNN", partial(_trial_of_kernels, torch.bfloat16), BFLOAT16
     ),
 }
+READ_BACK = Capability("reading packed float32 kernels back", _trial_of_reading_back)
 MATRIX = Capability("bfloat16 matrices packed for oneDNN", _trial_of_matrices, BFLOAT16)

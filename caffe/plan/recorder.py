@@ -35,6 +35,10 @@ class InMemory(NamedTuple):
     offset: int
 
 
+Layouts = Sequence[tuple[InMemory | None, torch.dtype]]
+"""How the tensor of each slot lies in its memory, if not only a library knows, and its dtype."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A call of a function of torch; slots stand for tensors in what it takes, and `gives` has those of its results."""

@@ -12,6 +12,7 @@ from caffe.blob.storage import Storage
 from caffe.layer_types.base import NativeLayer
 from caffe.ops.checks import Check, deferring
 from caffe.plan import pool
+from caffe.plan.folding import folded
 from caffe.plan.merging import merged
 from caffe.plan.node import NodeLike
 from caffe.plan.overwriting import Overwriting
@@ -38,6 +39,8 @@ class Recording:
         """What random numbers of the passes are drawn from; None if they draw none."""
         self._marks: list[tuple[Memory, Storage, torch.Tensor | None, bool, tuple[int, int] | None]] = []
         """Of each parameter: its memory, values, whether NumPy sees them, and perhaps how often they changed."""
+        self._steady = False
+        """Whether the recording holds only as long as no parameter changes its values."""
         self.flaw = ""
         """Why the passes cannot be computed again; "" if they can."""
         self._calls: list[Call] = []
@@ -90,6 +93,7 @@ class Recording:
             side, values = blob.memory.data, blob.memory.data.present
             stamp = side.times(values) if recorder.constants and id(blob) not in learned else None
             self._marks.append((blob.memory, side, values, side.viewed, stamp))
+        self._steady = bool(self._marks) and all(stamp is not None for *_, stamp in self._marks)
 
     def record_forward(self, overwriting: Overwriting) -> None:
         """Run the layers, and give the blobs their values."""
@@ -162,7 +166,10 @@ class Recording:
         kept |= set(slots_in([place for _, place, _ in self._learned])) - own
         self._kept = sorted(kept)
         results: list[Any] = [place for _, place in self._tops] + self._checks + [Slot(slot) for slot in self._kept]
-        return program(merged(needed(self._calls, results), results, self._layouts), self._begins, results)
+        calls = needed(self._calls, results)
+        if self._steady:
+            calls = folded(calls, results, self._layouts)
+        return program(merged(calls, results, self._layouts), self._begins, results)
 
     def state_of(self, index: int) -> tuple[list[torch.Tensor], dict[str, Any]] | None:
         """The bottoms of a layer as the last pass entered it, and what it noted; None if nobody knows."""

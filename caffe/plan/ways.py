@@ -12,11 +12,8 @@ import torch.nn.functional as F
 from caffe.ops import functions, wide_strides
 from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient
 from caffe.ops.operation import Operation, Way
-from caffe.plan import first_pad, matrix, neighbours, packed, pointwise, pooling, relu, strips, upsampling, winograd
+from caffe.plan import first_pad, matrix, neighbours, packed, pooling, relu, strips, upsampling, winograd
 from caffe.plan.matrix import Geometry
-
-LARGE_MAP = 2**16
-"""Values; below it, laying them out takes longer than the convolution."""
 
 
 def geometry(c: ConvolutionCall) -> Geometry:
@@ -52,17 +49,6 @@ def _tensor_cores_pay(c: ConvolutionCall) -> bool:
     return not c.x.is_cpu and (c.x.dtype == torch.bfloat16 or torch.backends.cudnn.allow_tf32)
 
 
-def _side_by_side_pays(c: ConvolutionCall) -> bool:
-    """Whether a map is so large beside the kernels that oneDNN, too, is faster with channels side by side."""
-    return not c.recorded and c.x.is_cpu and c.x.numel() >= max(LARGE_MAP, c.weight.numel())
-
-
-def _by_points(c: ConvolutionCall) -> torch.Tensor:
-    # not where it learns: what a training comes to may not depend on where it was interrupted
-    recurs = not c.recorded and c.weights.recurs(pointwise.convolve, tuple(c.x.shape))
-    return pointwise.convolve(c.x, c.weight, c.bias, recurs)
-
-
 def _side_by_side(values: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
     return values.to(kind, memory_format=torch.channels_last)
 
@@ -96,7 +82,6 @@ CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
         lambda c, kernels: packed.convolve(c.x, kernels, c.bias, c.pad, c.stride, c.dilation, c.group),
         lambda c: c.weights.made_of(packed.kernels, *_layout(c)),
     ),
-    Way("1 × 1 kernels as a matrix", lambda c: c.group == 1 and pointwise.pays(c.x, geometry(c)), _by_points),
     Way(
         "matrix",
         _matrix_pays,
@@ -120,7 +105,6 @@ CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
         _with_channels_last,
         lambda c: c.weights.made_of(_side_by_side, c.x.dtype),
     ),
-    Way("channels side by side", _side_by_side_pays, _with_channels_last, _same_type),
 )
 
 DECONVOLUTION: tuple[Way[DeconvolutionCall], ...] = (

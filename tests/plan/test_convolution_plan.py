@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import caffe
-from caffe.plan import matrix, packed, pointwise, ready, strips, winograd
+from caffe.plan import matrix, packed, ready, strips, winograd
 from caffe.plan.capabilities import CAPABILITIES
 from tests.plan.nets import assert_alike, build, conv, diffs, input, plainly, values, without
 
@@ -86,43 +86,6 @@ def test_a_matrix_where_only_some_gradients_are_wanted():
         (found,) = torch.autograd.grad(matrix.convolve(*given, windows).sum(), given[wanted])
         (expected,) = torch.autograd.grad(F.conv2d(*given).sum(), given[wanted])
         assert distance(found, expected) < 1e-6
-
-
-@pytest.mark.parametrize("size", [(1, 1), (7, 9), (33, 40)])
-@pytest.mark.parametrize(("filters", "channels"), [(1, 1), (5, 3), (16, 64), (70, 33)])
-class TestPointwise:
-    def test_values_and_gradients(self, filters, channels, size):
-        x, weight, bias = drawn(1, channels, *size), drawn(filters, channels, 1, 1), drawn(filters)
-        expected = gradients(F.conv2d, x.double(), weight.double(), bias.double())
-        found = gradients(pointwise.convolve, x, weight, bias)
-        assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
-
-    def test_the_same_where_sizes_recur(self, filters, channels, size):
-        x, weight, bias = drawn(1, channels, *size), drawn(filters, channels, 1, 1), drawn(filters)
-        expected = gradients(lambda *given: pointwise.convolve(*given, False), x, weight, bias)
-        found = gradients(lambda *given: pointwise.convolve(*given, True), x, weight, bias)
-        assert all(distance(*pair) < 1e-6 for pair in zip(found, expected, strict=True))
-
-    def test_without_a_bias(self, filters, channels, size):
-        x, weight = drawn(1, channels, *size), drawn(filters, channels, 1, 1)
-        expected = gradients(F.conv2d, x.double(), weight.double())
-        found = gradients(lambda *given: pointwise.convolve(*given, None), x, weight)
-        assert all(distance(*pair) < 1e-5 for pair in zip(found, expected, strict=True))
-
-    def test_no_ties_are_broken(self, filters, channels, size):
-        """Where a border makes a map constant, the first of equal pixels gets the gradient of max pooling."""
-        x = drawn(1, channels, 1, 1).expand(1, channels, *size)
-        y = pointwise.convolve(x, drawn(filters, channels, 1, 1), drawn(filters))
-        assert all(len(channel.unique()) == 1 for channel in y[0])
-
-
-def test_images_of_ever_new_sizes_need_kernels_for_few_numbers_of_pixels():
-    numbers = {pointwise.filled_up(pixels) for pixels in range(1, 2**16 + 1)}
-    assert len(numbers) < 100
-    assert all(
-        pixels <= pointwise.filled_up(pixels) < max(pixels + 16, 1.125 * pixels + 1) for pixels in range(1, 5000)
-    )
-    assert all(pointwise.filled_up(number) == number for number in numbers)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -246,7 +209,6 @@ class TestChoice:
         taken = []
         for module, name in [
             (matrix, "convolve"),
-            (pointwise, "convolve"),
             (strips, "convolve"),
             (winograd, "convolve"),
             (winograd, "correlate"),
@@ -261,7 +223,6 @@ class TestChoice:
     WIDE = input("data", 1, 256, 45, 46) + conv("wide", "data", 256, 3, 1)
     NARROW = input("data", 1, 8, 16, 17) + conv("narrow", "data", 8, 3, 1)
     WIDE_FC6 = input("data", 1, 512, 20, 21) + conv("fc6", "data", 512, 7)
-    POINTWISE = input("data", 1, 8, 16, 17) + conv("pointwise", "data", 6, 1)
 
     LARGE = input("data", 2, 32, 36, 37) + conv("large", "data", 8, 3, 1) + conv("next", "large", 4, 3)
 
@@ -273,39 +234,12 @@ class TestChoice:
     @pytest.mark.parametrize(("text", "phase", "last"), [(LARGE, caffe.TEST, True), (LARGE, caffe.TRAIN, False)])
     def test_channels_go_last(self, text, phase, last):
         net = build("force_backward: true\n" * (phase == caffe.TRAIN) + text, phase)
-        net.forward()
+        self.forwards(net, 2)
         assert net.blobs["large"].tensor.is_contiguous(memory_format=torch.channels_last) == last
 
     def test_few_positions(self, ways):
         build(self.FC6).forward()
         assert ways == ["matrix.convolve"]
-
-    @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
-    def test_kernels_of_one_pixel(self, phase, ways):
-        build(self.POINTWISE, phase).forward()
-        assert ways == ["pointwise.convolve"]
-
-    def test_kernels_of_one_pixel_are_compiled_for_a_size_once_it_recurs(self, monkeypatch):
-        monkeypatch.setattr(packed, "pays", lambda *given: False)
-        net = build(self.POINTWISE)
-        numbers = []
-        monkeypatch.setattr(
-            pointwise, "product", lambda a, b, product=pointwise.product: numbers.append(len(b)) or product(a, b)
-        )
-        for width in (17, 17, 19, 20, 20, 20):
-            net.blobs["data"].reshape(1, 8, 11, width)
-            net.reshape()
-            net.forward()
-        assert numbers == [192, 187, 224, 224, 220, 220]
-
-    def test_where_they_learn_it_does_not_matter_what_came_before(self, monkeypatch):
-        net = build("force_backward: true\n" + self.POINTWISE, caffe.TRAIN)
-        numbers = []
-        monkeypatch.setattr(
-            pointwise, "product", lambda a, b, product=pointwise.product: numbers.append(len(b)) or product(a, b)
-        )
-        self.forwards(net, 2)
-        assert numbers == [288, 288]
 
     def test_wide_layers(self, ways):
         build(self.WIDE).forward()
@@ -385,7 +319,7 @@ class TestChoice:
         build(text).forward()
         assert not ways
 
-    @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE])
+    @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6])
     @pytest.mark.parametrize("off", [plainly, lambda: without(*CAPABILITIES)], ids=["plain", "no way works"])
     def test_without_the_plan(self, off, text, ways):
         with off():
@@ -396,19 +330,18 @@ class TestChoice:
     def test_a_way_that_does_not_work_is_not_taken(self, missing, ways):
         labels = {
             matrix.CAPABILITY: {"matrix.convolve"},
-            pointwise.CAPABILITY: {"pointwise.convolve"},
             strips.CAPABILITY: {"strips.convolve"},
             winograd.CAPABILITY: {"winograd.convolve", "winograd.correlate"},
         }
         with without(missing):
-            for text in (self.FC6, self.WIDE, self.WIDE_FC6, self.POINTWISE):
+            for text in (self.FC6, self.WIDE, self.WIDE_FC6):
                 self.forwards(build(text), 2)
                 build("force_backward: true\n" + text, caffe.TRAIN).forward()
         assert ways
         assert labels.get(missing, set()).isdisjoint(ways)
 
     @pytest.mark.parametrize("phase", [caffe.TRAIN, caffe.TEST])
-    @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, POINTWISE, LARGE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
+    @pytest.mark.parametrize("text", [FC6, WIDE, WIDE_FC6, LARGE, FC6.replace("dim: 1 ", "dim: 2 ", 1)])
     def test_a_net_computes_the_same(self, text, phase):
         def step() -> caffe.Net:
             net = build("force_backward: true\n" + text, phase)
