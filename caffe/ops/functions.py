@@ -18,9 +18,7 @@ def conv2d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, H, W) convolved with (O, C / group, h, w); bias: (O)."""
-    if dilation != (1, 1):  # along an axis on which kernels have one number, oneDNN may crash
-        dilation = tuple(d if k > 1 else 1 for k, d in zip(weight.values.shape[2:], dilation, strict=True))
-    return CONV2D(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group))
+    return CONV2D(_convolution(x, weight, bias, stride, pad, dilation, group))
 
 
 def conv_transpose2d(
@@ -34,14 +32,14 @@ def conv1d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, L) convolved with (O, C / group, l); bias: (O)."""
-    return F.conv1d(*_arguments(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group)))
+    return F.conv1d(*_arguments(_convolution(x, weight, bias, stride, pad, dilation, group)))
 
 
 def conv3d(
     x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
 ) -> Tensor:
     """(N, C, D, H, W) convolved with (O, C / group, d, h, w); bias: (O)."""
-    return F.conv3d(*_arguments(ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group)))
+    return F.conv3d(*_arguments(_convolution(x, weight, bias, stride, pad, dilation, group)))
 
 
 def conv_transpose1d(
@@ -90,6 +88,14 @@ def padded_for_torch(x: Tensor, kernel: Sizes, pad: Sizes, border: float) -> tup
     if all(2 * p <= k for p, k in zip(pad, kernel, strict=True)):
         return x, pad
     return F.pad(x, (pad[1], pad[1], pad[0], pad[0]), value=border), (0, 0)
+
+
+def _convolution(
+    x: Tensor, weight: Weight, bias: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, group: int
+) -> ConvolutionCall:
+    if any(step > 1 for step in dilation):  # along an axis on which kernels have one number, oneDNN may crash
+        dilation = tuple(d if k > 1 else 1 for k, d in zip(weight.values.shape[2:], dilation, strict=True))
+    return ConvolutionCall(x, weight, _of_type(bias, x), stride, pad, dilation, group)
 
 
 def _of_type(bias: Tensor | None, x: Tensor) -> Tensor | None:

@@ -30,7 +30,12 @@ CASES = [
 ]
 
 
-CONVOLVE = {2: F.conv2d, 3: F.conv3d}
+ONE_NUMBER = [  # kernels have one along an axis, and the dilation is wide there
+    (1, 2, (7,), 3, (1,), (0,), (1,), (2**20,)),
+    (2, 3, (6, 5), 4, (1, 3), (0, 1), (1, 1), (2**20, 1)),
+    (1, 2, (4, 5, 3), 3, (1, 2, 1), (0, 0, 0), (1, 1, 1), (2**20, 1, 2**20)),
+]
+CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
 def rounded(values, kind):
@@ -38,8 +43,8 @@ def rounded(values, kind):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_convolution_with_a_wide_stride_gives_the_numbers_of_the_definition(case, precision):
+@pytest.mark.parametrize("case", CASES + ONE_NUMBER, ids=str)
+def test_a_convolution_that_onednn_gets_wrong_gives_the_numbers_of_the_definition(case, precision):
     images, channels, sizes, outputs, kernel, pad, stride, dilation = case
     settings = {"kernel_size": kernel, "pad": pad, "stride": stride, "dilation": dilation}
     text = " ".join(f"{name}: {list(values)}" for name, values in settings.items())
@@ -51,7 +56,8 @@ def test_a_convolution_with_a_wide_stride_gives_the_numbers_of_the_definition(ca
         fill(net, turn)
         found = torch.from_numpy(net.forward()["y"].copy()).double()
         x, weight, bias = (rounded(v, kind) for v in (net.blobs["x"].data, *(blob.data for blob in net.params["y"])))
-        expected = CONVOLVE[len(sizes)](x, weight, bias, stride, pad, dilation)
+        narrow = tuple(d if k > 1 else 1 for k, d in zip(kernel, dilation, strict=True))
+        expected = CONVOLVE[len(sizes)](x, weight, bias, stride, pad, narrow)
         tolerance = (1e-5 if precision == "fp32" else 2**-7) * float(expected.abs().max())
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
