@@ -46,10 +46,10 @@ class Standing:
 
 
 CPU = [
-    Target("forward-fp32", (ONNXRUNTIME.label, OPENVINO.label), 0.85),
-    Target("forward-bf16", (OPENVINO.label,), 1.0),
+    Target("forward-fp32", (ONNXRUNTIME.label, OPENVINO.label), 0.6),
+    Target("forward-bf16", (OPENVINO.label,), 0.85),
     Target("forward-bvlc", (BVLC.label,), 0.15),
-    Target("train-fp32", PYTORCH, 0.9),
+    Target("train-fp32", PYTORCH, 0.45),
     Target("train-bvlc", (BVLC.label,), 0.2),
     Target("forward-bvlc", (BVLC.label,), 0.42, "peak_memory"),
     Target("train-bvlc", (BVLC.label,), 0.5, "peak_memory"),

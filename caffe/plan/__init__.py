@@ -22,7 +22,9 @@ pool.py            the memory of a net's own activations, kept from pass to pass
 ready.py           small nets: passes over the same shapes as lists of ready calls
     recording.py       one such pass: its calls, and who gets what of them
     recorder.py        what torch computes while layers run, written down
+    folding.py         convolutions that take BatchNorm and Scale into their weights
     merging.py         fewer and cheaper calls with the same results
+    uses.py            which calls take what another one made
     program.py         calls as one function
 replay.py          on a GPU, a whole pass launched at once, where CAFFE_GRAPHS=1 asks for it
 threads.py         how many threads a pass takes

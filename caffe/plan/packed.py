@@ -18,7 +18,8 @@ from caffe.plan.recorder import Call
 MAX_WEIGHTS = 2**22
 """float32 weights of a layer; of more, a second copy takes too much memory."""
 MAX_PIXELS = 2**16
-"""Pixels of a batch; with more, the time to reorder float32 weights hardly counts (benchmarks/ways.py)."""
+"""Pixels of a batch; with more, the time to reorder float32 weights hardly counts (benchmarks/ways.py), and what
+folding.py and merging.py save does not, either."""
 
 ATTACHED = 7
 """Which argument of oneDNN's convolution names the function of one element that is computed along."""
