@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe.plan import ready, recording
+from caffe.plan import packed, ready, recording
 from caffe.plan.recorder import Call
 from tests.cases.case import layer
-from tests.plan.nets import assert_alike, build, conv, input, plainly, relu, values
+from tests.plan.nets import assert_alike, build, conv, input, plainly, relu, values, without
 from tests.plan.test_convolution_plan import needs_onednn
 
 pytestmark = needs_onednn
@@ -86,6 +86,15 @@ def test_what_changes_each_channel_costs_nothing(text, calls):
     assert_computes(IMAGE + text)
     (pass_,) = calls
     assert len(pass_) == 2  # the image's layout, and the convolution
+
+
+def test_without_reading_packed_weights_back_the_layers_stay(calls):
+    text = IMAGE + NETS["with a ReLU"]
+    with without(packed.READ_BACK):
+        net = drawn(text)
+        found = run(net)
+    assert_alike(found, run(drawn(text)), tolerance=1e-5)
+    assert len(calls[0]) > len(calls[1]) == 2
 
 
 def test_a_blob_between_keeps_its_values(calls):
