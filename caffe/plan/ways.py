@@ -4,6 +4,7 @@ The last row of each table is torch's own function (caffe/ops/functions.py); wit
 What this machine and this torch cannot do never pays (capabilities.py).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, Max
 from caffe.ops.operation import Operation, Way
 from caffe.plan import first_pad, matrix, neighbours, packed, pooling, relu, strips, upsampling, winograd
 from caffe.plan.matrix import Geometry
+
+LARGE_MAP = 2**22
+"""Values; F.conv2d computes such a map, too, with the channels of a pixel side by side, and then has it twice."""
 
 
 def geometry(c: ConvolutionCall) -> Geometry:
@@ -47,6 +51,13 @@ def _packed_kernels_pay(c: ConvolutionCall) -> bool:
 def _tensor_cores_pay(c: ConvolutionCall) -> bool:
     """Whether cuDNN multiplies on units that want the channels of a pixel side by side, and else lays them out so."""
     return not c.x.is_cpu and (c.x.dtype == torch.bfloat16 or torch.backends.cudnn.allow_tf32)
+
+
+def _side_by_side_pays(c: ConvolutionCall) -> bool:
+    """Whether so large a map comes out that oneDNN's rearranging it takes memory that counts, without gradients."""
+    if c.recorded or not c.x.is_cpu:
+        return False
+    return len(c.x) * len(c.weight) * math.prod(matrix.positions(c.x, geometry(c))) >= LARGE_MAP
 
 
 def _side_by_side(values: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
@@ -105,6 +116,7 @@ CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
         _with_channels_last,
         lambda c: c.weights.made_of(_side_by_side, c.x.dtype),
     ),
+    Way("channels side by side", _side_by_side_pays, _with_channels_last, _same_type),
 )
 
 DECONVOLUTION: tuple[Way[DeconvolutionCall], ...] = (
