@@ -32,9 +32,6 @@ class _Given:
     def keeps(self, make: Callable[..., torch.Tensor], *settings: object) -> bool:
         return False
 
-    def recurs(self, key: object, *settings: object) -> bool:
-        return False
-
     def gradient_memory(self) -> torch.Tensor | None:
         return None
 

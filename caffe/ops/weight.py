@@ -16,7 +16,7 @@ class Weight:
     index: int
     _blob: Blob
     _asked: dict[object, object]
-    """The settings of the last call of `recurs`, by index and key; the layer's."""
+    """What `keeps` was asked last, by index and what makes it; the layer's."""
     _rooms: dict[int, torch.Tensor | None]
     """Memory for gradients, by index, while the layer runs backward; the layer's."""
 
@@ -44,14 +44,12 @@ class Weight:
         False for a parameter that learns, and while a NumPy view of it is alive, through which it may change at any
         time. With settings, such as the size of an image: true from the second call in a row with the same ones.
         """
-        if settings and not self.recurs(make, self._blob.memory.stamp, settings):
-            return False
+        if settings:
+            asked, key = (self._blob.memory.stamp, settings), (self.index, make)
+            met, self._asked[key] = self._asked.get(key), asked
+            if met != asked:
+                return False
         return not self.values.requires_grad and not self._blob.memory.viewed
-
-    def recurs(self, key: object, *settings: object) -> bool:
-        """Whether the settings, such as the size of an image, are those of the last call with this key."""
-        met, self._asked[self.index, key] = self._asked.get((self.index, key)), settings
-        return met == settings
 
     def gradient_memory(self) -> torch.Tensor | None:
         """Memory for the gradient of these values while the layer runs backward; None if there is none to reuse."""

@@ -39,8 +39,6 @@ class Recording:
         """What random numbers of the passes are drawn from; None if they draw none."""
         self._marks: list[tuple[Memory, Storage, torch.Tensor | None, bool, tuple[int, int] | None]] = []
         """Of each parameter: its memory, values, whether NumPy sees them, and perhaps how often they changed."""
-        self._steady = False
-        """Whether the recording holds only as long as no parameter changes its values."""
         self.flaw = ""
         """Why the passes cannot be computed again; "" if they can."""
         self._calls: list[Call] = []
@@ -93,7 +91,6 @@ class Recording:
             side, values = blob.memory.data, blob.memory.data.present
             stamp = side.times(values) if recorder.constants and id(blob) not in learned else None
             self._marks.append((blob.memory, side, values, side.viewed, stamp))
-        self._steady = bool(self._marks) and all(stamp is not None for *_, stamp in self._marks)
 
     def record_forward(self, overwriting: Overwriting) -> None:
         """Run the layers, and give the blobs their values."""
@@ -167,7 +164,7 @@ class Recording:
         self._kept = sorted(kept)
         results: list[Any] = [place for _, place in self._tops] + self._checks + [Slot(slot) for slot in self._kept]
         calls = needed(self._calls, results)
-        if self._steady:
+        if self._marks and all(stamp is not None for *_, stamp in self._marks):  # else parameters may change meanwhile
             calls = folded(calls, results, self._layouts)
         return program(merged(calls, results, self._layouts), self._begins, results)
 

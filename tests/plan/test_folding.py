@@ -136,14 +136,26 @@ def test_factors_that_are_not_finite_are_left_alone():
 
 
 def test_what_learns_is_not_taken_in(calls):
-    text = "force_backward: true\n" + input("data", 2, 16, 10, 9) + conv("a", "data", 8, 3, 1) + normalized("a")
-    net = build(text, caffe.TRAIN)
-    net.blobs["data"].data[...] = np.random.RandomState(0).normal(size=net.blobs["data"].shape)
-    for _ in range(ready.WARM_UP + 2):
-        net.forward()
-        net.blobs["a"].diff[...] = 1
-        net.backward()
-    assert net.params["a/scale"][0].diff.any()
+    stored = layer("a/bn", "BatchNorm", ["a"], ["a"], "batch_norm_param { use_global_stats: true }")
+    text = IMAGE + conv("a", "data", 8, 3, 1) + stored + layer("a/scale", "Scale", ["a"], ["a"], BIASED)
+
+    def diff_of_scale(passes: int) -> np.ndarray:
+        net = build("force_backward: true\n" + text, caffe.TRAIN)
+        for index in (1, 2):
+            net.params["a/bn"][index].data[...] = 1
+        for _ in range(passes):
+            net.clear_param_diffs()
+            net.forward()
+            net.blobs["a"].diff[...] = 1
+            net.backward()
+        return net.params["a/scale"][0].diff.copy()
+
+    found = diff_of_scale(ready.WARM_UP + 2)
+    assert calls
+    with plainly():
+        expected = diff_of_scale(1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert expected.any()
 
 
 def test_what_takes_only_parameters_is_computed_once(calls):
