@@ -174,11 +174,12 @@ def _measured(module: str, argument: str, options: argparse.Namespace) -> dict[s
 
 
 def run_streaming(options: argparse.Namespace) -> Results:
-    """Large images in bands, whole, and in tiles, each in a process of its own, by turns; of two runs the better."""
+    """Large images in bands, whole, and in tiles, each in a process of its own, by turns; the best of three
+    runs, and one of tiles."""
     results: Results = {}
     for side in STREAMED:
         several = side <= MOST_WHOLE
-        for way in ("", "--whole", "--tiles") * 2 if several else ("",):
+        for way in (*("", "--whole") * 3, "--tiles") if several else ("",):
             key = f"{side}×{side}, {way.removeprefix('--') or 'in bands'}"
             try:
                 found = _streamed(side, way, options)
@@ -213,7 +214,7 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], Results]]] = {
     "workers": ("Four processes, one thread each, that serve one net, 200×200", run_workers),
     "sizes": ("Memory that 2,000 more sizes of images take", run_sizes),
     "busy": ("A training step of demo-fcn16s, idle and beside eight busy processes", run_busy),
-    "streaming": ("Large images in bands, whole, and in tiles with overlap; the better of two runs", run_streaming),
+    "streaming": ("Large images in bands, whole, and in tiles with overlap; the best of three runs", run_streaming),
     "machine": ("The machine's rates, and the floor of a forward by its operations and bytes", run_machine),
 }
 

@@ -13,7 +13,7 @@ import caffe
 from caffe import switches
 from caffe.errors import CaffeError
 from caffe.layer_types.base import TorchLayer
-from caffe.plan import matrix, packed, pooling, ready, strips
+from caffe.plan import matrix, packed, pooling, ready, side_by_side, strips
 from caffe.plan.capabilities import CAPABILITIES
 from tests.cases import families
 from tests.cases import run as runner
@@ -241,7 +241,11 @@ def test_where_no_way_works_all_is_real_caffes(case, whole_plan):
 
 @AGAIN
 def test_every_way_in_float32_is_wanted_by_some_case(whole_plan):
-    not_met = {way for way in CAPABILITIES if way.works} - {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
+    not_met = {way for way in CAPABILITIES if way.works} - {
+        packed.MATRIX,
+        packed.KERNELS[torch.bfloat16],
+        side_by_side.CAPABILITY,
+    }
     not_met.discard(packed.READ_BACK)  # of nets of several layers: tests/plan/test_folding.py
     assert not_met
     for case in (case for cases in FAMILIES.values() for case in cases if planned(case)):

@@ -6,6 +6,7 @@ ways.py            a table of ways to compute, for each operation of caffe/ops; 
     filtering.py       its transforms
     matrix.py          a product of matrices, where there are few positions
     packed.py          weights that are reordered once, as oneDNN multiplies them
+    side_by_side.py    learning in bfloat16 on a CPU, with the channels of a pixel side by side
     strips.py          the gradients of large maps, a strip of rows at a time
     own_gradients.py   what winograd.py and strips.py share
     first_pad.py       the smaller pad that elision.py gives a net's first convolution

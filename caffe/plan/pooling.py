@@ -2,7 +2,7 @@
 
 torch pools maps in channels-last layout with vector instructions, and others, such as a blob's, value by value, which
 takes three times as long. So a few rows at a time, no more than the cache holds, are reordered, pooled, and reordered
-back; all rows together, if there is a pad above and below.
+back; all rows together, if there is a pad above and below. Maps that are in that layout already are pooled as they are.
 """
 
 import math
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from caffe.ops.calls import MaxPooling, Sizes
+from caffe.ops.layout import is_side_by_side, laid_out_like, side_by_side
 from caffe.plan import pool, rows
 from caffe.plan.capabilities import Capability, Compared, drawn
 
@@ -74,25 +75,33 @@ def _elementwise_max(parts: list[torch.Tensor], axis: int) -> torch.Tensor:
 class _MaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, kernel: Sizes, stride: Sizes, pad: Sizes, ceil: bool) -> torch.Tensor:
-        top = zip(x.shape[2:], kernel, stride, pad, strict=True)
-        y = pool.empty_like(x, *x.shape[:2], *(_positions(n + 2 * p, k, s, p, ceil) for n, k, s, p in top))
-        where = y.new_empty(y.shape, dtype=torch.int32)  # kept until backward, in half the memory of int64
-        step = y.shape[2] if pad[0] else max(1, CACHED // (x.shape[1] * x.shape[3] * stride[0]))
-        for image in range(len(x)):
-            for first_row, last_row in rows.bands(y.shape[2], step):
-                first, last = first_row * stride[0], (last_row - 1) * stride[0] + kernel[0]
-                seen = x[image : image + 1, :, first:last].contiguous(memory_format=torch.channels_last)
-                values, at = F.max_pool2d(seen, kernel, stride, pad, ceil_mode=ceil, return_indices=True)
-                y[image, :, first_row:last_row] = values[0]
-                torch.add(at[0], first * x.shape[3], out=where[image, :, first_row:last_row])
-        ctx.save_for_backward(x, where)
-        ctx.settings = (kernel, stride, pad, (1, 1), ceil)
+        settings = (kernel, stride, pad, (1, 1), ceil)
+        y, where = F.max_pool2d(x, *settings, return_indices=True) if is_side_by_side(x) else _by_bands(x, settings)
+        ctx.save_for_backward(x, where.int())  # kept until backward, in half the memory of int64
+        ctx.settings = settings
         return y
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         x, where = ctx.saved_tensors
-        return _bottom_gradient(grad, x, ctx.settings, where.long()), None, None, None, None
+        return _bottom_gradient(laid_out_like(grad, x), x, ctx.settings, where.long()), None, None, None, None
+
+
+def _by_bands(x: torch.Tensor, settings: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The tops, and where their maxima are, as numbers of pixels (int32)."""
+    kernel, stride, pad, _, ceil = settings
+    top = zip(x.shape[2:], kernel, stride, pad, strict=True)
+    y = pool.empty_like(x, *x.shape[:2], *(_positions(n + 2 * p, k, s, p, ceil) for n, k, s, p in top))
+    where = y.new_empty(y.shape, dtype=torch.int32)
+    step = y.shape[2] if pad[0] else max(1, CACHED // (x.shape[1] * x.shape[3] * stride[0]))
+    for image in range(len(x)):
+        for first_row, last_row in rows.bands(y.shape[2], step):
+            first, last = first_row * stride[0], (last_row - 1) * stride[0] + kernel[0]
+            seen = side_by_side(x[image : image + 1, :, first:last])
+            values, at = F.max_pool2d(seen, *settings, return_indices=True)
+            y[image, :, first_row:last_row] = values[0]
+            torch.add(at[0], first * x.shape[3], out=where[image, :, first_row:last_row])
+    return y, where
 
 
 def _bottom_gradient(grad: torch.Tensor, x: torch.Tensor, settings: Sequence[Any], where: torch.Tensor) -> torch.Tensor:

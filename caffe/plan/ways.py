@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from caffe.ops import functions, wide_strides
 from caffe.ops.calls import ChannelMean, ConvolutionCall, DeconvolutionCall, MaxPooling, ReluGradient
 from caffe.ops.operation import Operation, Way
-from caffe.plan import first_pad, matrix, neighbours, packed, pooling, relu, strips, upsampling, winograd
+from caffe.plan import first_pad, matrix, neighbours, packed, pooling, relu, side_by_side, strips, upsampling, winograd
 from caffe.plan.matrix import Geometry
 
 LARGE_MAP = 2**22
@@ -109,6 +109,12 @@ CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
         lambda c: c.recorded and c.group == 1 and strips.pays(c.x, c.stride, c.dilation),
         lambda c, weight: strips.convolve(c.x, weight, c.bias, c.pad),
         _same_type,
+    ),
+    Way(
+        "learning with the channels of a pixel side by side",
+        side_by_side.pays,
+        side_by_side.convolve,
+        side_by_side.kernels,
     ),
     Way(
         "tensor cores",

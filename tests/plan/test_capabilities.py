@@ -12,7 +12,7 @@ import torch
 
 import caffe
 from caffe.log import log
-from caffe.plan import capabilities, matrix, packed
+from caffe.plan import capabilities, matrix, packed, side_by_side
 from caffe.plan.capabilities import CAPABILITIES, Capability, drawn
 from tests.cases.case import layer
 from tests.cases.compare import difference
@@ -113,7 +113,7 @@ def test_a_trial_uses_up_nobodys_random_numbers(monkeypatch):
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_every_way_in_float32_works_where_there_is_onednn():
-    in_bfloat16 = {packed.MATRIX, packed.KERNELS[torch.bfloat16]}
+    in_bfloat16 = {packed.MATRIX, packed.KERNELS[torch.bfloat16], side_by_side.CAPABILITY}
     assert not [way for way in CAPABILITIES if not way.works and way not in in_bfloat16]
 
 
@@ -124,6 +124,7 @@ def test_every_way_in_float32_works_where_there_is_onednn():
 def test_every_way_in_bfloat16_works_where_there_is_avx512():
     assert packed.MATRIX.works
     assert packed.KERNELS[torch.bfloat16].works
+    assert side_by_side.CAPABILITY.works
 
 
 NET = "\n".join(
@@ -178,7 +179,7 @@ def private_functions(path: Path) -> list[str]:
 
 
 ENGINE = sorted((ROOT / "caffe").rglob("*.py"))
-TRIED = {"matrix.py", "packed.py"}
+TRIED = {"matrix.py", "packed.py", "side_by_side.py"}
 
 
 def test_private_functions_of_torch_are_called_only_where_they_are_tried():

@@ -12,6 +12,7 @@ from caffe.errors import NetError, ShapeError
 from caffe.layer_types.base import Precision, ReceptiveField, TorchLayer, layer_type
 from caffe.layer_types.helpers.axes import refuse_in_place
 from caffe.layer_types.helpers.clamp import clamped
+from caffe.ops.layout import laid_out_like
 from caffe.proto import caffe_pb2
 from caffe.shapes import shape_text
 
@@ -109,7 +110,7 @@ class Dropout(Elementwise):
         """Fast R-CNN's scale_train: false scales in TEST instead; SegNet's sample_weights_test drops in TEST, too."""
         if self.mask is None:
             return x if self.scales_train or self.drops else x * (1 - self.ratio)
-        return x * self.mask.to(x.dtype)
+        return x * laid_out_like(self.mask.to(x.dtype), x)
 
 
 @layer_type
