@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 
 import caffe
 from caffe.errors import ShapeError, UsageError
@@ -153,3 +154,77 @@ def test_scores_of_other_tops_of_a_data_layer_are_refused():
         net.stream(image())
     with pytest.raises(UsageError, match="no blob 'nothing'"):
         net.stream(image(), into="nothing")
+
+
+DATA = input_layer("data", (1, 3, 20, 18))
+MADE = {
+    "a number a channel": (
+        "dim: 1 dim: 3",
+        layer("out", "Scale", ["data", "other"], ["out"], "scale_param { axis: 0 }"),
+    ),
+    "one number": ("dim: 1", layer("out", "Scale", ["data", "other"], ["out"], "scale_param { axis: 0 }")),
+    "more channels": ("dim: 1 dim: 2 dim: 20 dim: 18", layer("out", "Concat", ["data", "other"], ["out"])),
+    "a size to crop to": ("dim: 1 dim: 2 dim: 7 dim: 9", layer("out", "Crop", ["data", "other"], ["out"])),
+}
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["blobs kept", "blobs given up"])
+@pytest.mark.parametrize("kind", ["Input", "DummyData", "Parameter"])
+@pytest.mark.parametrize("use", MADE)
+def test_what_does_not_come_from_the_source_is_taken_whole(use, kind, keeps):
+    shape, reader = MADE[use]
+    settings = {
+        "Input": f"input_param {{ shape {{ {shape} }} }}",
+        "Parameter": f"parameter_param {{ shape {{ {shape} }} }}",
+        "DummyData": f'dummy_data_param {{ shape {{ {shape} }} data_filler {{ type: "constant" value: 2 }} }}',
+    }
+    net = build(DATA + layer("other", kind, [], ["other"], settings[kind]) + reader)
+    net.keep_blobs = keeps
+    values = image(20, 18)
+    net.blobs["data"].data[...] = values
+    expected = net.forward()["out"][0].copy()
+    found = joined(net.stream(values, into="data", rows=3))
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max() > 0
+
+
+def test_a_blob_that_does_not_come_from_the_source_is_refused():
+    net = build(DATA + conv("first", "data", 2, 3) + pool("second", "first"))
+    with pytest.raises(UsageError, match="blob 'first' is not computed from second.*Name a later blob"):
+        net.stream(image(), into="second", blob="first")
+
+
+@pytest.mark.parametrize("rows", [0, -1, 1.5, float("nan"), "3", True])
+def test_a_height_of_bands_is_a_whole_number(rows):
+    with pytest.raises(UsageError, match="expected a whole number, at least 1"):
+        build(TEXT).stream(image(), rows=rows)
+    assert joined(build(TEXT).stream(image(), rows=np.int64(3))).any()
+
+
+class Shaped:
+    def __init__(self, *shape):
+        self.shape = shape
+
+
+@pytest.mark.parametrize("source", [None, "x.npy", [[1]], 3, Shaped(3, None, 33), Shaped(3, 2.5, 8)])
+def test_a_source_without_the_shape_of_an_image_is_refused(source):
+    with pytest.raises(UsageError, match="net 'net'|net ''.*expected an array C × H × W"):
+        build(TEXT).stream(source)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        image().astype(str),
+        image().astype(complex),
+        np.full((3, 30, 12), None),
+        np.ma.masked_less(image(), 5),
+        torch.ones(3, 30, 12, requires_grad=True),
+    ],
+    ids=["text", "complex numbers", "objects", "a mask", "a tensor that learns"],
+)
+def test_rows_that_are_no_numbers_are_refused(values):
+    with pytest.raises(
+        UsageError, match="rows 0 to 29 of the source are .*[,;] expected.* numbers.*Correct the source"
+    ):
+        joined(build(TEXT).stream(values))

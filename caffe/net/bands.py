@@ -56,7 +56,15 @@ class Bands:
         for name, shape in shapes.items():
             self._current[self._numbers[name]] = _source(shape, given[name])
             self._whole[self._numbers[name]] = shape
-        for index in _needed(graph.nodes, {self._numbers[name] for name in wanted}, set(self._current)):
+        needed = _needed(graph.nodes, {self._numbers[name] for name in wanted}, set(self._current))
+        reached = _reached([graph.nodes[index] for index in needed], set(self._current))
+        for name in wanted:
+            if self._numbers[name] not in reached:
+                raise UsageError(
+                    f"net '{net}': blob '{name}' is not computed from {', '.join(given)}, whose place the source takes."
+                    " Name a later blob, or another one to take the place of."
+                )
+        for index in needed:
             node = graph.nodes[index]
             if set(node.top_ids) & set(self._current) and not node.layer.in_place:
                 raise UsageError(
@@ -64,8 +72,18 @@ class Bands:
                     f"{', '.join(given)}, too, which cannot be streamed. Run net.forward."
                 )
             with limits.named(str(node.layer), node.layer.name):
-                self._add(index, node)
+                if node.bottom_ids:
+                    self._add(index, node)
+                else:
+                    self._add_source(node)
         self.values = {name: self._seen_as(self._numbers[name], None) for name in wanted}
+
+    def _add_source(self, node: Node) -> None:
+        """A layer without bottoms, such as another input or a constant, runs in the net; its tops are taken whole."""
+        node.layer.reshape([], node.top)
+        shapes = [blob.shape for blob in node.top]
+        self._whole.update(zip(node.top_ids, shapes, strict=True))
+        self._put(node, Stage([], shapes, None, _own_tops(node), device.current()), None)
 
     def _add(self, index: int, node: Node) -> None:
         shapes = [self._whole[number] for number in node.bottom_ids]
@@ -145,6 +163,15 @@ def _needed(nodes: Sequence[Node], wanted: set[int], given: set[int]) -> list[in
     return found[::-1]
 
 
+def _reached(nodes: Sequence[Node], given: set[int]) -> set[int]:
+    """The blobs that depend on the given ones, which are among them, by number."""
+    found = set(given)
+    for node in nodes:
+        if found & set(node.bottom_ids):
+            found |= set(node.top_ids)
+    return found
+
+
 def _source(shape: Shape, read: ReadRows) -> StreamedValue:
     value = StreamedValue(shape, lambda: value.put(read(value.end)), device.current())
     return value
@@ -171,6 +198,14 @@ def _whole(layer: NativeLayer, tops: int) -> ComputeBand:
         layer.reshape(bottom, top)
         layer.forward(bottom, top)
         return [each.tensor for each in top]
+
+    return compute
+
+
+def _own_tops(node: Node) -> ComputeBand:
+    def compute(bands: list[torch.Tensor], first: int, last: int) -> list[torch.Tensor]:
+        node.layer.forward([], node.top)
+        return [blob.tensor.clone() for blob in node.top]
 
     return compute
 

@@ -28,11 +28,9 @@ def check_possible(net: str, phase: int, nodes: Sequence[Node]) -> None:
         )
     if chain.longest(nodes) is not None:
         return
-    makers = [node for node in nodes if node.bottom and node.top]
-    largest = max(makers, key=lambda node: max(blob.count for blob in node.top), default=None)
-    why = "it has no layer that computes"
-    if largest is not None:
-        why = chain.why_not(largest) or f"others than the layer after it take the map of {largest.layer}, or it is last"
+    makers = [index for index, node in enumerate(nodes) if node.bottom and node.top]
+    largest = max(makers, key=lambda index: max(blob.count for blob in nodes[index].top), default=None)
+    why = "it has no layer that computes" if largest is None else chain.why_none(nodes, largest)
     raise UsageError(
         f"net '{net}': checkpoint = True, but none of its maps can be computed again in bands: {why}. Expected windows "
         "that slide over rows, one after another. Leave checkpoint off; keep_diffs = False spares memory, too."

@@ -273,13 +273,20 @@ class Graph:
 
 
 def last_uses(graph: Graph) -> dict[int, list[str]]:
-    """Index of a node → the names of the blobs that no later one takes; neither of inputs nor of outputs."""
+    """Index of a node → the names of the blobs that no later one takes.
+
+    Neither of inputs nor of outputs, nor of tops that their layer may have filled once and for all, as DummyData does
+    with constants, and as a Python layer may.
+    """
     last: dict[int, int] = {}
+    lasting = {*graph.input_ids, *graph.output_ids}
     for index, node in enumerate(graph.nodes):
         last.update(dict.fromkeys((*node.bottom_ids, *node.top_ids), index))
+        if not (node.layer.traits.replaces_tops or node.layer.in_place):
+            lasting.update(node.top_ids)
     uses: dict[int, list[str]] = {}
     for number, index in last.items():
-        if number not in graph.input_ids and number not in graph.output_ids:
+        if number not in lasting:
             uses.setdefault(index, []).append(graph.blob_names[number])
     return uses
 

@@ -15,6 +15,7 @@ from caffe.blob import Blob, BlobVec
 from caffe.copying import NotCopied
 from caffe.dialect import chosen
 from caffe.errors import NetError, UsageError
+from caffe.flags import flag
 from caffe.formats import prototxt
 from caffe.layer_types.base import Layer
 from caffe.log import log
@@ -236,10 +237,10 @@ class Net(NotCopied):
             )
         return self._layer_names.index(name)
 
-    def _existing(self, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in self.blobs:
-                raise UsageError(f"net '{self.name}': no blob '{name}'. Its blobs are: {', '.join(self.blobs)}")
+    def _existing(self, names: Sequence[str]) -> list[str]:
+        names = [names] if isinstance(names, str) else list(names)
+        if unknown := [name for name in names if name not in self.blobs]:
+            raise UsageError(f"net '{self.name}': no blob '{unknown[0]}'. Its blobs are: {', '.join(self.blobs)}")
         return names
 
     @guarded
@@ -390,7 +391,7 @@ class Net(NotCopied):
 
     @keep_diffs.setter
     def keep_diffs(self, value: bool) -> None:
-        self._keep_diffs = value
+        self._keep_diffs = flag(value, f"net '{self.name}': keep_diffs")
         self._renew_run()
 
     @property
@@ -405,6 +406,7 @@ class Net(NotCopied):
 
     @keep_blobs.setter
     def keep_blobs(self, value: bool) -> None:
+        value = flag(value, f"net '{self.name}': keep_blobs")
         if not value and self.phase != caffe_pb2.TEST:
             raise UsageError(
                 f"net '{self.name}': keep_blobs = False in phase TRAIN, expected TEST: backward needs the blobs. Build "
@@ -425,6 +427,7 @@ class Net(NotCopied):
 
     @checkpoint.setter
     def checkpoint(self, value: bool) -> None:
+        value = flag(value, f"net '{self.name}': checkpoint")
         if value:
             checkpoint.check_possible(self.name, self.phase, self.nodes)
         self._checkpoint = value

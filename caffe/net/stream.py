@@ -1,7 +1,8 @@
 """Stream: a net computed in bands of rows, from a source that is read in bands, for images too large for memory."""
 
+import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsIndex
 
 import numpy as np
 import torch
@@ -60,10 +61,8 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
     ):
         self.net, self._source, self._pool, self._row = net, source, Pool(), 0
         shape, begin = _check(net, source), into or _only_input(net)
-        if rows is not None and rows < 1:
-            raise UsageError(
-                f"net '{net.name}': stream in bands of {rows} rows, expected at least 1. Give such a number."
-            )
+        if rows is not None:
+            _check_rows(net, rows)
         name = blob or _only_output(net)
         bands = Bands(net.name, net.graph, {begin: shape}, [name], {begin: self._read})
         self._read_at_once = max(1, READ_AT_ONCE // (4 * shape[1] * shape[3]))
@@ -101,7 +100,7 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
     def _read(self, first: int) -> torch.Tensor:
         """The next rows of the source, 1 × C × rows × W, on the current device."""
         last = min(first + self._read_at_once, self._source.shape[1])
-        rows = np.array(self._source[:, first:last], dtype=np.float32, order="C")
+        rows = self._numbers(self._source[:, first:last], f"rows {first} to {last - 1} of the source")
         expected = (self._source.shape[0], last - first, self._source.shape[2])
         if rows.shape != expected:
             raise ShapeError(
@@ -110,6 +109,29 @@ class Stream(Iterator[tuple[int, np.ndarray]]):
                 " Correct the source."
             )
         return torch.from_numpy(rows)[None].to(device.current())
+
+    def _numbers(self, values: Any, what: str) -> np.ndarray:
+        """What a source gave, as float32. Raises UsageError for what are no real numbers."""
+        try:
+            array = np.asanyarray(values)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"net '{self.net.name}': {what} are a {type(values).__name__}, which is no array ({error}); expected "
+                "numbers, C × rows × W. Correct the source."
+            ) from error
+        if array.dtype.kind not in "biuf" or np.ma.is_masked(array):
+            found = "masked in part" if array.dtype.kind in "biuf" else f"of type {array.dtype}"
+            raise UsageError(f"net '{self.net.name}': {what} are {found}, expected real numbers. Correct the source.")
+        return np.array(array, dtype=np.float32, order="C", subok=False)
+
+
+def _check_rows(net: Streamed, rows: Any) -> None:
+    """Raises UsageError for a height of bands that is no whole number of at least 1."""
+    if isinstance(rows, bool) or not isinstance(rows, SupportsIndex) or operator.index(rows) < 1:
+        raise UsageError(
+            f"net '{net.name}': stream in bands of {rows!r} rows, expected a whole number, at least 1. Give such a "
+            "number."
+        )
 
 
 def _only_output(net: Streamed) -> str:
@@ -134,7 +156,14 @@ def _check(net: Streamed, source: Source) -> tuple[int, ...]:
     """The shape of the blob that this source stands for, 1 × C × H × W. Raises UsageError, ShapeError."""
     if net.phase != caffe_pb2.TEST:
         raise UsageError(f"net '{net.name}': stream in phase TRAIN, expected TEST. Build the net with caffe.TEST.")
-    shape = tuple(int(size) for size in source.shape)
+    try:
+        shape = tuple(operator.index(size) for size in source.shape)
+    except (AttributeError, TypeError) as error:
+        raise UsageError(
+            f"net '{net.name}': the source is a {type(source).__name__} without the shape of an image ({error}); "
+            "expected an array C × H × W, a memory map, or an object with `shape` and source[:, first:last]."
+            " Give one."
+        ) from error
     if len(shape) != 3 or min(shape) < 1:
         raise ShapeError(
             f"net '{net.name}': the source is {shape_text(shape)}, expected an image, C × H × W."

@@ -263,7 +263,7 @@ def test_backward_over_some_of_the_layers_is_refused():
     ("text", "phase", "words"),
     [
         (ALEX, caffe.TEST, "checkpoint = True in phase TEST, expected TRAIN"),
-        (image(8, 8) + conv("score", "data", 3, 3) + LOSS, caffe.TRAIN, "take the map of layer 'score'.*or it is last"),
+        (image(8, 8) + conv("score", "data", 3, 3) + LOSS, caffe.TRAIN, r"in bands: layer 'loss' .* that is no map"),
         (
             image(8, 8) + layer("mvn", "MVN", ["data"], ["score"]) + LOSS,
             caffe.TRAIN,
@@ -281,6 +281,24 @@ def test_nets_that_cannot_are_refused(text, phase, words):
     with pytest.raises(UsageError, match=words):
         net.checkpoint = True
     assert not net.checkpoint
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (layer("drop", "Dropout", ["a"], ["a"]), r"layer 'drop' \(Dropout\) draws other numbers each time"),
+        (layer("bn", "BatchNorm", ["a"], ["a"]), r"layer 'bn' \(BatchNorm\) needs more than a window of rows"),
+        (
+            layer("ip", "InnerProduct", ["a"], ["ip"], "inner_product_param { num_output: 2 }"),
+            r"layer 'ip' \(InnerProduct\) has a bottom or top that is no map",
+        ),
+    ],
+    ids=["in-place dropout", "in-place statistics", "a product of the whole map"],
+)
+def test_the_layer_that_ends_the_only_chain_is_named(ending, words):
+    net = build(image(8, 8) + conv("a", "data", 3, 3) + relu("a") + ending, caffe.TRAIN)
+    with pytest.raises(UsageError, match=words):
+        net.checkpoint = True
 
 
 def test_of_vgg_the_first_three_stages_are_computed_again(monkeypatch):

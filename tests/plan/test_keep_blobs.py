@@ -96,3 +96,58 @@ def test_a_training_needs_its_blobs():
         net.keep_blobs = False
     assert net.keep_blobs
     assert np.isfinite(net.forward()["sum"]).all()
+
+
+CONSTANT = 'dummy_data_param { shape { dim: 4 } data_filler { type: "constant" value: 2 } }'
+SCALED = (
+    layer("four", "DummyData", [], ["four"], CONSTANT)
+    + conv("conv1", "data", 4, 3)
+    + layer("out", "Scale", ["conv1", "four"], ["out"])
+)
+
+
+class FilledOnce(caffe.Layer):
+    """Its top has the values that setup gave it, as Caffe lets it."""
+
+    def setup(self, bottom, top):
+        top[0].reshape(4)
+        top[0].data[...] = 3
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        pass
+
+
+@pytest.mark.parametrize("factor", ["DummyData", "Python"])
+def test_values_that_a_layer_gave_its_top_once_stay(factor):
+    text = SCALED
+    if factor == "Python":
+        settings = f'python_param {{ module: "{__name__}" layer: "FilledOnce" }}'
+        text = text.replace(
+            layer("four", "DummyData", [], ["four"], CONSTANT), layer("four", "Python", [], ["four"], settings)
+        )
+    net = build(input_layer("data", (1, 3, 9, 8)) + text, caffe.TEST)
+    expected = net.forward()["out"].copy()
+    assert expected.any()
+    net.keep_blobs = False
+    for _ in range(3):
+        assert_alike(net.forward(), {"out": expected}, 1e-6)
+
+
+@pytest.mark.parametrize("name", ["keep_blobs", "keep_diffs"])
+def test_what_is_neither_true_nor_false_is_refused(name):
+    net = build(TEXT, caffe.TEST)
+    for value in ("no", None, 2, 0.5):
+        with pytest.raises(UsageError, match=f"{name} = .*, expected True or False"):
+            setattr(net, name, value)
+        assert getattr(net, name) is True
+    setattr(net, name, np.bool_(False))
+    assert getattr(net, name) is False
+
+
+def test_one_name_or_any_sequence_of_names_is_kept():
+    net = lean_net()
+    assert sorted(net.forward(blobs="conv1")) == ["conv1", "sum"]
+    assert sorted(net.forward(blobs=("conv1", "side"))) == ["conv1", "side", "sum"]

@@ -109,6 +109,36 @@ def test_a_tiff_that_a_user_made_is_not_overwritten(pixels, capsys):
     assert Path("out/photo.tif").read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["tiles", "strips", "mapped"])
+def test_colours_that_are_multiplied_by_their_opacity_are_those_that_pillow_reads(pixels, kind):
+    opacity = np.repeat(np.linspace(0, 255, 67).round().astype(np.uint8)[:, None], 45, axis=1)
+    multiplied = (pixels.astype(int) * opacity[..., None] // 255).astype(np.uint8)
+    stored = np.dstack([multiplied, opacity])
+    tifffile.imwrite("x.tif", stored, photometric="rgb", extrasamples=["assocalpha"], **KINDS[kind])
+    with tiff.TiffRows("x.tif") as rows:
+        assert (rows[0:67] == read_image("x.tif")).all()
+
+
+def test_a_truncated_tiff_is_named(pixels, capsys):
+    for settings in KINDS.values():
+        tifffile.imwrite("photo.tif", pixels, photometric="rgb", **settings)
+        with tifffile.TiffFile("photo.tif") as file:
+            end = file.pages[0].dataoffsets[-1] + file.pages[0].databytecounts[-1] // 3
+        Path("photo.tif").write_bytes(Path("photo.tif").read_bytes()[:end])
+        assert infer.main([*LINE, "photo.tif"]) == 1
+        assert f"image 'photo.tif' is truncated: it has {end} bytes, expected" in capsys.readouterr().err
+
+
+def test_a_tiff_whose_directory_is_cut_off_is_named(pixels):
+    Image.fromarray(pixels).save("photo.tif", compression="jpeg")  # with the directory at the end
+    Path("photo.tif").write_bytes(Path("photo.tif").read_bytes()[:-300])
+    with pytest.raises(ValueError, match=r"image 'photo.tif' .*(truncated|no TIFF)"):
+        tiff.TiffRows("photo.tif")
+    Path("photo.tif").write_bytes(b"hello")
+    with pytest.raises(ValueError, match="image 'photo.tif' is no TIFF that can be read"):
+        tiff.TiffRows("photo.tif")
+
+
 WRONG = {
     "16 bits": (lambda x: x.astype(np.uint16), {}, "is of uint16"),
     "planes": (lambda x: x.transpose(2, 0, 1).copy(), {"planarconfig": "separate"}, "planes"),
@@ -125,6 +155,13 @@ def test_what_cannot_be_read_by_bands_is_named(pixels, capsys, kind):
     assert "infer: photo.tif: " in message
     assert words in message
     assert not Path("out/infer/photo.tif").exists()
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_luminance_and_chrominance_that_no_jpeg_stores_are_refused(pixels, compression, capsys):
+    Image.fromarray(pixels).convert("YCbCr").save("photo.tif", compression=compression)
+    assert infer.main([*LINE, "photo.tif"]) == 1
+    assert "photometric 6" in capsys.readouterr().err
 
 
 def test_a_turned_tiff_is_read_as_stored_where_that_is_wanted(pixels):

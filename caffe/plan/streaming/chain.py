@@ -50,6 +50,19 @@ def why_not(node: NodeLike) -> str | None:
     return None
 
 
+def why_none(nodes: Sequence[NodeLike], index: int) -> str:
+    """Why no chain begins with this layer, if none does."""
+    why = why_not(nodes[index])
+    if why is not None:
+        return why
+    last = _from(nodes, index)[-1]
+    blob = nodes[last].top_ids[0]
+    for node in nodes[last + 1 :]:
+        if blob in node.bottom_ids:
+            return why_not(node) or f"the map of {nodes[index].layer} is the only one"
+    return f"{nodes[last].layer} is the last"
+
+
 def _from(nodes: Sequence[NodeLike], begin: int) -> list[int]:
     """The chain that begins with a layer, as far as it goes."""
     indices, blob = [begin], nodes[begin].top_ids[0]
