@@ -38,7 +38,7 @@ RANKS = """
     device
     process
     coord_map draw io
-    net_spec copying dialect limits modes registration
+    net_spec copying dialect flags limits modes registration
     formats
     cpus errors log meeting proto shapes switches version
 """

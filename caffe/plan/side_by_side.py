@@ -4,7 +4,7 @@ oneDNN multiplies maps in this layout. torch rearranges maps of the other one be
 value, which takes longer than the products of the first layers of VGG16.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from caffe.ops.calls import ConvolutionCall, Sizes
 from caffe.ops.layout import side_by_side
 from caffe.plan.capabilities import BFLOAT16, Capability, Compared, drawn
+from caffe.plan.matrix import Room
 
 Tensor = torch.Tensor
-Room = Callable[[], Tensor | None]
 
 
 def pays(c: ConvolutionCall) -> bool:

@@ -68,15 +68,15 @@ class Machine:
         return json.dumps({"seconds": self.seconds, "cpu_seconds": 2.0, "peak": 3 * 10**9, **more})
 
 
-def test_the_row_has_the_better_of_two_runs_of_each_way(monkeypatch):
+def test_the_row_has_the_best_of_three_runs_of_bands_and_of_the_whole(monkeypatch):
     monkeypatch.setitem(run.ENVIRONMENTS, "here", Machine())
     monkeypatch.setattr(run, "STREAMED", (10, 20, 60))
     monkeypatch.setattr(run, "MOST_WHOLE", 20)
     results = run.run_streaming(Namespace(threads=2))
     means = {key: result.get("mean") for key, result in results.items()}
     assert means == {
-        **{"10×10, in bands": 96, "10×10, whole": 95, "10×10, tiles": 94},
-        **{"20×20, in bands": 91, "20×20, whole": 90, "20×20, tiles": None, "60×60, in bands": 89},
+        **{"10×10, in bands": 95, "10×10, whole": 94, "10×10, tiles": 93},
+        **{"20×20, in bands": 88, "20×20, whole": 87, "20×20, tiles": None, "60×60, in bands": 86},
     }
     table = result_page.table(results)
     assert "| 20×20, tiles | failed no memory |" in table
