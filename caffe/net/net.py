@@ -398,9 +398,9 @@ class Net(NotCopied):
     def keep_blobs(self) -> bool:
         """Whether blobs keep their values after forward, as Caffe's do (the default); inputs and outputs always do.
 
-        A TEST net without them gives up each as soon as no later layer takes it, but those that
-        `forward(blobs=[...])` names; that takes less memory. Asking for one that was given up raises UsageError, and
-        so does setting this to False in a TRAIN net, whose backward needs them.
+        A TEST net without them gives up each as soon as no later layer takes it, but tops of data and Python layers
+        and those that `forward(blobs=[...])` names; that takes less memory. Asking for one that was given up raises
+        UsageError, and so does setting this to False in a TRAIN net, whose backward needs them.
         """
         return self._keep_blobs
 
