@@ -36,10 +36,11 @@ def convolve(c: ConvolutionCall, weight: Tensor) -> Tensor:
 
 def _fixed_kernels(values: Tensor, kind: torch.dtype) -> Tensor:
     """Weights that learn as they are: `_Convolve` lays them out, and their gradient has their own type and layout."""
-    return values if values.requires_grad else _kernels(values, kind)
+    return values if values.requires_grad else laid_out(values, kind)
 
 
-def _kernels(values: Tensor, kind: torch.dtype) -> Tensor:
+def laid_out(values: Tensor, kind: torch.dtype) -> Tensor:
+    """Maps or weights in this type and layout."""
     return values.to(kind, memory_format=torch.channels_last)
 
 
@@ -54,7 +55,7 @@ class _Convolve(torch.autograd.Function):
         group: int,
         room: Room,
     ) -> Tensor:
-        maps, kernels = side_by_side(x), _kernels(weight, x.dtype)
+        maps, kernels = side_by_side(x), laid_out(weight, x.dtype)
         ctx.save_for_backward(maps, kernels)
         ctx.settings, ctx.room, ctx.kind = (steps, group), room, weight.dtype
         stride, pad, dilation = steps

@@ -60,12 +60,8 @@ def _side_by_side_pays(c: ConvolutionCall) -> bool:
     return len(c.x) * len(c.weight) * math.prod(matrix.positions(c.x, geometry(c))) >= LARGE_MAP
 
 
-def _side_by_side(values: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
-    return values.to(kind, memory_format=torch.channels_last)
-
-
 def _with_channels_last(c: ConvolutionCall, weight: torch.Tensor) -> torch.Tensor:
-    return F.conv2d(_side_by_side(c.x, c.x.dtype), weight, c.bias, c.stride, c.pad, c.dilation, c.group)
+    return F.conv2d(side_by_side.laid_out(c.x, c.x.dtype), weight, c.bias, c.stride, c.pad, c.dilation, c.group)
 
 
 CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
@@ -120,7 +116,7 @@ CONVOLUTION: tuple[Way[ConvolutionCall], ...] = (
         "tensor cores",
         _tensor_cores_pay,
         _with_channels_last,
-        lambda c: c.weights.made_of(_side_by_side, c.x.dtype),
+        lambda c: c.weights.made_of(side_by_side.laid_out, c.x.dtype),
     ),
     Way("channels side by side", _side_by_side_pays, _with_channels_last, _same_type),
 )
