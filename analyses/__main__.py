@@ -21,6 +21,7 @@ NAMES = (
         "shift_and_stitch",
         "skips",
     ),
+    "tags",
     "times",
     "upper_bound",
 )

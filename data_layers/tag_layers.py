@@ -76,12 +76,13 @@ class CCNNLossLayer(_TagLoss):
     """Constrained CNN: KL(P‖Q) / pixels, Q the softmax of the scores and P the nearest to it that fulfils constraints.
 
     Absent classes have no share of P; those present have at least `least`, with a slack that costs `slack`; the
-    background at least background[0] and, if anything else is there, at most background[1]. `sizes`: True if tags are
-    shares: a class of more than a tenth of the pixels has at least that. P is computed anew each time, by projected
-    ascent in the dual (segdata/constraints.py). (Pathak, Krähenbühl, Darrell, ICCV 2015.)
+    background at least background[0] and, if anything else is there, at most background[1]. If tags are shares, two
+    more settings: with `sizes`, a class of more than a tenth of the pixels has at least that; with `within`, each class
+    has its own share, give or take that part of it, instead of all these constraints. P is computed anew each time, by
+    projected ascent in the dual (segdata/constraints.py). (Pathak, Krähenbühl, Darrell, ICCV 2015.)
     """
 
-    accepts = ("least", "slack", "background", "sizes")
+    accepts = ("least", "slack", "background", "sizes", "within")
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         super().setup(bottom, top)

@@ -39,7 +39,7 @@ from fcn_caffe.net_spec.input_data import (
 from fcn_caffe.net_spec.nets import ABOVE_CONV1, HEADS, SCORES, ClassifierNet, TrainedClassifier, Variant, staged
 from fcn_caffe.net_spec.recipes import CVPR, SMALL_DATA, accumulated, heavy
 from fcn_caffe.net_spec.segnet import SegNet
-from fcn_caffe.net_spec.tags import SYNSETS, Tagged
+from fcn_caffe.net_spec.tags import SQUEEZENET_KNOWS, Tagged
 from fcn_caffe.net_spec.trunks import (
     ALEXNET,
     ALEXNET_OWT,
@@ -262,16 +262,16 @@ VARIANTS = (
         for name, data in (("camvid", CAMVID), ("voc7", VOC7))
     ),
     # from tags; beside full supervision, voc7-fcn16s-squeezenet
-    _tagged("voc7-mil", recipes.TAGS, classifier=SYNSETS),
-    _tagged("voc7-mil-zero", recipes.TAGS),
-    _tagged("voc7-ccnn", recipes.CCNN, loss="CCNNLossLayer", classifier=SYNSETS),
+    _tagged("voc7-mil", recipes.MIL, classifier=SQUEEZENET_KNOWS),
+    _tagged("voc7-mil-zero", recipes.MIL),
+    _tagged("voc7-ccnn", recipes.CCNN, loss="CCNNLossLayer", classifier=SQUEEZENET_KNOWS),
     _tagged(
         "voc7-ccnn-sizes",
         recipes.CCNN,
         loss="CCNNLossLayer",
-        classifier=SYNSETS,
+        classifier=SQUEEZENET_KNOWS,
         tags="sizes",
-        settings={"sizes": True, "background": (0.2, 0.7)},
+        settings={"within": 0.1},
     ),
     # from boxes; `chosen` is the second round of a loop in BoxSup's manner: its labels are chosen by the net before it,
     # but among all that a CRF can find in a box, not among MCG's candidates, as BoxSup has it

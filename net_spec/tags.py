@@ -29,26 +29,45 @@ bison), dogs, the sorrel horse, sheep (ram, bighorn). Persons and background are
 
 
 @dataclass(frozen=True)
+class ClassifierStart:
+    """How the scores begin of a net whose trunk was trained with a classifier.
+
+    classes: for a class those of the classifier that belong to it. Its weights begin as `gain` times their mean, less
+        the mean over all classes of the classifier; the classifier's softmax does not depend on that mean.
+    background: the initial bias of class 0. All other weights and biases begin as zeros.
+    """
+
+    classes: dict[int, tuple[int, ...]]
+    gain: float = 1.0
+    background: float = 0.0
+
+
+SQUEEZENET_KNOWS = ClassifierStart(SYNSETS, gain=0.5, background=4.0)
+"""At this bias, the background has about half of the probability in VOC7's training images."""
+
+
+@dataclass(frozen=True)
 class Tagged(Variant):
     """A net that learns from tags, and is scored by masks. In training the image gets no border: only what lies in it
-    is scored.
+    is scored. Nor is there dropout: it makes classes that the image does not have more probable where features are
+    strong, and CCNN gives most of their probability to the background.
 
     loss: the class of its loss in tag_layers, and settings: that layer's.
     tags: what the data layer gives (see SegDataLayer).
-    classifier: for classes those of the classifier whose mean their scores begin as; the others begin as zeros.
+    classifier: how the scores begin that the trunk's classifier knows; None: all begin as zeros.
     """
 
     loss: str = "MILLossLayer"
     settings: dict[str, Any] = field(default_factory=dict)
     tags: str = "present"
-    classifier: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    classifier: ClassifierStart | None = None
 
     def net(self, phase: str) -> Any:
         """The NetParameter of one of `phases`."""
         n, data = NetSpec(), self.data
         train, deploy = phase == data.train.file, phase == DEPLOY
         data.feed(n, phase, tags=self.tags)
-        form = Form(pad=None if train else self.trunk.pad, dropout=not deploy, first=data.first)
+        form = Form(pad=None if train else self.trunk.pad, dropout=False, first=data.first)
         level = self.trunk.features(SuffixedSpec(n), n.data, form)[0]
         (head,) = data.heads
         n[f"score_{level.name}{head.ending}"] = coarse = score_conv(level.top, head.classes)

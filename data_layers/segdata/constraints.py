@@ -22,19 +22,24 @@ LARGE = 0.1
 
 @dataclass(frozen=True)
 class ConstraintSettings:
-    """The constraints that CCNN derives from tags (see CCNNLossLayer). The defaults are the paper's."""
+    """The constraints that CCNN derives from tags (see CCNNLossLayer). The defaults are the paper's.
+
+    within: None, or how far the share of a class may be from its true one, as a part of that; all else is then unused.
+    """
 
     least: float = 0.05
     slack: float = 2.0
     background: tuple[float, float] = (0.3, 0.7)
     sizes: bool = False
+    within: float | None = None
 
     def __post_init__(self) -> None:
         low, high = self.background
-        if not (0 <= low <= high <= 1 and 0 <= self.least < 1 and self.slack > 0):
+        within = 0 if self.within is None else self.within
+        if not (0 <= low <= high <= 1 and 0 <= self.least < 1 and self.slack > 0 and 0 <= within < 1):
             raise ValueError(
-                f"CCNN: least {self.least}, slack {self.slack}, background {self.background}: expected shares from 0 "
-                "to 1, the lower bound first, and a slack above 0. Correct param_str."
+                f"CCNN: least {self.least}, slack {self.slack}, background {self.background}, within {self.within}: "
+                "expected shares from 0 to 1, the lower bound first, and a slack above 0. Correct param_str."
             )
 
 
@@ -52,6 +57,8 @@ class Constraints:
     def of(cls, tags: np.ndarray, settings: ConstraintSettings) -> Constraints:
         """Those of an image's tags."""
         present = tags > 0
+        if settings.within is not None and present.any():
+            return cls.near(tags, settings.within)
         present[0] = True
         made = cls(present)
         for label in np.flatnonzero(present[1:]) + 1:
@@ -61,6 +68,15 @@ class Constraints:
         made.demand(0, 1, low, settings.slack)
         if present[1:].any():
             made.demand(0, -1, -high, HARD)
+        return made
+
+    @classmethod
+    def near(cls, shares: np.ndarray, within: float) -> Constraints:
+        """Each class has its share, give or take that part of it. shares: one per class, shape (C,)."""
+        made = cls(shares > 0)
+        for label in np.flatnonzero(made.present):
+            made.demand(int(label), 1, (1 - within) * shares[label], HARD)
+            made.demand(int(label), -1, -min(1.0, (1 + within) * shares[label]), HARD)
         return made
 
     def demand(self, label: int, sign: float, bound: float, largest: float) -> None:

@@ -9,7 +9,7 @@ from fcn_caffe import surgery
 from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.net_spec.deeplab import DeepLab
 from fcn_caffe.net_spec.nets import ClassifierNet, Variant
-from fcn_caffe.net_spec.tags import Tagged
+from fcn_caffe.net_spec.tags import ClassifierStart, Tagged
 from fcn_caffe.variants.build import published
 
 
@@ -34,7 +34,7 @@ def initialise(net: Any, row: Variant, rows: dict[str, Variant], weights: list[P
         for path in weights:
             net.copy_from(str(path))
     if isinstance(row, Tagged) and row.classifier:
-        _score_as_classifier(net, row, weights[0])
+        _score_as_classifier(net, row, row.classifier, weights[0])
     if row.data.first and isinstance(ROWS.get(row.starts[0]), ClassifierNet):
         _widen_first_convolution(net, row, weights[0])
     if not allow_zero:
@@ -70,14 +70,15 @@ def _narrow(net: Any, row: DeepLab, weights: Path) -> None:
                 blob.data[...] = given.data
 
 
-def _score_as_classifier(net: Any, row: Tagged, weights: Path) -> None:
-    """Give the score layer, for each class that the classifier of the trunk knows, the mean of its weights."""
+def _score_as_classifier(net: Any, row: Tagged, classifier: ClassifierStart, weights: Path) -> None:
+    """Give the score layer weights of the trunk's classifier (see `ClassifierStart`)."""
     source = published(row.starts[0], "conv", str(weights))
     old = source.params[list(source.params)[-1]]
     (name,) = (name for name in net.params if name.startswith("score"))
-    for cls, synsets in row.classifier.items():
-        for new, given in zip(net.params[name], old):
-            new.data[cls] = given.data[list(synsets)].mean(axis=0)
+    for new, given in zip(net.params[name], old):
+        for cls, known in classifier.classes.items():
+            new.data[cls] = classifier.gain * (given.data[list(known)].mean(axis=0) - given.data.mean(axis=0))
+    net.params[name][1].data[0] = classifier.background
 
 
 def _widen_first_convolution(net: Any, row: Variant, weights: Path) -> None:

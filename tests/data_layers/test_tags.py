@@ -164,6 +164,22 @@ def test_a_constraint_with_slack_is_given_up_at_its_price():
     np.testing.assert_allclose(soft[1], 1 / (1 + np.exp(9 - 2)), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("given", "within"), [([0.5, 0.3, 0.2], 0.1), ([0, 0.4, 0.6], 0.2), ([1, 0, 0], 0.1), ([0.9, 0.1, 0], 0.0)]
+)
+def test_within_keeps_every_share_near_its_own(given, within):
+    given = np.array(given, float)
+    logs = tag_layers.log_softmax(2 * RNG.normal(size=(3, 40)))
+    shares = Constraints.of(given, ConstraintSettings(within=within)).nearest(logs).mean(1)
+    assert not shares[given == 0].any()
+    assert (np.abs(shares - given) <= within * given + 1e-3).all()
+
+
+def test_an_image_of_void_alone_has_no_shares_to_keep():
+    found = Constraints.of(np.zeros(3), ConstraintSettings(within=0.1)).nearest(np.zeros((3, 4)))
+    np.testing.assert_allclose(found, [[1] * 4, [0] * 4, [0] * 4])
+
+
 def test_what_is_fulfilled_already_is_left_alone():
     logs = tag_layers.log_softmax(np.log(np.array([[0.5, 0.6], [0.5, 0.4]])))
     found = Constraints.of(np.array([1.0, 1]), ConstraintSettings()).nearest(logs)
@@ -172,7 +188,12 @@ def test_what_is_fulfilled_already_is_left_alone():
 
 @pytest.mark.parametrize(
     ("param_str", "words"),
-    [("{'least': 2}", "expected shares"), ("{'background': (.7, .3)}", "expected shares"), ("{'lest': 1}", "least")],
+    [
+        ("{'least': 2}", "expected shares"),
+        ("{'background': (.7, .3)}", "expected shares"),
+        ("{'within': 1}", "within 1"),
+        ("{'lest': 1}", "least"),
+    ],
 )
 def test_wrong_settings_are_told(param_str, words):
     with pytest.raises(ValueError, match=words):

@@ -29,7 +29,12 @@ def test_its_loss_reads_the_coarse_scores_and_the_tags(row):
 @every
 def test_sizes_are_used_where_they_are_given(row):
     settings = ast.literal_eval(row.net("train").layer[-1].python_param.param_str)
-    assert (row.tags == "sizes") == bool(settings.get("sizes"))
+    assert (row.tags == "sizes") == bool(settings.get("sizes") or settings.get("within"))
+
+
+@every
+def test_nothing_is_dropped_from_what_it_scores(row):
+    assert "Dropout" not in {layer.type for phase in row.phases for layer in row.net(phase).layer}
 
 
 def test_no_class_of_the_classifier_counts_twice():

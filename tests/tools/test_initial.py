@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import caffe
+from fcn_caffe.net_spec.tags import SYNSETS, ClassifierStart
 from fcn_caffe.surgery import upsample_filt
 from fcn_caffe.training.initial import initialise
 from fcn_caffe.variants.build import build, published
@@ -57,7 +58,7 @@ def test_deeplab_takes_the_convolutions_of_vgg16_and_a_sample_of_its_wide_layers
         assert (net.params["fc7"][0].data[:, 5, 0, 0] == np.arange(0, 4096, 4)).all()
 
 
-def test_scores_of_tags_begin_as_the_means_of_what_the_classifier_knows(tmp_path):
+def test_scores_of_tags_begin_as_what_the_classifier_knows_beside_its_mean(tmp_path):
     rows = everything().rows
     row = rows["voc7-mil"]
     source = published("ilsvrc/squeezenet_v1.1", "conv")
@@ -66,7 +67,20 @@ def test_scores_of_tags_begin_as_the_means_of_what_the_classifier_knows(tmp_path
     weights = tmp_path / "squeezenet.caffemodel"
     source.save(str(weights))
     net = build(row.net("deploy"))
-    initialise(net, row, rows, [weights], allow_zero=True)
+    initialise(net, replace(row, classifier=ClassifierStart(SYNSETS, gain=0.5, background=2)), rows, [weights], True)
     scores, biases = (blob.data for blob in net.params["score_fr_7cls"])
-    assert scores[:, 3, 0, 0].tolist() == [0, 283, 346, pytest.approx(209.5), 339, 0, pytest.approx(348.5)]
-    assert biases.tolist() == pytest.approx([0, 28.3, 34.6, 20.95, 33.9, 0, 34.85])
+    of_classes = [(mean - 499.5) / 2 for mean in (283, 346, 209.5, 339, 348.5)]
+    expected = [0, *of_classes[:4], 0, of_classes[4]]
+    np.testing.assert_allclose(scores[:, 3, 0, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(biases, [2, *(value / 10 for value in expected[1:])], rtol=1e-5)
+
+
+def test_a_row_without_a_classifier_begins_as_zeros(tmp_path):
+    rows = everything().rows
+    source = published("ilsvrc/squeezenet_v1.1", "conv")
+    source.params["conv10"][0].data[...] = 1
+    weights = tmp_path / "squeezenet.caffemodel"
+    source.save(str(weights))
+    net = build(rows["voc7-mil-zero"].net("deploy"))
+    initialise(net, rows["voc7-mil-zero"], rows, [weights], allow_zero=True)
+    assert not any(blob.data.any() for blob in net.params["score_fr_7cls"])
