@@ -274,10 +274,12 @@ VARIANTS = (
         settings={"within": 0.1},
     ),
     # from boxes; `chosen` is the second round of a loop in BoxSup's manner: its labels are chosen by the net before it,
-    # but among all that a CRF can find in a box, not among MCG's candidates, as BoxSup has it
+    # but among all that a CRF can find in a box, not among MCG's candidates, as BoxSup has it. `masks` is the control:
+    # as many images, with their masks
     _boxed("rectangles", _SQUEEZENET, recipes.BOXES),
     _boxed("crf", _SQUEEZENET, recipes.BOXES),
     _boxed("chosen", ("voc7-boxes-crf",), recipes.BOXES_ON),
+    Variant("voc7-boxes-masks", SQUEEZENET, VOC7, 16, recipes.BOXES, _SQUEEZENET),
     # a CRF's weights are numbers about one, its gradients sums over pixels
     *(
         CrfRnn(f"{data}-fcn8s-crfrnn", VGG16, where, 8, recipes.CRF_RNN_SMALL, (f"{data}-fcn8s",), **_CRF)
