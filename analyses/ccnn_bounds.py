@@ -99,6 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="a training for each (default: 1)")
     add_device_options(parser)
     options: argparse.Namespace = parser.parse_args(arguments)
+    if options.every < 1:
+        parser.error(f"--every is {options.every}, expected 1 or more")
     row: Any = ROWS["voc7-ccnn"]
     program.quiet(caffe)
     use_device(options)

@@ -9,8 +9,8 @@ disconnected     the plain net's scores through a CRF that nothing has learned
 CRF alone        the CRF learns, the net does not                                   a control
 end to end       both learn
 
-The CRF's deviations are chosen for the disconnected one, on images of the training split (--settings tried, --images of
-them); all others start from the same. The net has the learning rate of the row, except in `faster`.
+The CRF's deviations are chosen for the disconnected one, among a few pairs, on --images images of the training split;
+all others start from the same. The net has the learning rate of the row, except in `faster`.
 """
 
 from __future__ import annotations

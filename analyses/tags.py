@@ -103,7 +103,6 @@ def main(arguments: list[str] | None = None) -> int:
     program.quiet(caffe)
     use_device(options)
     row = everything().find(options.variant)
-    print(f"{'weights':28} {'mean IU':>8} {'pixel acc.':>11} {'recognized':>11} {'found':>7}")
-    for weights in options.weights:
-        print(line(row, weights), flush=True)
+    lines = [line(row, weights) for weights in options.weights]
+    print(f"{'weights':28} {'mean IU':>8} {'pixel acc.':>11} {'recognized':>11} {'found':>7}", *lines, sep="\n")
     return 0

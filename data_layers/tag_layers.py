@@ -1,7 +1,8 @@
 """Losses for images of which only the tags are known, as Python layers: they run in any Caffe.
 
 bottom: scores before a softmax, 1×C×H×W; tags, 1×C×1×1, 0 for a class that the image does not have, else 1, or the
-share of its pixels (a data layer's setting `tags`). Class 0 is the background. top: the loss, one number.
+share of its pixels (a data layer's setting `tags`). Class 0 is the background. top: the loss, one number. An image
+without any tag, which is all void, has no loss; scores that are not finite have none that is a number.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class _TagLoss(caffe.Layer):
 
     def reshape(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         scores, tags = bottom[0].data.shape, bottom[1].data.shape
-        if len(scores) != 4 or scores[0] != 1 or int(np.prod(tags)) != scores[1]:
+        if len(scores) != 4 or scores[0] != 1 or tags[:2] != scores[:2] or int(np.prod(tags)) != scores[1]:
             raise ValueError(
                 f"{self.who}: scores are {scores} and tags {tags}, expected 1×C×H×W and as many tags as classes: give "
                 "the data layer the setting tags, and the score layer as many outputs."
@@ -38,8 +39,14 @@ class _TagLoss(caffe.Layer):
         top[0].reshape(1)
 
     def forward(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
-        scores = bottom[0].data[0].astype(np.float64)
-        loss, self.gradient = self.loss(scores.reshape(len(scores), -1), bottom[1].data.reshape(-1))
+        scores, tags = bottom[0].data[0].astype(np.float64), bottom[1].data.reshape(-1)
+        scores = scores.reshape(len(scores), -1)
+        if not tags.any():  # all of the image is void
+            loss, self.gradient = 0.0, np.zeros_like(scores)
+        elif not np.isfinite(scores).all():
+            loss, self.gradient = np.nan, np.full_like(scores, np.nan)
+        else:
+            loss, self.gradient = self.loss(scores, tags)
         top[0].data[...] = loss
 
     def backward(self, top: Sequence[Any], propagate_down: Sequence[bool], bottom: Sequence[Any]) -> None:
@@ -86,9 +93,24 @@ class CCNNLossLayer(_TagLoss):
 
     def setup(self, bottom: Sequence[Any], top: Sequence[Any]) -> None:
         super().setup(bottom, top)
-        self.constraints = ConstraintSettings(**self.settings)
+        given, who = self.settings, self.who
+        of_one = {"least": "a share", "slack": "the price of a constraint", "within": "a part of each share"}
+        found = {
+            key: float(params.numbers(given, key, (0,), meaning, who)[0])
+            for key, meaning in of_one.items()
+            if given.get(key) is not None
+        }
+        low, high = params.numbers(given, "background", ConstraintSettings().background, "two shares", who)
+        sizes = params.choice(given, "sizes", False, (False, True), who)
+        self.constraints = ConstraintSettings(**found, background=(float(low), float(high)), sizes=bool(sizes))
 
     def loss(self, scores: np.ndarray, tags: np.ndarray) -> tuple[float, np.ndarray]:
+        settings = self.constraints
+        if (settings.sizes or settings.within is not None) and abs(tags.sum() - 1) > 1e-3:
+            raise ValueError(
+                f"{self.who}: the tags {tags.tolist()} are no shares of an image, which sizes and within need. Give "
+                "the data layer the setting 'tags': 'sizes'."
+            )
         logs = log_softmax(scores)
         latent = Constraints.of(tags, self.constraints).nearest(logs)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,5 +1,7 @@
 """The dense CRF of images: kernels over position and colour, and the parameters of the papers that use it."""
 
+import math
+import numbers
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -75,15 +77,14 @@ def marginals(scores: np.ndarray, image: np.ndarray, parameters: CrfParameters) 
     """
     with torch.no_grad():
         given = torch.from_numpy(np.ascontiguousarray(scores, np.float32)).to(device.current())
-        pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current())
-        return dense_crf(given[None], pixels.permute(2, 0, 1)[None], parameters)[0].cpu().numpy()
+        return dense_crf(given[None], _pixels(image)[None], parameters)[0].cpu().numpy()
 
 
 def inference(image: np.ndarray, parameters: CrfParameters) -> Callable[[np.ndarray], np.ndarray]:
     """`marginals` of one image, as a function of the scores: its filters are made once for all calls."""
     check(parameters)
     height, width = image.shape[:2]
-    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current()).permute(2, 0, 1)
+    pixels = _pixels(image)
     filters = _filters(height, width, pixels, pixels, parameters, False)
 
     def of(scores: np.ndarray) -> np.ndarray:
@@ -95,14 +96,39 @@ def inference(image: np.ndarray, parameters: CrfParameters) -> Callable[[np.ndar
     return of
 
 
+def _pixels(image: np.ndarray) -> Tensor:
+    """(channels, H, W), where the nets are computed, of (H, W, channels)."""
+    if image.ndim != 3:
+        raise ValueError(f"the image has the shape {image.shape}; expected (height, width, channels)")
+    return torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current()).permute(2, 0, 1)
+
+
 def check(parameters: CrfParameters) -> None:
-    """Raise ValueError unless deviations are above 0, and the normalization is known."""
+    """Raise ValueError unless weights are finite, deviations above 0, iterations a count, and the normalization is
+    known.
+    """
     check_normalization(parameters.normalization)
+    iterations = parameters.iterations
+    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 0:
+        raise ValueError(f"iterations is {iterations!r}; expected a whole number, 0 or more")
     for kernel in parameters.kernels:
-        for deviation in (kernel.position, kernel.colour):
-            values = deviation if isinstance(deviation, tuple) else (deviation,)
-            if any(value is not None and not value > 0 for value in values):
-                raise ValueError(f"a kernel has the deviation {deviation}; expected numbers above 0")
+        if not _is_finite(kernel.weight):
+            raise ValueError(f"a kernel has the weight {kernel.weight!r}; expected a finite number")
+        _check_deviation(kernel.position, "one for both axes, or two")
+        if isinstance(kernel.position, tuple) and len(kernel.position) != 2:
+            raise ValueError(f"a kernel has the deviations {kernel.position} of positions; expected one, or two")
+        if kernel.colour is not None:
+            _check_deviation(kernel.colour, "one for all channels, or as many")
+
+
+def _check_deviation(deviation: object, how_many: str) -> None:
+    values = deviation if isinstance(deviation, tuple) else (deviation,)
+    if not values or not all(_is_finite(value) and value > 0 for value in values):
+        raise ValueError(f"a kernel has the deviation {deviation!r}; expected numbers above 0, {how_many}")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def image_filter(
@@ -180,6 +206,9 @@ def _colours(image: Tensor, deviation: float | tuple[float, ...]) -> Tensor:
 def _check_shapes(scores: Tensor, images: Tensor | None) -> None:
     if scores.dim() != 4 or not scores.numel():
         raise ValueError(f"scores have the shape {tuple(scores.shape)}; expected (images, classes, height, width)")
+    if not scores.is_floating_point() or not scores.isfinite().all():
+        what = scores.dtype if not scores.is_floating_point() else "values that are not finite"
+        raise ValueError(f"scores have {what}; expected finite floats: the mean field carries each to every pixel")
     batch, _, height, width = scores.shape
     if images is not None and (images.dim() != 4 or (len(images), *images.shape[2:]) != (batch, height, width)):
         found = tuple(images.shape)

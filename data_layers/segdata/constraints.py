@@ -36,10 +36,12 @@ class ConstraintSettings:
     def __post_init__(self) -> None:
         low, high = self.background
         within = 0 if self.within is None else self.within
-        if not (0 <= low <= high <= 1 and 0 <= self.least < 1 and self.slack > 0 and 0 <= within < 1):
+        both = self.sizes and self.within is not None
+        if both or not (0 <= low <= high <= 1 and 0 <= self.least < 1 and self.slack > 0 and 0 <= within < 1):
             raise ValueError(
-                f"CCNN: least {self.least}, slack {self.slack}, background {self.background}, within {self.within}: "
-                "expected shares from 0 to 1, the lower bound first, and a slack above 0. Correct param_str."
+                f"CCNN: least {self.least}, slack {self.slack}, background {self.background}, within {self.within}, "
+                f"sizes {self.sizes}: expected shares from 0 to 1, the lower bound first, a slack above 0, not both "
+                "within and sizes. Correct param_str."
             )
 
 
@@ -57,7 +59,7 @@ class Constraints:
     def of(cls, tags: np.ndarray, settings: ConstraintSettings) -> Constraints:
         """Those of an image's tags."""
         present = tags > 0
-        if settings.within is not None and present.any():
+        if settings.within is not None:
             return cls.near(tags, settings.within)
         present[0] = True
         made = cls(present)

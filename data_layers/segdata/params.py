@@ -34,7 +34,7 @@ def parse(param_str: str, who: str, required: tuple[str, ...], optional: tuple[s
     for key in params:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known) or 'none'}."
             raise ValueError(f"{who}: param_str has the unknown key {key!r}; {hint}")
     for key, value in params.items():
         if isinstance(value, str) and "\0" in value:
@@ -64,7 +64,8 @@ def choice(settings: dict[str, Any], key: str, default: Value, known: tuple[Valu
     """The value under `key`, which must be a known one; the default where the key is absent."""
     value = settings.get(key, default)
     if value not in known:
-        raise ValueError(f"{who}: {key} is {value!r}, expected one of {', '.join(map(str, known))}. Correct param_str.")
+        expected = ", ".join(str(each) or "''" for each in known)
+        raise ValueError(f"{who}: {key} is {value!r}, expected one of {expected}. Correct param_str.")
     return value
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from fcn_caffe.data_layers.segdata.labels import VOID
+from fcn_caffe.pictures import outputs
 from fcn_caffe.whole_files import open_atomic
 
 NEIGHBOURS = np.ones((3, 3), bool)
@@ -70,9 +71,11 @@ def round_of(mask: np.ndarray) -> ObjectBox | None:
 
 
 def write(boxes: list[ObjectBox], path: Path) -> None:
-    """One box a line: class, left, top, right, bottom."""
+    """One box a line: class, left, top, right, bottom; after a first line that says who wrote it."""
     with open_atomic(path) as file:
-        file.write("".join(" ".join(map(str, box)) + "\n" for box in boxes).encode())
+        file.write(
+            "".join(f"{line}\n" for line in (outputs.TEXT_MARK, *(" ".join(map(str, box)) for box in boxes))).encode()
+        )
 
 
 def read(path: Path) -> list[ObjectBox]:
@@ -84,7 +87,7 @@ def read(path: Path) -> list[ObjectBox]:
     found = []
     for number, line in enumerate(lines, 1):
         words = line.split()
-        if not words:
+        if not words or line == outputs.TEXT_MARK:
             continue
         numbers = [int(word) for word in words if word.isascii() and word.isdecimal() and len(word) < 8]
         box = ObjectBox(*numbers) if len(numbers) == len(words) == len(ObjectBox._fields) else None

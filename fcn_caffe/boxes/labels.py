@@ -181,7 +181,9 @@ def _colour_score(
 
 
 def _classes(shares: np.ndarray, boxes: Sequence[ObjectBox], shape: tuple[int, int]) -> np.ndarray:
-    """Of each box what is likeliest; where that is nothing, the box filled."""
+    """Of each box what is likeliest; where that is nothing, the box filled, over larger ones if there is no other
+    place.
+    """
     found = shares.argmax(0)
     label = np.zeros(shape, np.uint8)
     for index, box in sorted(enumerate(boxes, 1), key=lambda pair: -pair[1].area):
@@ -190,6 +192,8 @@ def _classes(shares: np.ndarray, boxes: Sequence[ObjectBox], shape: tuple[int, i
         mask[:, : box.left] = mask[:, box.right :] = False
         if not mask.any():
             mask[box.inside] = label[box.inside] == 0
+        if not mask.any():
+            mask[box.inside] = True
         label[mask] = box.cls
     return label
 

@@ -81,10 +81,12 @@ def main(arguments: list[str]) -> int:
 def _boxes(options: argparse.Namespace) -> int:
     """Boxes of the masks in a folder."""
     found = dict(list(pairs.by_stem(str(options.masks), "masks").items())[:: options.every])
+    targets = {name: options.out / f"{name}.txt" for name in found}
+    outputs.check(targets.values(), map(Path, found.values()), "Name another folder with --out.")
     count = 0
     for name, path in found.items():
         boxes = box.of_mask(files.read_label(path))
-        box.write(boxes, options.out / f"{name}.txt")
+        box.write(boxes, targets[name])
         count += len(boxes)
     print(f"{options.out}: {count} boxes of {len(found)} masks")
     return 0

@@ -55,11 +55,12 @@ def main(arguments: list[str]) -> int:
     items = saved_scores.find(options.scores, options.images, options.labels)
     program.quiet(caffe)
     use_device(options)
+    read_files = [Path(file) for item in items for file in (item.scores, item.image, item.label) if file]
     if options.search:
+        crf.check_file(options.save, read_files)
         crf_search.search(items, options.save, chosen, not options.as_stored)
         return 0
     written = [options.out / f"{item.name}{ending}" for item in items for ending in (".png", "_overlay.png")]
-    read_files = [Path(file) for item in items for file in (item.scores, item.image, item.label) if file]
     outputs.check(written, read_files, "Name another folder with --out.")
     crf_refine.refine(items, options.out, legend.colours(options.names), chosen, not options.as_stored)
     return 0

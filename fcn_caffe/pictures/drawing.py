@@ -35,7 +35,15 @@ def palette(size: int = 256) -> np.ndarray:
 
 
 def label_image(labels: np.ndarray, colours: np.ndarray | None = None) -> Image.Image:
-    """A map of class numbers (height×width) as a palette image; `colours` are VOC's unless given, 256×3."""
+    """A map of class numbers (height×width) as a palette image; `colours` are VOC's unless given, 256×3.
+
+    Raises ValueError for a class above 255.
+    """
+    if labels.size and labels.max() > 255:
+        raise ValueError(
+            f"a pixel has the class {labels.max()}, expected at most 255, which an image of class numbers holds."
+            " Take the scores instead (--scores)."
+        )
     image = Image.fromarray(labels.astype(np.uint8), mode="P")
     image.putpalette((palette() if colours is None else colours).tobytes())
     return image

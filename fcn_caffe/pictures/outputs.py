@@ -13,6 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 from fcn_caffe.data_layers.segdata import own_pictures
 from fcn_caffe.whole_files import open_atomic
 
+TEXT_MARK = f"# {own_pictures.SOFTWARE}"
+"""The first line of a file of text that a tool wrote, if such files are often written by others, too."""
+
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write a PNG that says who wrote it, whole or not at all; its folder is made."""
@@ -70,6 +73,9 @@ def _key(path: Path) -> str:
 def _is_ours(path: Path) -> bool:
     if path.suffix == ".tif":
         return own_pictures.is_own(str(path))
+    if path.suffix == ".txt":
+        with open(path, "rb") as file:
+            return file.readline(len(TEXT_MARK) + 2).rstrip() == TEXT_MARK.encode()
     try:
         with Image.open(path.with_suffix(".png"), formats=("PNG",)) as image:
             image.load()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fcn_caffe import engine, home, names
+from fcn_caffe.pictures import outputs
 from fcn_caffe.whole_files import read_json, write_json
+
+FILE = ".json"
+"""What the name of a file of parameters ends in."""
 
 
 def add_crf_option(parser: argparse.ArgumentParser, **settings: Any) -> None:
     """Add --crf to a command. settings: further arguments of add_argument."""
     parser.add_argument(
         "--crf",
-        type=home.text,
+        type=_preset_or_file,
         metavar="PRESET",
         help="refine scores by a dense CRF, with the parameters of a paper (deeplab, crf-rnn, ccnn, pydensecrf, …) or "
         "those that `crf --search` found (FILE.json)",
@@ -25,17 +29,23 @@ def add_crf_option(parser: argparse.ArgumentParser, **settings: Any) -> None:
     )
 
 
+def _preset_or_file(typed: str) -> str:
+    return home.text(typed) if typed.endswith(FILE) else typed
+
+
 def parameters(text: str) -> Any:
     """The parameters that a preset or a JSON file names. Raises ValueError where there are none."""
     crf = _engine()
     if text in crf.PRESETS:
         return crf.PRESETS[text]
-    if not text.endswith(".json"):
+    if not text.endswith(FILE):
         raise names.unknown(text, "CRF", crf.PRESETS, "A file of parameters ends in .json.")
     values = read_json(Path(text))
     try:
         kernels = tuple(crf.Kernel(**{key: _tuple(value) for key, value in each.items()}) for each in values["kernels"])
-        found = crf.CrfParameters(kernels, int(values["iterations"]), str(values["normalization"]))
+        if not kernels:
+            raise ValueError("kernels is empty")
+        found = crf.CrfParameters(kernels, values["iterations"], values["normalization"])
         crf.check(found)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
@@ -50,6 +60,18 @@ def made(kernels: Sequence[dict[str, Any]], iterations: int, normalization: str 
     """The parameters of a CRF of kernels: weight, position and, if it is over colours, too, colour (deviations)."""
     crf = _engine()
     return crf.CrfParameters(tuple(crf.Kernel(**kernel) for kernel in kernels), iterations, normalization)
+
+
+def check_file(path: Path, inputs: Iterable[Path]) -> None:
+    """Raises ValueError if parameters are to be written over an input, or over a file that has none."""
+    if path.exists():
+        outputs.check_json(path, inputs)
+        try:
+            parameters(str(path))
+        except ValueError as error:
+            raise ValueError(
+                f"'{path}' is there already, and no parameters of a CRF: it stays. Name another."
+            ) from error
 
 
 def save(crf: Any, path: Path, **about: Any) -> None:

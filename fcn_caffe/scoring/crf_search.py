@@ -30,6 +30,11 @@ def search(items: list[SavedItem], save: Path, chosen: Any, upright: bool) -> No
         return value
 
     without = mean_iu(None)
+    if np.isnan(without):
+        raise ValueError(
+            f"the {len(items)} labels have no pixel of a class, all is void: there is nothing to search by. Name the "
+            "true labels with --labels."
+        )
     print(f"without a CRF: mean IU {without:.4f}", flush=True)
     best, value = coordinate_search(measure)
     crf.save(with_kernel(chosen, best), save, mean_iu=value, without=without, images=len(items))

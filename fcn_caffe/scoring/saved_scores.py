@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from fcn_caffe.data_layers.segdata import files, pairs, text
+from fcn_caffe.data_layers.segdata.labels import VOID
 
 
 class SavedItem(NamedTuple):
@@ -61,6 +62,16 @@ def read(item: SavedItem, upright: bool) -> ScoredImage:
             f"'{item.scores}' holds {scores.dtype} of shape {scores.shape}, expected classes×height×width."
             " Save them again with fcn infer --scores."
         )
+    if len(scores) > VOID:
+        raise ValueError(
+            f"'{item.scores}' has {len(scores)} classes, expected at most {VOID}: a label is one byte, and {VOID} "
+            "is void. Leave some out."
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"'{item.scores}' has {int((~np.isfinite(scores)).sum())} values that are no finite numbers, expected "
+            "none: a CRF carries them to every pixel. Find out which layer of the net makes them."
+        )
     image = files.read_image(item.image, upright)
     truth = files.read_label(item.label, upright) if item.label else None
     for path, array in ((item.image, image), (item.label, truth)):
@@ -71,4 +82,10 @@ def read(item: SavedItem, upright: bool) -> ScoredImage:
                 "one size."
                 " Name the images that the scores are of."
             )
+    unknown = [] if truth is None else [cls for cls in np.unique(truth).tolist() if len(scores) <= cls != VOID]
+    if unknown:
+        raise ValueError(
+            f"'{item.label}' has the class {unknown[0]}, expected those of the scores, 0 to {len(scores) - 1}, or "
+            f"{VOID} (void). Name the labels that the net was trained on."
+        )
     return ScoredImage(scores, image, truth)

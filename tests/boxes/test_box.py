@@ -76,6 +76,11 @@ def test_files_give_back_what_was_written(tmp_path):
     assert box.read(tmp_path / "none.txt") == []
 
 
+def test_a_file_of_boxes_may_lack_the_line_that_says_who_wrote_it(tmp_path):
+    (tmp_path / "x.txt").write_text("1 0 0 4 4\n")
+    assert box.read(tmp_path / "x.txt") == [ObjectBox(1, 0, 0, 4, 4)]
+
+
 @pytest.mark.parametrize("line", ["1 2 3 4", "0 0 0 4 4", "1 4 0 4 4", "1 0 0 4 -4", "dog 0 0 4 4", "255 0 0 4 4"])
 def test_a_line_that_is_no_box_is_told_with_its_place(tmp_path, line):
     (tmp_path / "x.txt").write_text(f"1 0 0 4 4\n{line}\n")

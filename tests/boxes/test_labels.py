@@ -71,6 +71,13 @@ def test_every_box_has_a_label_however_small_it_is(kind):
     assert {1, 2, 3} <= set(np.unique(label))
 
 
+@pytest.mark.parametrize("kind", ["rectangles", "crf"])
+def test_a_small_box_in_the_middle_of_a_large_object_is_not_lost(kind):
+    picture = np.random.default_rng(0).integers(0, 255, (60, 60, 3), dtype=np.uint8)
+    boxes = [ObjectBox(1, 2, 2, 58, 58), ObjectBox(2, 20, 20, 40, 40), ObjectBox(3, 28, 28, 33, 33)]
+    assert {1, 2, 3} <= set(np.unique(labels.of_boxes(picture, boxes, kind)))
+
+
 def test_without_boxes_all_is_background():
     picture = np.zeros((5, 6, 3), np.uint8)
     for kind in labels.KINDS:

@@ -175,9 +175,43 @@ def test_within_keeps_every_share_near_its_own(given, within):
     assert (np.abs(shares - given) <= within * given + 1e-3).all()
 
 
-def test_an_image_of_void_alone_has_no_shares_to_keep():
-    found = Constraints.of(np.zeros(3), ConstraintSettings(within=0.1)).nearest(np.zeros((3, 4)))
-    np.testing.assert_allclose(found, [[1] * 4, [0] * 4, [0] * 4])
+LOSSES = pytest.mark.parametrize(
+    ("layer", "param_str"),
+    [
+        (tag_layers.MILLossLayer, "{}"),
+        (tag_layers.CCNNLossLayer, "{}"),
+        (tag_layers.CCNNLossLayer, "{'sizes': True}"),
+        (tag_layers.CCNNLossLayer, "{'within': .1}"),
+    ],
+)
+
+
+@LOSSES
+def test_an_image_of_void_alone_teaches_nothing(layer, param_str):
+    scores = RNG.normal(size=(1, 3, 2, 4))
+    loss, gradient = loss_and_gradient(layer, scores, np.zeros((1, 3, 1, 1)), param_str)
+    assert loss == 0
+    assert not gradient.any()
+
+
+@LOSSES
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_not_hidden_by_the_loss(layer, param_str, wrong):
+    scores = RNG.normal(size=(1, 3, 2, 4))
+    scores[0, 1, 1, 2] = wrong
+    tags = np.array([0.5, 0.5, 0]).reshape(1, 3, 1, 1)
+    assert np.isnan(loss_and_gradient(layer, scores, tags, param_str)[0])
+
+
+@pytest.mark.parametrize("param_str", ["{'sizes': True}", "{'within': .1}"])
+def test_tags_in_place_of_shares_are_refused(param_str):
+    with pytest.raises(ValueError, match="are no shares of an image, which sizes and within need"):
+        loss_and_gradient(tag_layers.CCNNLossLayer, np.zeros((1, 3, 2, 2)), np.ones((1, 3, 1, 1)), param_str)
+
+
+def test_a_label_with_as_many_pixels_as_there_are_classes_is_no_tag():
+    with pytest.raises(ValueError, match="as many tags as classes"):
+        loss_and_gradient(tag_layers.MILLossLayer, np.zeros((1, 4, 2, 2)), np.zeros((1, 1, 2, 2)))
 
 
 def test_what_is_fulfilled_already_is_left_alone():
@@ -193,6 +227,13 @@ def test_what_is_fulfilled_already_is_left_alone():
         ("{'background': (.7, .3)}", "expected shares"),
         ("{'within': 1}", "within 1"),
         ("{'lest': 1}", "least"),
+        ("{'least': 'a'}", "least is 'a', expected a number"),
+        ("{'slack': 1e400}", "slack is inf, expected a number"),
+        ("{'within': (1, 2)}", "within is .*, expected a number"),
+        ("{'background': .5}", "background is 0.5, expected two numbers"),
+        ("{'background': (.3, .5, .7)}", "expected two numbers"),
+        ("{'sizes': 'no'}", "sizes is 'no', expected one of False, True"),
+        ("{'sizes': True, 'within': .1}", "not both within and sizes"),
     ],
 )
 def test_wrong_settings_are_told(param_str, words):

@@ -155,3 +155,42 @@ def test_the_lattice_of_positions_is_kept_by_size():
 def test_what_does_not_fit_is_told(scores, images, kernel, message):
     with pytest.raises(ValueError, match=message):
         crf.dense_crf(scores, images, crf.CrfParameters((kernel,), 2, "after"))
+
+
+@pytest.mark.parametrize(
+    ("kernels", "iterations", "message"),
+    [
+        ((crf.Kernel(float("nan"), 3),), 2, "a kernel has the weight nan; expected a finite number"),
+        ((crf.Kernel("3", 3),), 2, "a kernel has the weight '3'; expected a finite number"),
+        ((crf.Kernel(None, 3),), 2, "a kernel has the weight None"),
+        ((crf.Kernel(1, None),), 2, "a kernel has the deviation None; expected numbers above 0"),
+        ((crf.Kernel(1, [3, 3]),), 2, r"a kernel has the deviation \[3, 3\]; expected numbers above 0"),
+        ((crf.Kernel(1, (3, 3, 3)),), 2, r"a kernel has the deviations \(3, 3, 3\) of positions; expected one, or two"),
+        ((crf.Kernel(1, 3, float("inf")),), 2, "a kernel has the deviation inf"),
+        ((crf.Kernel(1, 3),), 1.5, "iterations is 1.5; expected a whole number, 0 or more"),
+        ((crf.Kernel(1, 3),), True, "iterations is True"),
+        ((crf.Kernel(1, 3),), -1, "iterations is -1"),
+    ],
+)
+def test_parameters_of_another_kind_are_told(kernels, iterations, message):
+    with pytest.raises(ValueError, match=message):
+        crf.check(crf.CrfParameters(kernels, iterations, "after"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_that_is_not_finite_is_refused_before_it_is_everywhere(value):
+    scores = np.zeros((2, 4, 5), np.float32)
+    scores[1, 2, 3] = value
+    image = np.zeros((4, 5, 3), np.uint8)
+    for of in (crf.inference(image, crf.PRESETS["deeplab"]), lambda s: crf.marginals(s, image, crf.PRESETS["deeplab"])):
+        with pytest.raises(ValueError, match="scores have values that are not finite"):
+            of(scores)
+
+
+def test_whole_numbers_and_grey_images_without_channels_are_told():
+    with pytest.raises(ValueError, match="scores have torch.int64; expected finite floats"):
+        crf.dense_crf(
+            torch.zeros(1, 2, 4, 5, dtype=torch.int64), None, crf.CrfParameters((crf.Kernel(1, 3),), 2, "after")
+        )
+    with pytest.raises(ValueError, match=r"the image has the shape \(4, 5\); expected \(height, width, channels\)"):
+        crf.marginals(np.zeros((2, 4, 5)), np.zeros((4, 5)), crf.PRESETS["deeplab"])

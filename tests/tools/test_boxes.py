@@ -48,6 +48,17 @@ def test_boxes_of_masks_and_labels_of_boxes(voc, capsys):
     assert (np.asarray(Image.open("made/b.png")) == np.asarray(Image.open("data/voc/SegmentationClass/b.png"))).all()
 
 
+@pytest.mark.parametrize("mine", ["0 0.5 0.5 0.1 0.1\n", "my own notes", "1 0 0 4 4\n", ""])
+def test_boxes_are_written_over_no_text_of_others(voc, capsys, mine):
+    masks = voc / "data/voc/SegmentationClass"
+    assert boxes.main(["--masks", str(masks), "--out", "found"]) == 0
+    assert boxes.main(["--masks", str(masks), "--out", "found"]) == 0  # its own it writes again
+    (voc / "found/b.txt").write_text(mine)
+    assert boxes.main(["--masks", str(masks), "--out", "found"]) == 1
+    assert "b.txt' is there already, and no output of this project: it stays" in capsys.readouterr().err
+    assert (voc / "found/b.txt").read_text() == mine
+
+
 def test_labels_chosen_by_saved_scores(voc, capsys):
     boxes.main(["--masks", "data/voc/SegmentationClass", "--out", "found", "--every", "2"])
     assert sorted(path.name for path in (voc / "found").iterdir()) == ["a.txt", "c.txt"]

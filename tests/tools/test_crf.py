@@ -181,6 +181,91 @@ def test_files_that_hold_no_scores_are_told(saved, capsys, values, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_told_with_their_file(saved, capsys, value):
+    scores = np.load("scores/1.npy")
+    scores[2, 3, 4] = value
+    np.save("scores/1.npy", scores)
+    assert crf.main(LINE) == 1
+    assert "'scores/1.npy' has 1 values that are no finite numbers" in capsys.readouterr().err
+
+
+def test_more_classes_than_a_label_can_hold_are_refused(saved, capsys):
+    np.save("scores/0.npy", np.zeros((256, 24, 30), np.float32))
+    assert crf.main(LINE) == 1
+    assert "'scores/0.npy' has 256 classes, expected at most 255" in capsys.readouterr().err
+
+
+def test_a_label_that_the_scores_do_not_have_is_told(saved, capsys):
+    Image.fromarray(np.where(pixels_of("labels/1.png") == 2, 9, 255).astype(np.uint8)).save("labels/1.png")
+    assert crf.main([*LINE, "--labels", "labels"]) == 1
+    assert (
+        "'labels/1.png' has the class 9, expected those of the scores, 0 to 2, or 255 (void)" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("line", [["--crf", "deeplab"], []])
+def test_presets_are_no_paths_wherever_one_works(saved, capsys, monkeypatch, line):
+    Path("tasks").mkdir()
+    Path("photos").mkdir()
+    monkeypatch.chdir("photos")
+    assert crf.main(["../scores", "--images", "../images", "--out", "../here", *line]) == 0
+    option.save(dense_crf.PRESETS["ccnn"], Path("mine.json"))
+    assert crf.main(["../scores", "--images", "../images", "--out", "../here", "--crf", "mine.json"]) == 0
+    assert pixels_of("../here/1.png").shape == (21, 27)
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [
+        ("images/0.png", "is an input"),
+        ("labels/1.png", "is an input"),
+        ("notes.json", "'notes.json' is there already, and no parameters of a CRF: it stays"),
+        ("notes.txt", "'notes.txt' is there already, and no JSON: it stays"),
+    ],
+)
+def test_a_search_writes_over_nothing_but_parameters(saved, capsys, save, message):
+    Path("notes.json").write_text('{"mine": 1}')
+    Path("notes.txt").write_text("mine")
+    before = Path(save).read_bytes()
+    assert crf.main([*LINE, "--labels", "labels", "--search", "--save", save]) == 1
+    assert message in capsys.readouterr().err
+    assert Path(save).read_bytes() == before
+
+
+def test_a_search_by_void_alone_is_refused(saved, capsys):
+    for name in ("0", "1"):
+        Image.fromarray(np.full_like(pixels_of(f"labels/{name}.png"), 255)).save(f"labels/{name}.png")
+    assert crf.main([*LINE, "--labels", "labels", "--search"]) == 1
+    assert "the 2 labels have no pixel of a class" in capsys.readouterr().err
+    assert not Path("out/crf.json").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iterations": float("inf")},
+        {"iterations": 1.9},
+        {"iterations": True},
+        {"iterations": -1},
+        {"kernels": []},
+        {"kernels": [{"weight": None, "position": 3}]},
+        {"kernels": [{"weight": float("nan"), "position": 3}]},
+        {"kernels": [{"weight": "3", "position": 3}]},
+        {"kernels": [{"weight": 1, "position": None}]},
+        {"kernels": [{"weight": 1, "position": [3, 3, 3]}]},
+        {"normalization": None},
+    ],
+    ids=str,
+)
+def test_a_damaged_file_of_parameters_is_told_by_its_name(saved, capsys, change):
+    values = {"kernels": [{"weight": 1, "position": 3}], "iterations": 3, "normalization": "after"}
+    Path("bad.json").write_text(json.dumps({**values, **change}))
+    for more in ([], ["--labels", "labels", "--search"]):
+        assert crf.main([*LINE, "--crf", "bad.json", *more]) == 1
+        assert "'bad.json' has no parameters of a CRF" in capsys.readouterr().err
+
+
 def test_a_folder_without_scores_says_how_to_write_some(saved, capsys):
     assert crf.main(["images", "--images", "images"]) == 1
     assert "'images' has no scores (NAME.npy). Write some: fcn infer" in capsys.readouterr().err
