@@ -14,6 +14,7 @@ from caffe import device
 from caffe.ops.gaussian_filter import ExactSum, GaussianFilter, check_normalization
 from caffe.ops.mean_field import mean_field, softmax
 from caffe.ops.permutohedral import Lattice
+from caffe.shapes import shape_text
 
 
 class Kernel(NamedTuple):
@@ -99,7 +100,7 @@ def inference(image: np.ndarray, parameters: CrfParameters) -> Callable[[np.ndar
 def _pixels(image: np.ndarray) -> Tensor:
     """(channels, H, W), where the nets are computed, of (H, W, channels)."""
     if image.ndim != 3:
-        raise ValueError(f"the image has the shape {image.shape}; expected (height, width, channels)")
+        raise ValueError(f"the image has the shape {shape_text(image.shape)}; expected (height, width, channels)")
     return torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current()).permute(2, 0, 1)
 
 

@@ -31,7 +31,7 @@ from fcn_caffe.net_spec.catalogue import ROWS
 from fcn_caffe.pictures import drawing, outputs
 from fcn_caffe.pictures.class_names import class_names
 from fcn_caffe.progress import progress
-from fcn_caffe.scoring import metrics
+from fcn_caffe.scoring import metrics, saved_scores
 from fcn_caffe.scoring.score_table import report
 from fcn_caffe.variants import stages
 
@@ -153,15 +153,9 @@ def _scores(
     file = folder / f"{path.stem}.npy"
     if not file.exists():
         raise FileNotFoundError(f"there is no '{file}'. Write it: fcn infer NET IMAGES --scores --out {folder}")
-    try:
-        values = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"'{file}' holds no array ({error}), expected scores of fcn infer."
-            " Name a file that fcn infer --scores wrote."
-        ) from error
+    values = saved_scores.load(file)
     most = max((each.cls for each in boxes), default=0)
-    if values.ndim != 3 or values.shape[1:] != image.shape[:2] or len(values) <= most:
+    if values.shape[1:] != image.shape[:2] or len(values) <= most:
         raise ValueError(
             f"'{file}' holds an array of shape {values.shape}, expected more than {most} classes of "
             f"{image.shape[0]}×{image.shape[1]} pixels."

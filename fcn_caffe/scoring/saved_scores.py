@@ -50,28 +50,7 @@ def find(given: list[Path], images: str, labels: str | None) -> list[SavedItem]:
 
 def read(item: SavedItem, upright: bool) -> ScoredImage:
     """The files of one image. Raises ValueError where they do not fit."""
-    try:
-        scores = np.load(item.scores, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"'{item.scores}' holds no array ({error}), expected scores of fcn infer."
-            " Save them again with fcn infer --scores."
-        ) from error
-    if scores.ndim != 3 or scores.dtype.kind != "f":
-        raise ValueError(
-            f"'{item.scores}' holds {scores.dtype} of shape {scores.shape}, expected classes×height×width."
-            " Save them again with fcn infer --scores."
-        )
-    if len(scores) > VOID:
-        raise ValueError(
-            f"'{item.scores}' has {len(scores)} classes, expected at most {VOID}: a label is one byte, and {VOID} "
-            "is void. Leave some out."
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError(
-            f"'{item.scores}' has {int((~np.isfinite(scores)).sum())} values that are no finite numbers, expected "
-            "none: a CRF carries them to every pixel. Find out which layer of the net makes them."
-        )
+    scores = load(item.scores)
     image = files.read_image(item.image, upright)
     truth = files.read_label(item.label, upright) if item.label else None
     for path, array in ((item.image, image), (item.label, truth)):
@@ -89,3 +68,29 @@ def read(item: SavedItem, upright: bool) -> ScoredImage:
             f"{VOID} (void). Name the labels that the net was trained on."
         )
     return ScoredImage(scores, image, truth)
+
+
+def load(file: Path) -> np.ndarray:
+    """The scores in a file, classes×height×width. Raises ValueError for what are none, or not all finite."""
+    try:
+        scores = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"'{file}' holds no array ({error}), expected scores of fcn infer. Save them again with fcn infer --scores."
+        ) from error
+    if scores.ndim != 3 or scores.dtype.kind != "f":
+        raise ValueError(
+            f"'{file}' holds {scores.dtype} of shape {scores.shape}, expected classes×height×width."
+            " Save them again with fcn infer --scores."
+        )
+    if len(scores) > VOID:
+        raise ValueError(
+            f"'{file}' has {len(scores)} classes, expected at most {VOID}: a label is one byte, and {VOID} is void."
+            " Leave some out."
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"'{file}' has {int((~np.isfinite(scores)).sum())} values that are no finite numbers, expected none: a CRF "
+            "carries them to every pixel. Find out which layer of the net makes them."
+        )
+    return scores

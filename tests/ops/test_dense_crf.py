@@ -192,5 +192,5 @@ def test_whole_numbers_and_grey_images_without_channels_are_told():
         crf.dense_crf(
             torch.zeros(1, 2, 4, 5, dtype=torch.int64), None, crf.CrfParameters((crf.Kernel(1, 3),), 2, "after")
         )
-    with pytest.raises(ValueError, match=r"the image has the shape \(4, 5\); expected \(height, width, channels\)"):
+    with pytest.raises(ValueError, match=r"the image has the shape 4×5; expected \(height, width, channels\)"):
         crf.marginals(np.zeros((2, 4, 5)), np.zeros((4, 5)), crf.PRESETS["deeplab"])
