@@ -11,6 +11,7 @@ LAYERS = {
     "mil": ("MILLossLayer", "{}"),
     "ccnn": ("CCNNLossLayer", "{}"),
     "ccnn, sizes": ("CCNNLossLayer", "{'sizes': True, 'background': (0.2, 0.7)}"),
+    "ccnn, true sizes": ("CCNNLossLayer", "{'within': 0.1}"),
 }
 NET = """
 force_backward: true
