@@ -215,22 +215,21 @@ def test_presets_are_no_paths_wherever_one_works(saved, capsys, monkeypatch, lin
     assert pixels_of("../here/1.png").shape == (21, 27)
 
 
-@pytest.mark.parametrize(
-    ("save", "message"),
-    [
-        ("images/0.png", "is an input"),
-        ("labels/1.png", "is an input"),
-        ("notes.json", "'notes.json' is there already, and no parameters of a CRF: it stays"),
-        ("notes.txt", "'notes.txt' is there already, and no JSON: it stays"),
-    ],
-)
-def test_a_search_writes_over_nothing_but_parameters(saved, capsys, save, message):
-    Path("notes.json").write_text('{"mine": 1}')
-    Path("notes.txt").write_text("mine")
-    before = Path(save).read_bytes()
-    assert crf.main([*LINE, "--labels", "labels", "--search", "--save", save]) == 1
-    assert message in capsys.readouterr().err
-    assert Path(save).read_bytes() == before
+@pytest.mark.parametrize("mine", ['{"mine": 1}', "my notes", "[]"])
+def test_a_search_writes_over_nothing_but_parameters(saved, capsys, mine):
+    Path("notes.json").write_text(mine)
+    assert crf.main([*LINE, "--labels", "labels", "--search", "--save", "notes.json"]) == 1
+    assert "'notes.json' is there already, and no" in capsys.readouterr().err
+    assert Path("notes.json").read_text() == mine
+
+
+@pytest.mark.parametrize("save", ["images/0.png", "labels/1.png", "found/mine"])
+def test_a_search_writes_what_the_option_takes(saved, capsys, save):
+    with pytest.raises(SystemExit) as ended:
+        crf.main([*LINE, "--labels", "labels", "--search", "--save", save])
+    assert ended.value.code == 2
+    assert f"--save {save}: --crf takes files of parameters that end in .json" in capsys.readouterr().err
+    assert not Path("found").exists()
 
 
 def test_a_search_by_void_alone_is_refused(saved, capsys):
