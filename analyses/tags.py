@@ -21,6 +21,7 @@ import numpy as np
 import caffe
 from fcn_caffe import program
 from fcn_caffe.data_layers.segdata.labels import VOID
+from fcn_caffe.data_layers.tag_layers import log_softmax
 from fcn_caffe.device_options import add_device_options, use_device
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.scoring import metrics
@@ -60,21 +61,20 @@ class Knowledge:
 
     def __init__(self, net: Any) -> None:
         self.net = net
-        self.recognized: list[bool] = []
-        self.found: list[float] = []
+        self.recognized: list[float | None] = []
+        self.found: list[float | None] = []
 
     def __call__(self, items: int) -> None:
         for item in range(items):
             scores = self.net.blobs["score"].data[item][:, ::STEP, ::STEP].astype(np.float64)
             label = self.net.blobs["label"].data[item, 0, ::STEP, ::STEP].astype(int)
-            weights = np.exp(scores - scores.max(0))
-            probabilities = weights / weights.sum(0)
-            for value, kept in (
-                (recognized(probabilities, label), self.recognized),
-                (found(probabilities, label), self.found),
-            ):
-                if value is not None:
-                    kept.append(value)  # type: ignore[arg-type]
+            probabilities = np.exp(log_softmax(scores))
+            self.recognized.append(recognized(probabilities, label))
+            self.found.append(found(probabilities, label))
+
+
+def _mean(values: list[float | None]) -> float:
+    return float(np.mean([value for value in values if value is not None]))
 
 
 def line(row: Variant, weights: str) -> str:
@@ -88,8 +88,8 @@ def line(row: Variant, weights: str) -> str:
     hist = confusions(net, {"label": "score"}, row.data.val.images, after_forward=known)["label"]
     scores = metrics.scores(hist)
     return (
-        f"{weights:28} {scores.mean_iu:8.4f} {scores.pixel_accuracy:11.4f} {np.mean(known.recognized):11.3f} "
-        f"{np.mean(known.found):7.3f}"
+        f"{weights:28} {scores.mean_iu:8.4f} {scores.pixel_accuracy:11.4f} {_mean(known.recognized):11.3f} "
+        f"{_mean(known.found):7.3f}"
     )
 
 

@@ -112,7 +112,7 @@ class CCNNLossLayer(_TagLoss):
                 "the data layer the setting 'tags': 'sizes'."
             )
         logs = log_softmax(scores)
-        latent = Constraints.of(tags, self.constraints).nearest(logs)
+        latent = Constraints.of(tags, settings).nearest(logs)
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(latent > 0, latent * (np.log(latent) - logs), 0)
         pixels = scores.shape[1]

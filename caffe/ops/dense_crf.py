@@ -62,7 +62,7 @@ def dense_crf(scores: Tensor, images: Tensor | None, parameters: CrfParameters, 
     Differentiable with respect to the scores.
     """
     check(parameters)
-    _check_shapes(scores, images)
+    _check_inputs(scores, images)
     return torch.stack(
         [
             _infer(one, _filters(one.shape[1], one.shape[2], image, one, parameters, exact), parameters)
@@ -76,32 +76,30 @@ def marginals(scores: np.ndarray, image: np.ndarray, parameters: CrfParameters) 
 
     It is computed where the nets are.
     """
-    with torch.no_grad():
-        given = torch.from_numpy(np.ascontiguousarray(scores, np.float32)).to(device.current())
-        return dense_crf(given[None], _pixels(image)[None], parameters)[0].cpu().numpy()
+    return inference(image, parameters)(scores)
 
 
 def inference(image: np.ndarray, parameters: CrfParameters) -> Callable[[np.ndarray], np.ndarray]:
     """`marginals` of one image, as a function of the scores: its filters are made once for all calls."""
     check(parameters)
+    if image.ndim != 3:
+        raise ValueError(f"the image has the shape {shape_text(image.shape)}; expected (height, width, channels)")
     height, width = image.shape[:2]
-    pixels = _pixels(image)
+    pixels = _tensor(image).permute(2, 0, 1)
     filters = _filters(height, width, pixels, pixels, parameters, False)
 
     def of(scores: np.ndarray) -> np.ndarray:
-        given = torch.from_numpy(np.ascontiguousarray(scores, np.float32)).to(device.current())
-        _check_shapes(given[None], pixels[None])
+        given = _tensor(scores)
+        _check_inputs(given[None], pixels[None])
         with torch.no_grad():
             return _infer(given, filters, parameters).cpu().numpy()
 
     return of
 
 
-def _pixels(image: np.ndarray) -> Tensor:
-    """(channels, H, W), where the nets are computed, of (H, W, channels)."""
-    if image.ndim != 3:
-        raise ValueError(f"the image has the shape {shape_text(image.shape)}; expected (height, width, channels)")
-    return torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(device.current()).permute(2, 0, 1)
+def _tensor(values: np.ndarray) -> Tensor:
+    """Where the nets are computed."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device.current())
 
 
 def check(parameters: CrfParameters) -> None:
@@ -204,11 +202,12 @@ def _colours(image: Tensor, deviation: float | tuple[float, ...]) -> Tensor:
     return pixels / torch.tensor(deviation, dtype=torch.get_default_dtype(), device=image.device)
 
 
-def _check_shapes(scores: Tensor, images: Tensor | None) -> None:
+def _check_inputs(scores: Tensor, images: Tensor | None) -> None:
     if scores.dim() != 4 or not scores.numel():
         raise ValueError(f"scores have the shape {tuple(scores.shape)}; expected (images, classes, height, width)")
-    if not scores.is_floating_point() or not scores.isfinite().all():
-        what = scores.dtype if not scores.is_floating_point() else "values that are not finite"
+    whole = not scores.is_floating_point()
+    if whole or not scores.isfinite().all():
+        what = scores.dtype if whole else "values that are not finite"
         raise ValueError(f"scores have {what}; expected finite floats: the mean field carries each to every pixel")
     batch, _, height, width = scores.shape
     if images is not None and (images.dim() != 4 or (len(images), *images.shape[2:]) != (batch, height, width)):

@@ -58,9 +58,9 @@ class Constraints:
     @classmethod
     def of(cls, tags: np.ndarray, settings: ConstraintSettings) -> Constraints:
         """Those of an image's tags."""
-        present = tags > 0
         if settings.within is not None:
             return cls.near(tags, settings.within)
+        present = tags > 0
         present[0] = True
         made = cls(present)
         for label in np.flatnonzero(present[1:]) + 1:

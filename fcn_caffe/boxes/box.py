@@ -72,10 +72,9 @@ def round_of(mask: np.ndarray) -> ObjectBox | None:
 
 def write(boxes: list[ObjectBox], path: Path) -> None:
     """One box a line: class, left, top, right, bottom; after a first line that says who wrote it."""
+    lines = [outputs.TEXT_MARK, *(" ".join(map(str, box)) for box in boxes)]
     with open_atomic(path) as file:
-        file.write(
-            "".join(f"{line}\n" for line in (outputs.TEXT_MARK, *(" ".join(map(str, box)) for box in boxes))).encode()
-        )
+        file.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def read(path: Path) -> list[ObjectBox]:

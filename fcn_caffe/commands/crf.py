@@ -51,8 +51,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.search and not options.labels:
         parser.error("--search needs --labels, the true labels of the images")
-    if options.search and options.save.suffix != crf.FILE:
-        parser.error(f"--save {options.save}: --crf takes files of parameters that end in {crf.FILE}, name such a one")
+    if options.search and options.save.suffix != crf.ENDING:
+        parser.error(
+            f"--save {options.save}: --crf takes files of parameters that end in {crf.ENDING}, name such a one"
+        )
     chosen = crf.parameters(options.crf)
     items = saved_scores.find(options.scores, options.images, options.labels)
     program.quiet(caffe)

@@ -13,7 +13,7 @@ from fcn_caffe import engine, home, names
 from fcn_caffe.pictures import outputs
 from fcn_caffe.whole_files import read_json, write_json
 
-FILE = ".json"
+ENDING = ".json"
 """What the name of a file of parameters ends in."""
 
 
@@ -30,7 +30,7 @@ def add_crf_option(parser: argparse.ArgumentParser, **settings: Any) -> None:
 
 
 def _preset_or_file(typed: str) -> str:
-    return home.text(typed) if typed.endswith(FILE) else typed
+    return home.text(typed) if typed.endswith(ENDING) else typed
 
 
 def parameters(text: str) -> Any:
@@ -38,14 +38,14 @@ def parameters(text: str) -> Any:
     crf = _engine()
     if text in crf.PRESETS:
         return crf.PRESETS[text]
-    if not text.endswith(FILE):
-        raise names.unknown(text, "CRF", crf.PRESETS, "A file of parameters ends in .json.")
+    if not text.endswith(ENDING):
+        raise names.unknown(text, "CRF", crf.PRESETS, f"A file of parameters ends in {ENDING}.")
     values = read_json(Path(text))
     try:
-        kernels = tuple(crf.Kernel(**{key: _tuple(value) for key, value in each.items()}) for each in values["kernels"])
+        kernels = [{key: _tuple(value) for key, value in each.items()} for each in values["kernels"]]
         if not kernels:
             raise ValueError("kernels is empty")
-        found = crf.CrfParameters(kernels, values["iterations"], values["normalization"])
+        found = made(kernels, values["iterations"], values["normalization"])
         crf.check(found)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
