@@ -37,7 +37,7 @@ def check_prefix(param: caffe_pb2.SolverParameter) -> None:
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # the processes of one training all ask
     except OSError as error:
         raise FormatError(
             f"solver: Cannot write to snapshot prefix '{param.snapshot_prefix}'.  Make sure that the directory exists "

@@ -135,7 +135,8 @@ def _open_locked(path: str) -> IO[str] | None:
             if error.errno in _IMPOSSIBLE:
                 log.warning("%s: no lock (%s): see to it that no other training has this prefix", path, error.strerror)
                 file.close()
-                os.unlink(path)
+                with suppress(FileNotFoundError):  # the processes of one training all come here
+                    os.unlink(path)
                 return None
             file.seek(0)
             holder = _holder(file.read())

@@ -1,11 +1,14 @@
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import caffe
 from caffe.errors import CaffeError, FormatError, WeightsError
+from caffe.proto import caffe_pb2
+from caffe.solver import snapshot
 from tests.solver.conftest import NET
 
 
@@ -200,3 +203,10 @@ def test_a_prefix_that_no_file_can_have_is_refused(tmp_path, prefix):
     )
     with pytest.raises(FormatError, match="Cannot write to snapshot prefix"):
         caffe.get_solver(str(tmp_path / "solver.prototxt"))
+
+
+def test_the_processes_of_one_training_may_all_ask_for_its_prefix_at_once(tmp_path):
+    param = caffe_pb2.SolverParameter(snapshot=1, snapshot_prefix=str(tmp_path / "new" / "train"))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(snapshot.check_prefix, [param] * 2000))
+    assert not list((tmp_path / "new").iterdir())

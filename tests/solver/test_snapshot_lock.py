@@ -177,20 +177,18 @@ def test_a_place_that_cannot_be_written_is_known_before_training(make):
     assert solver.iter == 0
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_where_there_are_no_locks_training_goes_on_with_a_warning(known, make, lines, monkeypatch, tmp_path):
-    if known:
+@pytest.mark.parametrize("case", ["unknown to Python", "unknown to the file system", "and the file removed by another"])
+def test_where_there_are_no_locks_training_goes_on_with_a_warning(case, make, lines, monkeypatch, tmp_path):
+    class NoLocks:
+        LOCK_EX = LOCK_NB = 0
 
-        class NoLocks:
-            LOCK_EX = LOCK_NB = 0
+        @staticmethod
+        def flock(*_):
+            if case == "and the file removed by another":
+                (tmp_path / "snap/train.lock").unlink()
+            raise OSError(38, "Function not implemented")
 
-            @staticmethod
-            def flock(*_):
-                raise OSError(38, "Function not implemented")
-
-        monkeypatch.setattr(snapshot_lock, "fcntl", NoLocks)
-    else:
-        monkeypatch.setattr(snapshot_lock, "fcntl", None)
+    monkeypatch.setattr(snapshot_lock, "fcntl", None if case == "unknown to Python" else NoLocks)
     make("snapshot: 5").solve()
     assert any("see to it that no other training has this prefix" in line for line in lines)
     assert not (tmp_path / "snap/train.lock").exists()
