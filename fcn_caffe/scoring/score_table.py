@@ -17,6 +17,10 @@ ONE_CLASS = (
     "a mean over one class says nothing. The usual cause: masks of 0 and 255, which is void; look the data over with "
     "`fcn data check`."
 )
+NO_PIXEL = (
+    "no pixel counts: each is void or of no class that the net knows. Compare the masks with the net's classes; "
+    "`fcn data check` looks the data over."
+)
 PREDICTED_AS = 3
 """How many of the classes that a class is mistaken for are shown."""
 
@@ -30,18 +34,22 @@ def report(
     """The four metrics of a confusion matrix (classes×classes), and of each class accuracy, IU, share and confusions.
 
     A class that the truth has nowhere is said to be so; a net that predicts nothing but class 0, too. Where the truth
-    has one class only there are no means.
+    has one class only there are no means, and where it has none there is no score.
     """
     found = metrics.scores(hist, exclude_absent)
     names = names or [f"class {index}" for index in range(len(hist))]
     hist = np.asarray(hist)
     true = np.flatnonzero(hist.sum(1))
     means = (found.mean_accuracy, found.mean_iu, found.fw_iu) if len(true) != 1 else (np.nan,) * 3
-    accuracy, iu, weighted = ("–" if np.isnan(mean) else f"{mean:.4f}" for mean in means)
+    pixels, accuracy, iu, weighted = (
+        "–" if np.isnan(each) else f"{each:.4f}" for each in (found.pixel_accuracy, *means)
+    )
     lines = [
-        f"pixel accuracy {found.pixel_accuracy:.4f}   mean accuracy {accuracy}   mean IU {iu}   "
+        f"pixel accuracy {pixels}   mean accuracy {accuracy}   mean IU {iu}   "
         f"frequency weighted IU {weighted}" + ("" if loss is None else f"   mean loss {loss:.6g}")
     ]
+    if not len(true):
+        lines.append(f"  WARNING: {NO_PIXEL}")
     if len(true) == 1:
         lines.append(f"  WARNING: every pixel that counts is truly {names[true[0]]}: {ONE_CLASS}")
     width = max(len("class"), *map(len, names))

@@ -310,3 +310,11 @@ def test_a_score_over_one_class_says_so():
     assert "1.0000   mean accuracy –" in told
     assert "every pixel that counts is truly sky: a mean over one class says nothing" in told
     assert "mean IU 1.0000" in report(np.array([[50, 0], [0, 1]]))
+
+
+def test_a_score_over_no_pixel_says_so():
+    told = report(np.zeros((2, 2), int), names=["sky", "sea"])
+    assert told.startswith("pixel accuracy –   mean accuracy –   mean IU –   frequency weighted IU –\n")
+    assert "no pixel counts: each is void or of no class that the net knows" in told
+    assert "nan" not in told
+    assert "WARNING: no pixel" not in report(np.array([[50, 0], [0, 1]]))
