@@ -3,7 +3,8 @@
     fcn compare voc-fcn32s voc-fcn16s voc-fcn8s --images 6 --out compare.png
 
 Titles show each net's latest mean IU, captions the pixel accuracy of each image. The nets must have the same validation
-data, and the first must take colour images. Classes have the data set's own colours.
+data, and the first must take colour images. Classes have the data set's own colours. Of nets that find edges, the
+picture shows the true edges and the probabilities, black on white.
 """
 
 from __future__ import annotations

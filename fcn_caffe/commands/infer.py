@@ -10,13 +10,13 @@
 Writes NAME.png (class numbers; VOC's palette, or that of your task) and NAME_overlay.png; with --scores also NAME.npy,
 classes×height×width; and, where the classes have names, legend.png. With --crf the labels are those of a dense CRF,
 while scores stay the net's. Of a net that predicts depth, NAME.png has millimetres in 16 bits, NAME_overlay.png is a
-picture of them, near bright and far dark. Of a TIFF of more than 1500×1500 pixels, NAME.tif has the class numbers, and
-the overlay is a reduced picture; it is read, computed and written by bands of rows, whatever its size: pip install
-'fcn-caffe[tiff]'. What is below a folder goes to the same folders below --out. A video becomes NAME_overlay.mp4, at its
-own rate of frames, and its first frame a picture; for this and for cameras, pip install 'fcn-caffe[video]'. Started by
-torchrun, each process takes its share of the images: torchrun --nproc-per-node 4 -m fcn_caffe infer my-task photos/
-Files are overwritten only if this tool wrote them. If an image cannot be read, the others are segmented all the same,
-and the exit status is 1.
+picture of them, near bright and far dark. Of a net that finds edges, NAME.png has 255 times the probability of one. Of
+a TIFF of more than 1500×1500 pixels, NAME.tif has the class numbers, and the overlay is a reduced picture; it is read,
+computed and written by bands of rows, whatever its size: pip install 'fcn-caffe[tiff]'. What is below a folder goes to
+the same folders below --out. A video becomes NAME_overlay.mp4, at its own rate of frames, and its first frame a
+picture; for this and for cameras, pip install 'fcn-caffe[video]'. Started by torchrun (torchrun --nproc-per-node 4 -m
+fcn_caffe infer my-task photos/), each process takes its share of the images. Files are overwritten only if this tool
+wrote them. If an image cannot be read, the others are segmented all the same, and the exit status is 1.
 """
 
 from __future__ import annotations

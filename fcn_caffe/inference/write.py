@@ -20,7 +20,7 @@ from fcn_caffe.inference.segment import label_bands, segment, segment_all
 from fcn_caffe.inference.segment import labels as segment_labels
 from fcn_caffe.large import bands, tiff
 from fcn_caffe.large.bands import check_size
-from fcn_caffe.pictures import depth, drawing, outputs
+from fcn_caffe.pictures import depth, drawing, edges, outputs
 from fcn_caffe.pictures.legend import Legend
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import crf
@@ -88,7 +88,7 @@ def write_one(
     if net.blobs[wanted.score].shape[1] == 1:
         logarithm = segment(net, image, found.mean, wanted.score, wanted.max_side) if scores is None else scores
         return _write_depth(logarithm, file, name, wanted)
-    if scores is None and (wanted.scores or wanted.crf):
+    if scores is None and (wanted.scores or wanted.crf or classes.of_edges):
         scores = segment(net, image, found.mean, wanted.score, wanted.max_side)
     if scores is None:
         labels = segment_labels(net, image, found.mean, wanted.score, wanted.max_side)
@@ -97,7 +97,10 @@ def write_one(
     check_size(labels.shape, image.size[::-1], wanted.score)
     if wanted.crf and scores is not None:
         labels = crf.refined(scores, np.asarray(image.convert("RGB")), wanted.crf).argmax(0)
-    drawing.save_labels(labels, wanted.out / f"{name}.png", classes.colours)
+    if classes.of_edges and scores is not None:
+        outputs.save_picture(edges.stored(edges.probability(scores)), wanted.out / f"{name}.png")
+    else:
+        drawing.save_labels(labels, wanted.out / f"{name}.png", classes.colours)
     outputs.save_picture(painted(image, labels, classes, wanted), wanted.out / f"{name}_overlay.png")
     if wanted.scores and scores is not None:
         outputs.save_array(scores, wanted.out / f"{name}.npy")

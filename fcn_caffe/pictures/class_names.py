@@ -1,4 +1,4 @@
-"""The names of a data layer's classes."""
+"""The names of the classes of a data layer's labels, and of those that are made of them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from fcn_caffe.data_layers.segdata import classes
 
 LISTS = ("CLASSES", "CLASSES_33", "SEMANTIC", "GEOMETRIC", "VALUES")
 """What the modules of data layers call their lists of names."""
+MADE = {"edges": ("no edge", "edge")}
+"""Of labels that are none of the data set's classes, by what they are called."""
 
 
-def class_names(layer: Any, n_classes: int) -> list[str] | None:
+def class_names(layer: Any, n_classes: int, label: str = "label") -> list[str] | None:
     """The names of the classes that a data layer delivers; None if there are none.
+
+    label: what the labels are called; edges have names of their own, whatever the data set's classes are.
 
     They stand in the file that `classes_file` in param_str names, in classes.txt in the data set's folder, or, unless
     param_str says how many classes there are, and so that they are others, in the layer's module; with `classes` in
     param_str, only those, in that order. Of several lists the one counts that has as many classes as are asked for. A
     list that cannot be read is told, and left out.
     """
+    if label in MADE:
+        return list(MADE[label])
     given = settings(layer)
     if given is None:
         return None

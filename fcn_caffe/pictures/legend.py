@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw
 from fcn_caffe.data_layers.segdata import classes
 from fcn_caffe.net_spec.nets import Variant
 from fcn_caffe.pictures import drawing, lettering
-from fcn_caffe.pictures.class_names import class_names
+from fcn_caffe.pictures.class_names import MADE, class_names
 
 LINE, LEAST, MARGIN = 20, 220, 8
-BACKGROUNDS = ("background", "_background_", "bg", "other", "unlabeled", "unlabelled", "void", "none")
+BACKGROUNDS = ("background", "_background_", "bg", "no edge", "other", "unlabeled", "unlabelled", "void", "none")
 """Names of class 0 that mean background."""
 
 
@@ -35,6 +35,11 @@ class Legend:
     def background(self) -> int | None:
         """The class that pictures leave as it is: 0 if it is called so, or has no name."""
         return 0 if not self.names or self.names[0].lower() in BACKGROUNDS else None
+
+    @property
+    def of_edges(self) -> bool:
+        """Whether the classes are "no edge" and "edge"."""
+        return self.names == MADE["edges"]
 
     def shares(self, counts: np.ndarray) -> dict[str, float]:
         """The share of the pixels that each class has, 0 to 1, the largest first; without those that have none.
@@ -100,7 +105,7 @@ def legend_of(row: Variant, score: str = "score") -> Legend:
     split, heads = row.data.val, {"score" + head.suffix: head for head in row.data.heads}
     layer = reader(row).__new__(reader(row))
     layer.param_str = repr(split.params)
-    names = class_names(layer, heads[score].classes) if score in heads else None
+    names = class_names(layer, heads[score].classes, heads[score].label) if score in heads else None
     return Legend(tuple(names or ()), colours(split.params.get("classes_file")))
 
 

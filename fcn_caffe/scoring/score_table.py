@@ -40,18 +40,10 @@ def report(
     names = names or [f"class {index}" for index in range(len(hist))]
     hist = np.asarray(hist)
     true = np.flatnonzero(hist.sum(1))
-    means = (found.mean_accuracy, found.mean_iu, found.fw_iu) if len(true) != 1 else (np.nan,) * 3
-    pixels, accuracy, iu, weighted = (
-        "–" if np.isnan(each) else f"{each:.4f}" for each in (found.pixel_accuracy, *means)
-    )
-    lines = [
-        f"pixel accuracy {pixels}   mean accuracy {accuracy}   mean IU {iu}   "
-        f"frequency weighted IU {weighted}" + ("" if loss is None else f"   mean loss {loss:.6g}")
-    ]
-    if not len(true):
-        lines.append(f"  WARNING: {NO_PIXEL}")
-    if len(true) == 1:
-        lines.append(f"  WARNING: every pixel that counts is truly {names[true[0]]}: {ONE_CLASS}")
+    lines = [_means(found, len(true)) + ("" if loss is None else f"   mean loss {loss:.6g}")]
+    if len(true) < 2:
+        why = f"every pixel that counts is truly {names[true[0]]}: {ONE_CLASS}" if len(true) else NO_PIXEL
+        lines.append(f"  WARNING: {why}")
     width = max(len("class"), *map(len, names))
     lines.append(f"  {'':3}  {'class':{width}}  accuracy     IU  of the truth  predicted as another class")
     total = max(hist.sum(), 1)
@@ -79,6 +71,15 @@ def as_dict(hist: np.ndarray, exclude_absent: bool, names: Sequence[str] | None,
         "loss": loss,
         "confusion": hist.tolist(),
     }
+
+
+def _means(found: metrics.Scores, classes: int) -> str:
+    """The four metrics; a dash for those that say nothing of a truth of so many classes."""
+    means = (found.mean_accuracy, found.mean_iu, found.fw_iu) if classes != 1 else (np.nan,) * 3
+    pixels, accuracy, iu, weighted = (
+        "–" if np.isnan(each) else f"{each:.4f}" for each in (found.pixel_accuracy, *means)
+    )
+    return f"pixel accuracy {pixels}   mean accuracy {accuracy}   mean IU {iu}   frequency weighted IU {weighted}"
 
 
 def _number(value: float) -> str:

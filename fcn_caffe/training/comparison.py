@@ -9,7 +9,7 @@ from PIL import Image
 
 from fcn_caffe.data_layers.segdata.labels import VOID
 from fcn_caffe.net_spec.nets import Variant
-from fcn_caffe.pictures import drawing, legend
+from fcn_caffe.pictures import drawing, edges, legend
 from fcn_caffe.pictures.legend import legend_of
 from fcn_caffe.training import trained
 from fcn_caffe.training.score_history import read_scores
@@ -19,10 +19,19 @@ from fcn_caffe.variants.loading import load
 
 
 def picture(variants: list[str], images: int, skip: int = 0) -> Image.Image:
-    """The rows as one picture, with each net's mean IU above, and the classes' colours below."""
+    """The rows as one picture, with each net's mean IU above, and the classes' colours below; of nets that find edges,
+    their names alone."""
     pictures, captions = rows(variants, images, skip)
+    first = everything().find(variants[0])
+    if legend_of(first).of_edges:
+        return drawing.grid(pictures, ["image", "truth", *variants])
     titles = ["image", "truth", *map(_title, variants)]
-    return legend.below(drawing.grid(pictures, titles, captions=captions), _lines(everything().find(variants[0])))
+    return legend.below(drawing.grid(pictures, titles, captions=captions), _lines(first))
+
+
+def _label(row: Variant) -> str:
+    """What the labels are called that `score` is for."""
+    return next(head.label for head in row.data.heads if not head.suffix)
 
 
 def _title(variant: str) -> str:
@@ -41,8 +50,8 @@ def _lines(row: Variant) -> list[tuple[str, Optional[tuple[int, ...]]]]:
 def rows(variants: list[str], images: int, skip: int = 0) -> tuple[list[list[Image.Image]], list[list[str]]]:
     """Image, truth and each variant's labels, for `images` validation images of the first variant's data set.
 
-    And a caption for each: which share of the pixels that count a net has right. After each image `skip` others are
-    left out. The weights are those of each variant's newest snapshot.
+    And a caption for each: which share of the pixels that count a net has right; none for nets that find edges. After
+    each image `skip` others are left out. The weights are those of each variant's newest snapshot.
     """
     nets, known = [], everything()
     for name in variants:
@@ -52,7 +61,7 @@ def rows(variants: list[str], images: int, skip: int = 0) -> tuple[list[list[Ima
         known.write(row)
         nets.append(load(known.net_file(row, row.data.val.file), str(trained.weights(row))))
     first_row = known.find(variants[0])
-    mean, colours = np.asarray(trained.of(first_row).mean), legend_of(first_row).colours
+    mean, classes = np.asarray(trained.of(first_row).mean), legend_of(first_row)
     found, captions = [], []
     for number in range(images * (skip + 1)):
         if number % (skip + 1):
@@ -64,8 +73,13 @@ def rows(variants: list[str], images: int, skip: int = 0) -> tuple[list[list[Ima
         first = nets[0].blobs
         bgr = first["data"].data[0].transpose(1, 2, 0) + mean
         image = Image.fromarray(bgr[:, :, ::-1].round().clip(0, 255).astype(np.uint8))
-        maps = [first["label"].data[0, 0], *(net.blobs["score"].data[0].argmax(0) for net in nets)]
-        found.append([image, *(drawing.label_picture(labels, colours) for labels in maps)])
+        truth, scores = first[_label(first_row)].data[0, 0], [net.blobs["score"].data[0] for net in nets]
+        if classes.of_edges:
+            found.append([image, edges.printed_truth(truth), *(edges.printed(edges.probability(x)) for x in scores)])
+            captions.append([""] * len(found[-1]))
+            continue
+        maps = [truth, *(each.argmax(0) for each in scores)]
+        found.append([image, *(drawing.label_picture(labels, classes.colours) for labels in maps)])
         counted = maps[0] != VOID
         right = [np.mean(labels[counted] == maps[0][counted]) if counted.any() else 0.0 for labels in maps[1:]]
         captions.append(["", "", *(f"{share:.1%} of pixels right" for share in right)])
@@ -88,6 +102,11 @@ def _check(row: Variant, first: Variant) -> None:
             f"fcn score {row.name} --save-dir DIR."
         )
     trained.check_sees_colours(row.name, trained.of(row).sees)
+    if _label(row) != _label(first):
+        raise ValueError(
+            f"{row.name} is scored by its {_label(row)}, {first.name} by its {_label(first)}: they have no truth in "
+            "common. Name nets that learn the same."
+        )
     if (row.data.module, row.data.val) != (first.data.module, first.data.val):
         raise ValueError(
             f"{row.name} is scored on {_data(row)}, {first.name} on {_data(first)}: they have no images in common. "

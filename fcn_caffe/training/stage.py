@@ -207,7 +207,7 @@ def _classes(
     """For each label the metrics of the classes that are predicted, and a table. details: gets every image's."""
     exclude_absent = row.data.module in ABSENT_EXCLUDED
     for label, hist in confusions(net, heads, row.data.val.images, counted=details).items():
-        table = report(hist, exclude_absent, class_names(net.layers[0], len(hist)))
+        table = report(hist, exclude_absent, class_names(net.layers[0], len(hist), label))
         yield label, (metrics.scores(hist, exclude_absent).as_dict(), table)
 
 

@@ -60,7 +60,9 @@ class Scored:
         n_classes = net.blobs[score].shape[1]
         if class_file is None:
             trained_for = list(self.legends[score].names) if score in self.legends else []
-            return class_names(net.layers[0], n_classes) or (trained_for if len(trained_for) == n_classes else None)
+            label = next((label for label, blob in self.heads.items() if blob == score), "label")
+            known = class_names(net.layers[0], n_classes, label)
+            return known or (trained_for if len(trained_for) == n_classes else None)
         found = list(classes.read(class_file).names)
         if len(found) != n_classes:
             raise ValueError(
