@@ -33,7 +33,11 @@ def sentence(solver: Any, row: Variant, iterations: int, settings: TrainingSetti
     room = f"{kept} snapshot{'s' * (kept > 1)} of {amount(size)}, {amount(kept * size)} in all ({amount(free)} free)"
     if kept * size > free:
         room += ": TOO LITTLE IS FREE; make room, or give a smaller --keep"
-    spell = "" if settings.gpu is not None else f", roughly {span(left * step_seconds(solver, row))} as fast as now"
+    spell = (
+        ""
+        if settings.gpu is not None
+        else f", roughly {span(left * step_seconds(solver, row))} for the multiplications alone"
+    )
     return f"{left} iterations{spell}; at most {room}"
 
 

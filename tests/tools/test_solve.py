@@ -329,8 +329,8 @@ def test_what_it_will_take_is_said_before_and_one_line_each_display_interval(fol
     out, err = capfd.readouterr()
     lines = out.splitlines()
     assert re.fullmatch(
-        r"toy-fcn32s: 21 iterations, roughly \d+ s as fast as now; at most 1 snapshot of [\d.]+ [kM]B, [\d.]+ [kM]B in "
-        r"all \(\d+ .B free\)\. Caffe's log: snapshot/toy-fcn32s/train\.log",
+        r"toy-fcn32s: 21 iterations, roughly \d+ s for the multiplications alone; at most 1 snapshot of "
+        r"[\d.]+ [kM]B, [\d.]+ [kM]B in all \(\d+ .B free\)\. Caffe's log: snapshot/toy-fcn32s/train\.log",
         lines[1],
     )
     shown = [line for line in lines if "loss per pixel" in line]
