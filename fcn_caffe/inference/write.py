@@ -88,6 +88,8 @@ def write_one(
     if net.blobs[wanted.score].shape[1] == 1:
         logarithm = segment(net, image, found.mean, wanted.score, wanted.max_side) if scores is None else scores
         return _write_depth(logarithm, file, name, wanted)
+    if classes.of_edges and wanted.crf:
+        raise ValueError("the net finds edges, and --crf refines scores of classes of regions. Leave it out.")
     if scores is None and (wanted.scores or wanted.crf or classes.of_edges):
         scores = segment(net, image, found.mean, wanted.score, wanted.max_side)
     if scores is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+from scipy import special
 
 from fcn_caffe.data_layers.segdata.labels import VOID
 
 
 def probability(scores: np.ndarray) -> np.ndarray:
     """The probability of an edge, height×width, of the scores of "no edge" and "edge", 2×height×width."""
-    return 1 / (1 + np.exp(scores[0].astype(np.float64) - scores[1]))
+    return special.expit(scores[1].astype(np.float64) - scores[0])
 
 
 def stored(probabilities: np.ndarray) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from fcn_caffe.progress import progress
 from fcn_caffe.scoring import edges
@@ -30,7 +31,7 @@ def score(net: Any, images: int | None = None, tolerance: float = edges.TOLERANC
         for _ in range(count):
             net.forward()
             truth = net.blobs[EDGES].data[0, 0]
-            strength = 1 / (1 + np.exp(-net.blobs[FUSE].data[0, 0].astype(np.float64)))
+            strength = special.expit(net.blobs[FUSE].data[0, 0].astype(np.float64))
             maps = {"net": edges.thin(strength), **edges.operators(net.blobs[IMAGE].data[0].transpose(1, 2, 0))}
             for name, each in maps.items():
                 found.setdefault(name, []).append(edges.counts(each, truth, tolerance))

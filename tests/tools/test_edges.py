@@ -91,3 +91,10 @@ def test_classes_of_edges_are_named_so_whatever_the_data_set_calls_its_classes(t
     said = capsys.readouterr().out
     assert "no edge" in said
     assert "meadow" not in said
+
+
+def test_a_crf_does_not_refine_edges(trained, capsys):
+    photo = str(sorted((trained / "data/camvid/JPEGImages").iterdir())[0])
+    assert infer.main(["camvid-hed", photo, "--crf", "deeplab"]) == 1
+    assert "the net finds edges, and --crf refines scores of classes of regions" in capsys.readouterr().err
+    assert not list(Path("out/infer").glob(f"{Path(photo).stem}*"))
