@@ -83,6 +83,14 @@ def test_ois_may_choose_a_threshold_for_each_image():
     assert found.ods == pytest.approx(2 * (2 / 3) / (2 / 3 + 1))
 
 
+def test_an_image_without_a_true_edge_does_not_spoil_ois():
+    truth, noise = line(), np.full((30, 40), 0.3)
+    images = [edges.counts(truth * 0.8, truth), edges.counts(noise, np.zeros((30, 40)))]
+    found = edges.summary(images)
+    assert found.ods == pytest.approx(1)
+    assert found.ois == pytest.approx(1)
+
+
 def test_ap_is_the_area_of_the_steps():
     """Half of the edge at .9 without an error, all of it at .3 beside as many wrong pixels."""
     truth, strength = line(), np.zeros((30, 40))

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     if options.images is not None and options.images < 1:
         parser.error(f"--images is {options.images}, expected at least one")
     if not 0 <= options.tolerance < 1:
-        parser.error(f"--tolerance is {options.tolerance}, expected a share of the diagonal, from 0 to 1")
+        parser.error(f"--tolerance is {options.tolerance}, expected a share of the diagonal, from 0 to below 1")
     if options.json:
         outputs.check_json(options.json)
     what = what_to_score.find(options.variant, catalogue(options), options.weights, None)

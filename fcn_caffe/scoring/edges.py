@@ -105,14 +105,21 @@ def counts(strength: np.ndarray, truth: np.ndarray, tolerance: float = TOLERANCE
 
 
 def summary(images: Iterable[np.ndarray]) -> EdgeScores:
-    """The scores of many images' `counts`. Raises ValueError where there is no true edge in any."""
+    """The scores of many images' `counts`. Raises ValueError where there is no true edge in any.
+
+    Of equally good thresholds of an image, OIS takes the highest: where nothing is true, each pixel that is not
+    predicted helps.
+    """
     each = list(images)
     total = np.sum(each, axis=0)
     if not total[0, 3]:
-        raise ValueError("no image has a true edge, expected some. Are the labels those of the data set?")
+        raise ValueError(
+            "no image has a true edge, expected some. Are the labels those of the data set? Where void lies round each "
+            "object, as in VOC's, no two classes meet."
+        )
     f = _f(total)
     best = int(f.argmax())
-    own = np.sum([counted[int(_f(counted).argmax())] for counted in each], axis=0)
+    own = np.sum([counted[len(THRESHOLDS) - 1 - int(_f(counted)[::-1].argmax())] for counted in each], axis=0)
     precision, recall = _rates(total)
     return EdgeScores(float(f[best]), float(THRESHOLDS[best]), float(_f(own[None])[0]), _area(precision, recall))
 
