@@ -335,10 +335,11 @@ def adapt(variant: Variant, name: str, data: DataSet, classes: int, starts: tupl
 
     Layers whose weights depend on the number of classes are renamed after it, unless `variant` has the same number.
     Stages keep on following each other, because each finds what the stage before has under the same names.
-    Raises ValueError for a variant of several heads.
+    The classes of edges stay two. Raises ValueError for a variant of several heads.
     """
     if len(variant.data.heads) > 1:
         raise ValueError(f"{variant.name} has {len(variant.data.heads)} heads: adapt a variant that has one")
     (head,) = variant.data.heads
-    head = replace(head, classes=classes, renamed=head.renamed or classes != head.classes)
+    if not isinstance(variant, Hed):
+        head = replace(head, classes=classes, renamed=head.renamed or classes != head.classes)
     return replace(variant, name=name, data=replace(data, heads=(head,)), starts=starts or variant.starts, published="")

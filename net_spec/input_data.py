@@ -127,13 +127,15 @@ VOC = DataSet(
 
 SQUARE = 512
 """A multiple of 32 that holds every image of VOC."""
-VOC_SQUARE = replace(
-    VOC,
-    train=replace(VOC.train, params={**VOC.train.params, "square": SQUARE}),
-    val=replace(VOC.val, params={**VOC.val.params, "square": SQUARE}),
-    size=(SQUARE, SQUARE),
-)
-"""The same on squares of one size."""
+
+
+def on_squares(data: DataSet) -> DataSet:
+    """The same on squares of one size, for nets whose layers say the sizes of maps."""
+    train, val = (replace(each, params={**each.params, "square": SQUARE}) for each in (data.train, data.val))
+    return replace(data, train=train, val=val, size=(SQUARE, SQUARE))
+
+
+VOC_SQUARE = on_squares(VOC)
 
 
 def _nyud(tops: tuple[str, ...], inputs: dict[str, int], first: str = "") -> DataSet:

@@ -10,8 +10,9 @@ from fcn_caffe import home, names
 from fcn_caffe.datasets import layouts
 from fcn_caffe.net_spec.catalogue import ROWS, VARIANTS, adapt, files
 from fcn_caffe.net_spec.generate import write
-from fcn_caffe.net_spec.input_data import DataSet, DataSplit, data_set
+from fcn_caffe.net_spec.input_data import DataSet, DataSplit, data_set, on_squares
 from fcn_caffe.net_spec.nets import Variant
+from fcn_caffe.net_spec.unpooling import UnpoolingNet
 from fcn_caffe.variants import tasks
 
 USUAL_SPLITS = ("train", "val")
@@ -132,8 +133,10 @@ def _own(options: argparse.Namespace) -> Catalogue:
     rows = {}
     for row in (row for row in VARIANTS if row.name in own_names):
         own = own_names[row.name]
-        data = data_set(settings, train, val, row.data.heads[0])
+        data = data_set(settings, train, val, row.data.heads[0], mirror=row.data.train.params.get("mirror", False))
         data = replace(data, val=replace(data.val, params={**data.val.params, "randomize": False}))
+        if isinstance(row, UnpoolingNet):
+            data = on_squares(data)
         rows[own] = adapt(row, own, data, options.classes, tuple(own_names.get(start, start) for start in row.starts))
     return Catalogue(rows, dict.fromkeys(rows, f"out/{prefix}/"), frozenset(rows), own_names)
 

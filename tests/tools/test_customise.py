@@ -26,6 +26,28 @@ def test_own_data_keeps_the_family_and_the_order_of_the_stages(folder):
     assert target.data.val.params["n_classes"] == 3
 
 
+@pytest.mark.parametrize("variant", ["voc-deconvnet", "camvid-deconvnet", "camvid-segnet"])
+def test_own_data_comes_in_the_size_that_a_net_is_made_for(folder, variant):
+    row = made("--voc-dir mine --classes 3 --name foo", variant).find(variant)
+    assert row.data.size == (512, 512)
+    assert [split.params["square"] for split in (row.data.train, row.data.val)] == [512, 512]
+    net = row.net("deploy")
+    assert list(net.layer[0].input_param.shape[0].dim) == [1, 3, 512, 512]
+
+
+def test_own_data_is_mirrored_where_the_recipe_says_so(folder):
+    assert (
+        made("--voc-dir mine --classes 3 --name foo", "camvid-segnet").find("camvid-segnet").data.train.params["mirror"]
+    )
+    assert "mirror" not in made("--voc-dir mine --classes 3 --name foo").find("voc-fcn8s").data.train.params
+
+
+def test_edges_of_own_data_are_two_classes(folder):
+    row = made("--voc-dir mine --classes 3 --name foo", "camvid-hed").find("camvid-hed")
+    assert [(head.classes, head.label) for head in row.data.heads] == [(2, "edges")]
+    assert row.data.train.params["n_classes"] == 3
+
+
 def test_own_splits(folder):
     row = made("--voc-dir mine --classes 3 --name foo --splits val test").find("voc-fcn8s")
     assert [(s.params["split"], s.images) for s in (row.data.train, row.data.val)] == [("val", 3), ("test", 1)]
