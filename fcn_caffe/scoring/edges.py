@@ -119,7 +119,8 @@ def summary(images: Iterable[np.ndarray]) -> EdgeScores:
         )
     f = _f(total)
     best = int(f.argmax())
-    own = np.sum([counted[len(THRESHOLDS) - 1 - int(_f(counted)[::-1].argmax())] for counted in each], axis=0)
+    highest_first = [counted[::-1] for counted in each]
+    own = np.sum([counted[int(_f(counted).argmax())] for counted in highest_first], axis=0)
     precision, recall = _rates(total)
     return EdgeScores(float(f[best]), float(THRESHOLDS[best]), float(_f(own[None])[0]), _area(precision, recall))
 

@@ -80,8 +80,8 @@ def rows(variants: list[str], images: int, skip: int = 0) -> tuple[list[list[Ima
             continue
         maps = [truth, *(each.argmax(0) for each in scores)]
         found.append([image, *(drawing.label_picture(labels, classes.colours) for labels in maps)])
-        counted = maps[0] != VOID
-        right = [np.mean(labels[counted] == maps[0][counted]) if counted.any() else 0.0 for labels in maps[1:]]
+        counted = truth != VOID
+        right = [np.mean(labels[counted] == truth[counted]) if counted.any() else 0.0 for labels in maps[1:]]
         captions.append(["", "", *(f"{share:.1%} of pixels right" for share in right)])
     return found, captions
 

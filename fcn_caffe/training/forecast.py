@@ -21,7 +21,7 @@ SIDE = 768
 
 
 def sentence(solver: Any, row: Variant, iterations: int, settings: TrainingSettings, folder: Path) -> str:
-    """How many iterations are left, how long they take, and what snapshots of them will need.
+    """How many iterations are left, how long their multiplications take, and what snapshots of them will need.
 
     On a GPU, nothing is said of the time.
     """
@@ -33,11 +33,9 @@ def sentence(solver: Any, row: Variant, iterations: int, settings: TrainingSetti
     room = f"{kept} snapshot{'s' * (kept > 1)} of {amount(size)}, {amount(kept * size)} in all ({amount(free)} free)"
     if kept * size > free:
         room += ": TOO LITTLE IS FREE; make room, or give a smaller --keep"
-    spell = (
-        ""
-        if settings.gpu is not None
-        else f", roughly {span(left * step_seconds(solver, row))} for the multiplications alone"
-    )
+    spell = ""
+    if settings.gpu is None:
+        spell = f", roughly {span(left * step_seconds(solver, row))} for the multiplications alone"
     return f"{left} iterations{spell}; at most {room}"
 
 
